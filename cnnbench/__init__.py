@@ -1,0 +1,21 @@
+"""cnnbench: which classic CNN is best for my images, if each gets the same budget?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cnnbench.api import load_results as load_results
+    from cnnbench.api import run as run
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load_results", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, so that `cnnbench --help` pays neither for pandas nor for torch.
+    if name in {"run", "load_results"}:
+        from cnnbench import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'cnnbench' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""The nouns of cnnbench: frozen, versioned values that go to JSON and come back."""

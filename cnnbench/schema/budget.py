@@ -1,0 +1,120 @@
+"""How much may a model spend, in which currency, and how far along is it?"""
+
+from __future__ import annotations
+
+import math
+import re
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MEANING = "90s, 2m, 1h (seconds); 20ep (epochs); 30000img (images); 1e15flop (training FLOPs)"
+_TEXT = re.compile(r"([+-]?[0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-zA-Z]*)")
+
+
+class Currency(StrEnum):
+    """What a budget is counted in."""
+
+    SECONDS = "seconds"
+    EPOCHS = "epochs"
+    IMAGES = "images"
+    FLOPS = "flops"
+
+
+_UNITS: dict[str, tuple[Currency, float]] = {
+    "s": (Currency.SECONDS, 1.0),
+    "m": (Currency.SECONDS, 60.0),
+    "h": (Currency.SECONDS, 3600.0),
+    "ep": (Currency.EPOCHS, 1.0),
+    "img": (Currency.IMAGES, 1.0),
+    "flop": (Currency.FLOPS, 1.0),
+}
+
+
+class Spent(BaseModel):
+    """What one cell has used so far, in every currency at once.
+
+    `seconds` is charged time only: waiting for data, transfer, augmentation, forward, backward
+    and optimizer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seconds: float = 0.0
+    epochs: float = 0.0
+    images: int = 0
+    flops: float = 0.0
+    steps: int = 0
+
+    def of(self, currency: Currency) -> float:
+        """Return the amount spent in one currency."""
+        return float(getattr(self, currency.value))
+
+
+class Budget(BaseModel):
+    """A limit in one currency, the same for every model of a plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    currency: Currency
+    limit: float = Field(gt=0, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a budget as people type it.
+
+        Raises:
+            ValueError: if the amount, the unit or the sign is wrong; the message says how to
+                write it.
+
+        >>> Budget.parse("2m")
+        Budget(currency=<Currency.SECONDS: 'seconds'>, limit=120.0)
+        >>> str(Budget.parse("1.5h")), str(Budget.parse("20ep")), str(Budget.parse("1e15flop"))
+        ('1.5h', '20ep', '1e+15flop')
+        """
+        match = _TEXT.fullmatch(text.strip())
+        unit = match and _UNITS.get(match[2].lower())
+        if not match or not unit:
+            raise ValueError(f"budget {text!r} is not an amount with a unit; write {MEANING}")
+        try:
+            limit = float(match[1]) * unit[1]
+        except ValueError:
+            raise ValueError(
+                f"budget {text!r}: {match[1]!r} is no number; write {MEANING}"
+            ) from None
+        if not 0 < limit < math.inf:
+            raise ValueError(f"budget {text!r} must be more than zero and finite; write {MEANING}")
+        if unit[0] is Currency.IMAGES and limit != int(limit):
+            raise ValueError(f"budget {text!r} must be a whole number of images")
+        return cls(currency=unit[0], limit=limit)
+
+    def __str__(self) -> str:
+        if self.currency is Currency.SECONDS:
+            for unit, seconds in (("h", 3600.0), ("m", 60.0)):
+                if self.limit >= seconds:
+                    return f"{self.limit / seconds:g}{unit}"
+            return f"{self.limit:g}s"
+        unit = next(key for key, (currency, _) in _UNITS.items() if currency is self.currency)
+        exact = int(self.limit) if self.limit == int(self.limit) and self.limit < 1e12 else None
+        return f"{exact if exact is not None else format(self.limit, 'g')}{unit}"
+
+    def progress(self, spent: Spent) -> float:
+        """Return the share of the budget that is spent, in [0, 1]."""
+        return min(1.0, max(0.0, spent.of(self.currency) / self.limit))
+
+    def images(self, *, train_images: int, flops_per_image: float) -> int | None:
+        """Return how many training images the budget buys, or None where only a clock can tell.
+
+        Epochs and FLOPs are turned into images once, before the first step, so that a budget
+        counted in them ends on exactly that image.
+        """
+        match self.currency:
+            case Currency.IMAGES:
+                return max(1, round(self.limit))
+            case Currency.EPOCHS:
+                return max(1, round(self.limit * train_images))
+            case Currency.FLOPS:
+                return max(1, math.floor(self.limit / flops_per_image))
+            case Currency.SECONDS:
+                return None

@@ -1,0 +1,102 @@
+"""What is one cell of a comparison, and what is the plan that lists them all?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cnnbench.schema.budget import Budget
+from cnnbench.schema.recipes import Recipe
+
+VERSION = 1
+
+Precision = Literal["fp32", "bf16"]
+
+
+def digest_of(value: object) -> str:
+    """Return ten hex digits that name a JSON-able value."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def slug(name: str) -> str:
+    """Return a name that is safe in a path: letters, digits, dot and dash, 60 at most."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:60] or "unnamed"
+
+
+def stored_size(image_size: int) -> int:
+    """Return the side at which images are kept for crops of `image_size`: 256 for 224."""
+    return round(image_size * 256 / 224)
+
+
+class DatasetFacts(BaseModel):
+    """What a plan and a report need to know about a dataset, without its images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    drawn: bool
+    classes: tuple[str, ...]
+    images: dict[str, int]
+    curve_split: str
+    headline_split: str
+    fingerprint: str
+    options: dict[str, str] = {}
+    notices: tuple[str, ...] = ()
+
+
+class Cell(BaseModel):
+    """One training: all that decides its result, and nothing else.
+
+    The digest names its folder, so a finished digest is never trained twice.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = VERSION
+    model: str
+    dataset: str
+    dataset_options: dict[str, str] = {}
+    dataset_fingerprint: str
+    recipe: Recipe
+    budget: Budget
+    seed: int = Field(ge=0)
+    image_size: int = Field(ge=8)
+    precision: Precision
+    device: str
+    evaluations: int = Field(ge=1, description="evaluations at equal fractions of the budget")
+    subset: int | None = Field(default=None, description="images a split, in a smoke run")
+
+    @cached_property
+    def digest(self) -> str:
+        """Ten hex digits over every field."""
+        return digest_of(self.model_dump(mode="json"))
+
+    @property
+    def id(self) -> str:
+        """The name of the cell's folder, unique within a plan."""
+        return f"{slug(self.model)}-s{self.seed}-{self.digest}"
+
+
+class Plan(BaseModel):
+    """Every cell of a run, with what was typed, the dataset's facts and the machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = VERSION
+    cnnbench: str
+    argv: tuple[str, ...]
+    dataset: DatasetFacts
+    cells: tuple[Cell, ...]
+    machine: dict[str, str | int | float | None]
+
+    @property
+    def digest(self) -> str:
+        """Ten hex digits over the cells: the same command gives the same digest."""
+        return digest_of([cell.digest for cell in self.cells])

@@ -1,0 +1,66 @@
+"""Budgets are read as people type them, and progress runs from zero to one."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnnbench.schema.budget import Budget, Currency, Spent
+
+quick = settings(derandomize=True, deadline=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "limit"),
+    [
+        ("90s", Currency.SECONDS, 90),
+        ("2m", Currency.SECONDS, 120),
+        ("1.5h", Currency.SECONDS, 5400),
+        ("20ep", Currency.EPOCHS, 20),
+        ("30000img", Currency.IMAGES, 30000),
+        ("1e15flop", Currency.FLOPS, 1e15),
+    ],
+)
+def test_a_budget_is_read_in_every_currency(text, currency, limit):
+    assert Budget.parse(text) == Budget(currency=currency, limit=limit)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2", "m", "-2m", "0s", "2x", "1.2.3s", "infs", "1e999s", "2m 3s", "2.5img"]
+)
+def test_a_wrong_budget_is_refused_with_the_way_to_write_it(text):
+    with pytest.raises(ValueError, match=r"budget .*(write|must)"):
+        Budget.parse(text)
+
+
+@given(
+    unit=st.sampled_from(["s", "m", "h", "ep", "img"]),
+    amount=st.integers(min_value=1, max_value=10**6),
+)
+@quick
+def test_what_a_budget_prints_can_be_typed_again(unit, amount):
+    budget = Budget.parse(f"{amount}{unit}")
+    again = Budget.parse(str(budget))
+    assert again.currency is budget.currency
+    assert again.limit == pytest.approx(budget.limit, rel=1e-4)
+
+
+@given(
+    limit=st.floats(min_value=1e-3, max_value=1e9),
+    amounts=st.lists(st.floats(min_value=0, max_value=1e10), min_size=2),
+)
+@quick
+def test_progress_stays_in_its_bounds_and_never_goes_back(limit, amounts):
+    budget = Budget(currency=Currency.SECONDS, limit=limit)
+    shares = [budget.progress(Spent(seconds=amount)) for amount in sorted(amounts)]
+    assert all(0 <= share <= 1 for share in shares)
+    assert shares == sorted(shares)
+
+
+def test_counted_budgets_become_images_before_the_first_step():
+    def images(text):
+        return Budget.parse(text).images(train_images=1178, flops_per_image=2e9)
+
+    assert images("3ep") == 3534
+    assert images("500img") == 500
+    assert images("1e12flop") == 500
+    assert images("2m") is None
