@@ -1,0 +1,104 @@
+"""Which files below a folder are images of a class, and which are passed over?"""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnbench.data.cores import usable_cores
+from cnnbench.data.errors import DataError
+
+IMAGE_SUFFIXES = frozenset(
+    (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+)
+_NOT_CLASSES = frozenset(("__MACOSX", "__pycache__", "lost+found"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """One level of class folders: each class's files, and a count of each thing passed over.
+
+    `files` maps every class folder to its image files, as sorted POSIX paths relative to the
+    dataset's folder; a class folder without images has an empty tuple.
+    """
+
+    files: Mapping[str, tuple[str, ...]]
+    passed_over: Counter[str]
+
+
+def child_folders(folder: Path) -> list[str]:
+    """Return the names of the real, visible folders directly inside `folder`, sorted."""
+    return [entry.name for entry in _entries(folder) if _is_class_folder(entry)]
+
+
+def scan_classes(root: Path, folder: Path) -> Scan:
+    """Find the images of each class folder inside `folder`, at any depth below the class.
+
+    Symbolic links are never followed: a loop cannot multiply images, and nothing outside the
+    dataset's folder is read. Hidden files and other file types are passed over and counted.
+    """
+    files: dict[str, tuple[str, ...]] = {}
+    passed_over: Counter[str] = Counter()
+    for entry in _entries(folder):
+        if _is_class_folder(entry):
+            found = _images_below(Path(entry.path), passed_over)
+            files[entry.name] = tuple(sorted(path.relative_to(root).as_posix() for path in found))
+        else:
+            passed_over[_reason(entry, inside_a_class=False)] += 1
+    return Scan(files=files, passed_over=passed_over)
+
+
+def digests_of(root: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the sha256 hex of each file's content, in order; hashing lets other threads run."""
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        return tuple(pool.map(lambda name: _digest(root / name), names))
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"cannot read folder {str(folder)!r}: {error.strerror}") from error
+
+
+def _is_class_folder(entry: os.DirEntry[str]) -> bool:
+    hidden = entry.name.startswith(".") or entry.name in _NOT_CLASSES
+    return not hidden and entry.is_dir(follow_symlinks=False)
+
+
+def _images_below(folder: Path, passed_over: Counter[str]) -> Iterator[Path]:
+    for entry in _entries(folder):
+        if _is_class_folder(entry):
+            yield from _images_below(Path(entry.path), passed_over)
+        elif _is_image(entry):
+            yield Path(entry.path)
+        else:
+            passed_over[_reason(entry, inside_a_class=True)] += 1
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    visible = not entry.name.startswith(".") and entry.is_file(follow_symlinks=False)
+    return visible and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _reason(entry: os.DirEntry[str], *, inside_a_class: bool) -> str:
+    """Say in the plural why an entry is passed over."""
+    if entry.name.startswith(".") or entry.name in _NOT_CLASSES:
+        return "hidden"
+    if entry.is_symlink():
+        return "symbolic links"
+    if not inside_a_class and _is_image(entry):
+        return "images outside any class folder"
+    return "not images"

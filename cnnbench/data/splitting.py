@@ -1,0 +1,53 @@
+"""Which images of a folder without splits are kept for the test?"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+
+from cnnbench.data.dataset import SplitName
+from cnnbench.data.errors import DataError
+
+TEST_SHARE = 0.2
+
+Files = Mapping[str, tuple[str, ...]]
+
+
+def take_test_images(
+    files: Files, digests: Mapping[str, str], *, seed: int
+) -> dict[SplitName, dict[str, tuple[str, ...]]]:
+    """Split each class 80/20 by a seed, with at least one image on either side.
+
+    Files of equal content go to one side together, also when they lie in different classes. An
+    image's rank comes from the seed and its content, so adding or renaming files moves few others.
+    Raises DataError for a class that has only one distinct image.
+    """
+    side: dict[str, SplitName] = {}
+    for name in sorted(files):
+        _assign(name, [digests[file] for file in files[name]], seed, side)
+    return {
+        split: {
+            name: tuple(file for file in mine if side[digests[file]] == split)
+            for name, mine in files.items()
+        }
+        for split in ("train", "test")
+    }
+
+
+def _assign(name: str, digests: list[str], seed: int, side: dict[str, SplitName]) -> None:
+    """Choose the side of every content of one class that an earlier class has not chosen."""
+    copies = Counter(digests)
+    ranked = sorted(copies, key=lambda digest: hashlib.sha256(f"{seed} {digest}".encode()).digest())
+    free = [digest for digest in ranked if digest not in side]
+    wanted = max(1, round(TEST_SHARE * len(digests)))
+    taken = sum(copies[digest] for digest in ranked if side.get(digest) == "test")
+    for digest in free:
+        fits = taken + copies[digest] <= wanted
+        side[digest] = "test" if fits else "train"
+        taken += copies[digest] if fits else 0
+    if not taken and free:  # every content has more copies than are wanted: take the rarest
+        side[min(free, key=copies.__getitem__)] = "test"
+    if len({side[digest] for digest in ranked}) < 2:
+        raise DataError(
+            f"class {name!r} cannot be split: of its {len(digests)} images {len(copies)} are "
+            "different, and training and testing need at least one each"
+        )

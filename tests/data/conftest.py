@@ -1,0 +1,38 @@
+"""Small image folders for the tests of the data room."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TreeMaker = Callable[[Mapping[str, int]], Path]
+
+
+def paint(path: Path, value: int, *, size: tuple[int, int] = (12, 9)) -> None:
+    """Write a PNG whose pixels, and so whose bytes, follow from `value`."""
+    rng = np.random.default_rng(value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).save(path)
+
+
+@pytest.fixture
+def make_tree(tmp_path: Path) -> TreeMaker:
+    """Return a maker of folders: `{"train/apple": 3}` becomes three different pictures."""
+
+    def make(counts: Mapping[str, int]) -> Path:
+        root = tmp_path / "photos"
+        for place, (folder, count) in enumerate(counts.items()):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            for number in range(count):
+                paint(root / folder / f"{number}.png", 1000 * place + number)
+        return root
+
+    return make
+
+
+@pytest.fixture
+def picture() -> Callable[[Path, int], None]:
+    """Return the painter of one small picture."""
+    return paint

@@ -1,0 +1,138 @@
+"""Is what stands at a position of the stream the same however the stream is cut?"""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cnnbench.data.augment import centre_crop, crop_and_flip, standardise
+from cnnbench.data.loader import Batches, evaluation_batches, hashed
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+
+
+def numbered(count: int, size: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Return images whose first value is their number, and labels that repeat it."""
+    images = np.random.default_rng(count).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    return images, np.arange(count, dtype=np.int64)
+
+
+def stream(count: int, *, seed: int = 0, augment: bool = True, size: int = 6) -> Batches:
+    images, labels = numbered(count, size)
+    return Batches(images, labels, seed=seed, image_size=4, augment=augment, mean=MEAN, std=STD)
+
+
+counts = st.integers(1, 40)
+seeds = st.integers(0, 2**63)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(count=counts, seed=seeds, epoch=st.integers(0, 50))
+def test_every_epoch_is_a_permutation(count: int, seed: int, epoch: int) -> None:
+    order = stream(count, seed=seed).indices(epoch * count, count)
+    assert sorted(order.tolist()) == list(range(count))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(count=counts, seed=seeds, start=st.integers(0, 200), sizes=st.lists(st.integers(1, 30)))
+def test_pixels_do_not_depend_on_how_the_stream_is_cut(count, seed, start, sizes) -> None:
+    sizes = [*sizes, 1]
+    whole, labels = stream(count, seed=seed).batch(start, sum(sizes))
+    cut = stream(count, seed=seed)
+    starts = start + np.cumsum([0, *sizes[:-1]])
+    parts = [cut.batch(int(at), size) for at, size in zip(starts, sizes, strict=True)]
+    assert torch.equal(torch.cat([images for images, _ in parts]), whole)
+    assert torch.equal(torch.cat([labels for _, labels in parts]), labels)
+
+
+def test_order_differs_by_seed_and_by_epoch() -> None:
+    first = stream(40).indices(0, 40).tolist()
+    assert stream(40, seed=1).indices(0, 40).tolist() != first
+    assert stream(40).indices(40, 40).tolist() != first
+
+
+def test_order_is_the_same_on_every_machine() -> None:
+    assert stream(8, seed=3).indices(0, 8).tolist() == [1, 6, 5, 3, 2, 7, 4, 0]
+
+
+def test_an_image_is_cut_anew_each_epoch() -> None:
+    batches = stream(1, size=40)
+    assert not torch.equal(batches.batch(0, 1)[0], batches.batch(1, 1)[0])
+
+
+def test_without_augmentation_the_centre_is_cut() -> None:
+    images, labels = numbered(9)
+    batch, order = stream(9, augment=False).batch(0, 9)
+    centre = standardise(centre_crop(images, 4), MEAN, STD)
+    assert torch.equal(batch, centre[order])
+    assert sorted(order.tolist()) == labels.tolist()
+
+
+def test_a_batch_is_what_the_network_needs() -> None:
+    images, labels = stream(9).batch(3, 5)
+    assert images.shape == (5, 3, 4, 4)
+    assert images.dtype == torch.float32
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert labels.dtype == torch.int64
+
+
+def test_places_and_flips_are_even() -> None:
+    bits = hashed(7, 1, np.arange(40_000, dtype=np.int64))
+    shares = np.bincount((bits >> np.uint64(60)).astype(np.int64), minlength=16) / 40_000
+    assert np.abs(shares - 1 / 16).max() < 0.005
+    assert len(np.unique(bits)) == 40_000
+
+
+def test_streams_of_choices_are_independent() -> None:
+    positions = np.arange(10_000, dtype=np.int64)
+    one, two = (hashed(0, which, positions) >> np.uint64(11) for which in (1, 2))
+    assert abs(np.corrcoef(one.astype(float), two.astype(float))[0, 1]) < 0.03
+
+
+def test_crop_and_flip_cut_what_they_say() -> None:
+    images, _ = numbered(3)
+    cut = crop_and_flip(
+        images,
+        np.array([2, 0]),
+        4,
+        top=np.array([0, 2]),
+        left=np.array([1, 0]),
+        flip=np.array([False, True]),
+    )
+    first, second = cut.permute(0, 2, 3, 1).numpy()
+    assert (first == images[2, 0:4, 1:5]).all()
+    assert (second == images[0, 2:6, 0:4][:, ::-1]).all()
+
+
+def test_standardise_is_the_textbook_formula() -> None:
+    images, _ = numbered(4)
+    planes = torch.from_numpy(images).permute(0, 3, 1, 2)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    expected = (planes.float() / 255 - mean) / std
+    torch.testing.assert_close(standardise(planes, MEAN, STD), expected, atol=2e-6, rtol=0)
+
+
+def test_evaluation_sees_every_image_once_in_order() -> None:
+    images, labels = numbered(10)
+    parts = list(evaluation_batches(images, labels, 4, image_size=4, mean=MEAN, std=STD))
+    assert [len(each) for _, each in parts] == [4, 4, 2]
+    assert torch.cat([each for _, each in parts]).tolist() == labels.tolist()
+    whole = standardise(centre_crop(images, 4), MEAN, STD)
+    assert torch.equal(torch.cat([each for each, _ in parts]), whole)
+
+
+def test_read_only_maps_are_accepted(tmp_path) -> None:
+    images, labels = numbered(5)
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    options = {"image_size": 6, "mean": MEAN, "std": STD}
+    Batches(mapped, labels, seed=0, augment=True, **options).batch(0, 5)
+    assert len(list(evaluation_batches(mapped, labels, 2, **options))) == 3
+
+
+@pytest.mark.parametrize("image_size", [0, 7])
+def test_an_image_size_that_does_not_fit_is_refused(image_size: int) -> None:
+    images, labels = numbered(5)
+    with pytest.raises(ValueError, match=f"image_size {image_size} must be in 1..6"):
+        Batches(images, labels, seed=0, image_size=image_size, augment=True, mean=MEAN, std=STD)
