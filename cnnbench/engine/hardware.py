@@ -1,0 +1,125 @@
+"""What machine is this, as far as can be told without importing torch?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from cnnbench.schema.cell import Precision
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hardware:
+    """What a plan must know to choose a device and a precision, and a report to print."""
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    cpu_bf16: bool
+    gpu: str | None
+    gpu_bf16: bool
+    mps: bool
+    system: str
+    python: str
+
+
+@cache
+def detect() -> Hardware:
+    """Look at the machine; takes milliseconds where no GPU driver is installed."""
+    name, flags = _cpu()
+    gpu, capability = _gpu()
+    return Hardware(
+        cpu=name,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _count(),
+        memory_bytes=_memory_bytes(),
+        # AMX and AVX512-BF16 multiply bf16 in hardware; elsewhere bf16 is emulated and slower.
+        cpu_bf16=bool({"amx_bf16", "avx512_bf16"} & flags),
+        gpu=gpu,
+        gpu_bf16=capability >= 8.0,
+        mps=platform.system() == "Darwin" and platform.machine() == "arm64",
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+    )
+
+
+def choose_device(asked: str, hardware: Hardware) -> str:
+    """Return the device a plan runs on.
+
+    Raises:
+        ValueError: if the word is unknown or the machine has no such device.
+    """
+    if asked not in DEVICES:
+        raise ValueError(f"unknown device {asked!r}; choose one of {', '.join(DEVICES)}")
+    if asked == "cuda" and not hardware.gpu:
+        raise ValueError("device 'cuda' asked for, but no NVIDIA GPU was found; use --device cpu")
+    if asked == "mps" and not hardware.mps:
+        raise ValueError("device 'mps' asked for, but this is no Apple-silicon Mac; use cpu")
+    if asked != "auto":
+        return asked
+    return "cuda" if hardware.gpu else "mps" if hardware.mps else "cpu"
+
+
+def choose_precision(asked: str, device: str, hardware: Hardware) -> Precision:
+    """Return bf16 where the device multiplies it in hardware, else fp32.
+
+    The choice is a function of the machine alone, so the same command makes the same plan.
+
+    Raises:
+        ValueError: if the word is unknown.
+    """
+    match asked:
+        case "fp32" | "bf16":
+            return asked
+        case "auto":
+            fast = {"cuda": hardware.gpu_bf16, "cpu": hardware.cpu_bf16}
+            return "bf16" if fast.get(device, False) else "fp32"
+    raise ValueError(f"unknown precision {asked!r}; choose one of {', '.join(PRECISIONS)}")
+
+
+def machine_line(hardware: Hardware, device: str) -> str:
+    """Say in one line what the cells of a plan run on."""
+    memory = f"{hardware.memory_bytes / 2**30:.0f} GiB"
+    cpu = f"{hardware.cpu}, {hardware.cores} cores, {memory}"
+    return f"{hardware.gpu} ({cpu})" if device == "cuda" else cpu
+
+
+def _count() -> int:
+    return os.cpu_count() or 1
+
+
+def _cpu() -> tuple[str, set[str]]:
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return platform.processor() or platform.machine(), set()
+    fields = {}
+    for line in path.read_text().split("\n\n")[0].splitlines():
+        key, _, value = line.partition(":")
+        fields[key.strip()] = value.strip()
+    return fields.get("model name", platform.machine()), set(fields.get("flags", "").split())
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0
+
+
+def _gpu() -> tuple[str | None, float]:
+    if not shutil.which("nvidia-smi"):
+        return None, 0.0
+    query = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
+        name, capability = answer.stdout.splitlines()[0].rsplit(",", 1)
+        return name.strip(), float(capability)
+    except (subprocess.SubprocessError, OSError, ValueError, IndexError):
+        return None, 0.0

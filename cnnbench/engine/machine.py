@@ -1,0 +1,94 @@
+"""How is a process set up to train: device, threads, allocator, seeds?"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import platform
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from cnnbench.engine.hardware import detect
+from cnnbench.schema.cell import Precision
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """A device with a precision, ready to train."""
+
+    device: torch.device
+    precision: Precision
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which the forward pass runs."""
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"
+        )
+
+    def synchronise(self) -> None:
+        """Wait until the device has done all that it was asked to."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
+    def peak_memory_bytes(self) -> int:
+        """Return the most memory held so far: of the GPU, or of this process on a CPU."""
+        if self.device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self.device))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+
+def prepare(device: str, precision: Precision) -> Machine:
+    """Set up this process for training; nothing here changes a result."""
+    keep_freed_pages()
+    torch.set_num_threads(detect().cores)
+    # Denormals appear when activations die out, and are a hundred times slower on a CPU.
+    torch.set_flush_denormal(True)
+    if device == "cuda":
+        torch.backends.cudnn.benchmark = False  # it picks kernels by timing: not repeatable
+    return Machine(device=torch.device(device), precision=precision)
+
+
+def keep_freed_pages() -> bool:
+    """Keep glibc from handing freed pages back to the kernel; tell whether it was done.
+
+    A training step frees and asks for the same hundreds of megabytes again and again, and each
+    page that comes back has to be cleared first.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt: Callable[[int, int], int] = ctypes.CDLL(None).mallopt
+    wishes = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 * 2**20))
+    granted = [mallopt(option, value) for option, value in wishes]
+    return all(granted)
+
+
+@contextlib.contextmanager
+def rng_put_back(device: torch.device) -> Iterator[None]:
+    """Run a block that may draw random numbers, then put the generators back."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        yield
+
+
+def rng_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """Return the state of the generators that dropout draws from."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def set_rng_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Put the generators into a saved state."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

@@ -1,0 +1,200 @@
+"""The loop stops on its budget, says what happens, and goes on from a checkpoint bit by bit."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from cnnbench.engine.clock import Clock
+from cnnbench.engine.evaluate import score
+from cnnbench.engine.machine import Machine
+from cnnbench.engine.state import Training
+from cnnbench.engine.train import CheckpointDue, Scored, train, warm_up
+from cnnbench.schema.budget import Budget
+from cnnbench.schema.events import Failed, Finished, Started, Stepped
+from cnnbench.schema.recipes import make_recipe
+
+STEP_SECONDS = 0.5
+
+
+class FakeTime:
+    """Each reading of the time is a little later than the last."""
+
+    def __init__(self, tick):
+        self.seconds, self.tick = 0.0, tick
+
+    def __call__(self):
+        self.seconds += self.tick
+        return self.seconds
+
+
+class Stream:
+    epoch_images = 8
+
+    def __init__(self, sizes):
+        self.sizes = sizes
+
+    def batch(self, start, size):
+        self.sizes.append((start, size))
+        places = torch.arange(start, start + size) % self.epoch_images
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randn(self.epoch_images, 3, 4, 4, generator=generator)
+        return images[places], places % 2
+
+
+def a_job(budget, *, tick=0.0, batch_size=4, evaluations=4, lr=0.1, **changes):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(48, 8), nn.Linear(8, 2))
+    recipe = make_recipe("common", family="none", lr=lr, batch_size=batch_size)
+    values = {
+        "model": model,
+        "stream": Stream([]),
+        "test": lambda: score(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])),
+        "recipe": recipe,
+        "budget": Budget.parse(budget),
+        "machine": Machine(device=torch.device("cpu"), precision="fp32"),
+        "clock": Clock(now=FakeTime(tick)),
+        "params": 1,
+        "macs": 1,
+        "flops_per_image": 10.0,
+        "evaluations": evaluations,
+        "curve_split": "test",
+        "curve_is_headline": True,
+        "checkpoint_seconds": math.inf,
+    }
+    return Training(**{**values, **changes})
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@given(
+    images=st.integers(min_value=2, max_value=60),
+    batch_size=st.integers(min_value=2, max_value=9),
+    evaluations=st.integers(min_value=1, max_value=6),
+)
+@settings(derandomize=True, deadline=None, max_examples=30)
+def test_a_counted_budget_is_spent_to_the_image(images, batch_size, evaluations):
+    job = a_job(f"{images}img", batch_size=batch_size, evaluations=evaluations)
+    events = list(train(job))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].spent.images == images
+    steps = job.stream.sizes[1:]  # the first was the warm-up's
+    assert [start for start, _ in steps] == [sum(s for _, s in steps[:i]) for i in range(len(steps))]
+    assert all(size > 1 for _, size in steps)
+    assert sum(isinstance(event, Scored) for event in events) <= evaluations
+    assert [event.event.headline for event in events if isinstance(event, Scored)][-1]
+
+
+def test_epochs_and_flops_are_counted_too():
+    assert list(train(a_job("3ep")))[-1].spent.images == 24
+    assert list(train(a_job("200flop")))[-1].spent.images == 20
+
+
+@pytest.mark.parametrize("budget", ["10s", "33s", "1m"])
+def test_a_clock_budget_ends_within_one_step_and_never_over(budget):
+    job = a_job(budget, tick=STEP_SECONDS / 4)
+    spent = list(train(job))[-1].spent
+    limit = job.budget.limit
+    step = spent.seconds / spent.steps
+    assert limit - step <= spent.seconds <= limit
+
+
+def test_the_last_learning_rate_is_zero_to_one_step():
+    job = a_job("400img")
+    finished = list(train(job))[-1]
+    one_step = job.recipe.lr * 4 / 400
+    assert 0 <= finished.last_lr <= one_step / (1 - job.recipe.warmup) * 1.001
+
+
+def test_events_begin_and_end_in_order_and_spending_never_falls():
+    events = list(train(a_job("40s", tick=STEP_SECONDS / 4)))
+    assert isinstance(events[0], Started)
+    spent = [e.event.spent if isinstance(e, Scored) else e.spent for e in events]
+    assert [s.seconds for s in spent] == sorted(s.seconds for s in spent)
+    assert [s.images for s in spent] == sorted(s.images for s in spent)
+    assert any(isinstance(event, Stepped) for event in events)
+
+
+def test_evaluations_come_at_equal_shares_of_the_budget():
+    job = a_job("400img", evaluations=5)
+    shares = [e.event.progress for e in train(job) if isinstance(e, Scored)]
+    assert shares == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+
+
+def test_time_outside_a_step_is_not_charged():
+    job = a_job("20s", tick=STEP_SECONDS / 4)
+    for _ in train(job):
+        job.clock._now.seconds += 1000  # a slow reader of events
+    assert job.clock.charged <= 20
+
+
+def test_warming_up_leaves_weights_statistics_and_generators_as_they_were():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.Flatten())
+    model.append(nn.Linear(16, 2))
+    job = a_job("8img", model=model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    generator = torch.get_rng_state()
+    warm_up(job)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert torch.equal(generator, torch.get_rng_state())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_loss_that_is_not_finite_ends_the_cell_before_the_weights_move():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
+    with torch.no_grad():
+        model[1].bias.fill_(math.nan)
+    job = a_job("40img", model=model)
+    before = model[1].weight.detach().clone()
+    events = list(train(job))
+    assert isinstance(events[-1], Failed)
+    assert events[-1].status == "diverged"
+    assert "step 1" in events[-1].reason
+    assert torch.equal(before, model[1].weight)
+
+
+def test_a_huge_learning_rate_is_reported_as_diverged():
+    events = list(train(a_job("400img", lr=1e5)))
+    assert isinstance(events[-1], Failed)
+    assert events[-1].status == "diverged"
+
+
+def test_auxiliary_logits_count_with_their_weights():
+    class Two(nn.Module):
+        aux_weights = (0.5,)
+
+        def __init__(self):
+            super().__init__()
+            self.main, self.side = nn.Linear(48, 2), nn.Linear(48, 2)
+
+        def forward(self, images):
+            return self.main(images.flatten(1)), self.side(images.flatten(1))
+
+    job = a_job("8img", model=Two())
+    before = job.model.side.weight.detach().clone()
+    list(train(job))
+    assert not torch.equal(before, job.model.side.weight)
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 7])
+def test_a_resumed_run_reaches_the_same_weights(stop_after):
+    whole = a_job("40img")
+    list(train(whole))
+    cut = a_job("40img")
+    asked = iter([False] * (stop_after - 1) + [True])
+    first = a_job("40img", model=cut.model, stop_asked=lambda: next(asked))
+    last = list(train(first))[-1]
+    assert isinstance(last, CheckpointDue)
+    assert last.last
+    state = last.state()
+    state["model"] = {name: value.clone() for name, value in state["model"].items()}
+    second = a_job("40img")
+    torch.manual_seed(99)
+    list(train(second, state=state))
+    assert torch.equal(weights(second.model), weights(whole.model))
+    assert second.stream.sizes[1:][0][0] == stop_after * 4
