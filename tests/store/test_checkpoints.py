@@ -1,0 +1,88 @@
+"""A checkpoint is trusted only after its hash, and a damaged one falls back with a warning."""
+
+import json
+import random
+
+import pytest
+import torch
+
+from cnnbench.store import StoreError, checkpoints
+
+
+def a_state(value):
+    return {"model": {"weight": torch.full((8,), float(value))}, "steps": value}
+
+
+def saved(folder, *steps):
+    for step in steps:
+        checkpoints.save(folder, a_state(step), steps=step)
+    return sorted(folder.glob("*.pt"))
+
+
+def test_nothing_saved_is_nothing_loaded(tmp_path):
+    assert checkpoints.load(tmp_path / "none") is None
+
+
+def test_the_newest_comes_back_as_it_was(tmp_path):
+    saved(tmp_path, 5, 10)
+    steps, state = checkpoints.load(tmp_path)
+    assert steps == 10
+    assert torch.equal(state["model"]["weight"], torch.full((8,), 10.0))
+
+
+def test_two_are_kept(tmp_path):
+    saved(tmp_path, 1, 2, 3, 4)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "step-000000003.json",
+        "step-000000003.pt",
+        "step-000000004.json",
+        "step-000000004.pt",
+    ]
+
+
+def test_every_flipped_byte_is_caught(tmp_path):
+    _, newest = saved(tmp_path, 1, 2)
+    whole = newest.read_bytes()
+    for place in random.Random(0).sample(range(len(whole)), 30):
+        newest.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.warns(UserWarning, match="is damaged"):
+            steps, _ = checkpoints.load(tmp_path)
+        assert steps == 1
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, -1])
+def test_a_truncated_one_is_caught(tmp_path, length):
+    _, newest = saved(tmp_path, 1, 2)
+    newest.write_bytes(newest.read_bytes()[:length])
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert checkpoints.load(tmp_path)[0] == 1
+
+
+def test_one_without_a_sidecar_never_counted(tmp_path):
+    saved(tmp_path, 1, 2)
+    (tmp_path / "step-000000002.json").unlink()
+    assert checkpoints.load(tmp_path)[0] == 1
+
+
+def test_training_never_starts_again_at_zero_in_silence(tmp_path):
+    for path in saved(tmp_path, 1, 2):
+        path.write_bytes(b"")
+    with pytest.warns(UserWarning, match="damaged"), pytest.raises(StoreError, match="from zero"):
+        checkpoints.load(tmp_path)
+
+
+class Hostile:
+    def __reduce__(self):
+        return (print, ("this must not run",))
+
+
+def test_a_hostile_pickle_has_no_effect_even_with_a_right_hash(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    (path,) = saved(tmp_path, 1)
+    torch.save({"model": Hostile()}, path)
+    sidecar = json.loads(path.with_suffix(".json").read_text())
+    sidecar["sha256"] = checkpoints._sha256(path)
+    path.with_suffix(".json").write_text(json.dumps(sidecar))
+    with pytest.raises(Exception, match=r"[Ww]eights"):
+        checkpoints.load(tmp_path)
+    assert "must not run" not in capsys.readouterr().out

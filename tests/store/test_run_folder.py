@@ -1,0 +1,160 @@
+"""A run folder gives back what was put in, and refuses what is not its own."""
+
+import numpy as np
+import pytest
+
+from cnnbench.schema.budget import Budget, Spent
+from cnnbench.schema.cell import Cell, DatasetFacts, Plan
+from cnnbench.schema.events import Finished, Stepped
+from cnnbench.schema.recipes import make_recipe
+from cnnbench.store import Predictions, RunFolder, StoreError
+
+
+def a_plan(budget="2m", fingerprint="f"):
+    cell = Cell(
+        model="resnet18",
+        dataset="fruits",
+        dataset_fingerprint=fingerprint,
+        recipe=make_recipe("common", family="resnet"),
+        budget=Budget.parse(budget),
+        seed=0,
+        image_size=224,
+        precision="fp32",
+        device="cpu",
+        evaluations=5,
+    )
+    facts = DatasetFacts(
+        name="fruits",
+        title="Drawn fruit",
+        drawn=True,
+        classes=("apple", "pear"),
+        images={"train": 4, "test": 2},
+        curve_split="test",
+        headline_split="test",
+        fingerprint=fingerprint,
+    )
+    return Plan(cnnbench="0", argv=("run",), dataset=facts, cells=(cell,), machine={"line": "x"})
+
+
+def a_run(tmp_path, **changes):
+    run, plan = RunFolder(tmp_path / "run"), a_plan(**changes)
+    run.write_plan(plan)
+    return run, plan, run.cell(plan.cells[0])
+
+
+def stepped(steps):
+    return Stepped(
+        spent=Spent(steps=steps, images=steps * 16),
+        progress=0.5,
+        lr=0.1,
+        train_loss=1.0,
+        images=16,
+        images_per_second=3.0,
+    )
+
+
+def test_a_plan_comes_back(tmp_path):
+    run, plan, _ = a_run(tmp_path)
+    assert run.plan() == plan
+
+
+def test_the_same_plan_may_be_written_again(tmp_path):
+    run, plan, _ = a_run(tmp_path)
+    run.write_plan(plan)
+
+
+def test_another_plan_is_refused_with_the_difference(tmp_path):
+    run, _, _ = a_run(tmp_path)
+    with pytest.raises(StoreError, match=r"budget: .*120.* -> .*180"):
+        run.write_plan(a_plan(budget="3m"))
+
+
+def test_a_changed_dataset_is_refused(tmp_path):
+    run, _, _ = a_run(tmp_path)
+    with pytest.raises(StoreError, match="the dataset changed"):
+        run.write_plan(a_plan(fingerprint="e"))
+
+
+def test_a_folder_without_a_plan_says_so(tmp_path):
+    with pytest.raises(StoreError, match="no run folder"):
+        RunFolder(tmp_path).plan()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 99}'])
+def test_a_damaged_plan_is_named(tmp_path, text):
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(StoreError, match=r"plan\.json is"):
+        RunFolder(tmp_path).plan()
+
+
+def test_events_come_back_and_a_torn_one_is_the_end(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    for steps in (1, 2):
+        cell.append(stepped(steps))
+    with (cell.path / "events.jsonl").open("ab") as file:
+        file.write(b'{"kind": "stepp')
+    assert cell.events() == [stepped(1), stepped(2)]
+
+
+def test_a_rewound_log_forgets_what_came_after_the_checkpoint(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    for steps in (1, 2, 3):
+        cell.append(stepped(steps))
+    cell.rewind(2)
+    assert [event.spent.steps for event in cell.events()] == [1, 2]
+
+
+def test_a_cell_that_never_began_is_planned(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    assert cell.result().status == "planned"
+    assert cell.result().top1 is None
+
+
+def test_a_cell_with_events_and_no_owner_was_killed(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    cell.append(stepped(3))
+    result = cell.result()
+    assert result.status == "killed"
+    assert "same command continues" in result.reason
+    assert result.images_seen == 48
+
+
+def test_a_cell_that_is_held_is_running(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    cell.append(stepped(3))
+    with cell.lock():
+        assert cell.result().status == "running"
+
+
+def test_a_result_comes_back_and_ends_the_cell(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    cell.append(Finished(spent=Spent(steps=1), last_lr=0.0))
+    result = cell.result().model_copy(update={"status": "done", "top1": 0.5, "reason": ""})
+    cell.write_result(result)
+    assert cell.result() == result
+    assert cell.is_final()
+
+
+def test_a_failed_cell_is_not_final(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    cell.write_result(cell.result().model_copy(update={"status": "oom"}))
+    assert not cell.is_final()
+
+
+def test_a_damaged_result_is_named(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    (cell.path / "result.json").write_text('{"version": 1}')
+    with pytest.raises(StoreError, match=r"result\.json is damaged"):
+        cell.result()
+
+
+def test_predictions_come_back(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    logits = np.array([[0.1, 2.0], [3.0, -1.0]], dtype=np.float32)
+    put = Predictions(labels=np.array([1, 0]), logits=logits, names=("a.jpg", "ü\n.jpg"))
+    cell.write_predictions(put)
+    got = cell.predictions()
+    assert got is not None
+    assert got.names == put.names
+    assert np.array_equal(got.logits, logits)
+    assert np.array_equal(got.labels, put.labels)
