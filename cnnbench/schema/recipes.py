@@ -8,13 +8,19 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 RECIPES = ("common",)
-
-# Learning rates of `common` by family, for its batch size; docs/recipes.md has the measurements.
-# A network without BatchNorm starts only at a smaller rate than one with it: ResNet's paper
-# starts at 0.1 (batch 256), AlexNet's, VGG's and ZFNet's at 0.01 (batch 128 to 256).
-COMMON_LR = {"resnet": 0.02}
-COMMON_LR_DEFAULT = 0.005
 COMMON_BATCH_SIZE = 16
+
+# The learning rate and batch size that each family's paper began with. `common` scales the rate
+# linearly to its own batch (Goyal et al., "Accurate, Large Minibatch SGD", 2017). The GoogLeNet
+# paper states neither: its rate is ours, measured to start in a minute (docs/recipes.md).
+PAPER_LR = {
+    "alexnet": (0.01, 128),
+    "zfnet": (0.01, 128),
+    "vgg": (0.01, 256),
+    "googlenet": (0.015, 128),
+    "resnet": (0.1, 256),
+}
+PAPER_LR_ELSEWHERE = (0.01, 128)
 
 
 class Recipe(BaseModel):
@@ -51,12 +57,23 @@ def make_recipe(
         raise ValueError(f"the learning rate must be more than zero and finite, saw {lr:g}")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"the batch size must be at least 1, saw {batch_size}")
+    images = batch_size or COMMON_BATCH_SIZE
     return Recipe(
         name=name,
-        lr=lr or COMMON_LR.get(family, COMMON_LR_DEFAULT),
-        batch_size=batch_size or COMMON_BATCH_SIZE,
+        lr=scaled_lr(family, images) if lr is None else lr,
+        batch_size=images,
         momentum=0.9,
         weight_decay=5e-4,
         warmup=0.05,
         init="common",
     )
+
+
+def scaled_lr(family: str, batch_size: int) -> float:
+    """Return the learning rate of a family's paper, scaled linearly to a batch size.
+
+    >>> scaled_lr("alexnet", 128), scaled_lr("resnet", 16)
+    (0.01, 0.00625)
+    """
+    lr, paper_batch = PAPER_LR.get(family, PAPER_LR_ELSEWHERE)
+    return lr * batch_size / paper_batch

@@ -84,7 +84,9 @@ def test_a_counted_budget_is_spent_to_the_image(images, batch_size, evaluations)
     assert isinstance(events[-1], Finished)
     assert events[-1].spent.images == images
     steps = job.stream.sizes[1:]  # the first was the warm-up's
-    assert [start for start, _ in steps] == [sum(s for _, s in steps[:i]) for i in range(len(steps))]
+    assert [start for start, _ in steps] == [
+        sum(s for _, s in steps[:i]) for i in range(len(steps))
+    ]
     assert all(size > 1 for _, size in steps)
     assert sum(isinstance(event, Scored) for event in events) <= evaluations
     assert [event.event.headline for event in events if isinstance(event, Scored)][-1]
