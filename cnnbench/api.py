@@ -1,0 +1,137 @@
+"""What can a Python program ask of cnnbench? The same that the command line can."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnbench.data.cache import decoded
+from cnnbench.data.dataset import Dataset
+from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
+from cnnbench.launch import CellUpdate, run_cells
+from cnnbench.plan import PlanError, Wishes, default_folder, make_plan
+from cnnbench.schema.cell import Plan, stored_size
+from cnnbench.store import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OnUpdate = Callable[[CellUpdate], None]
+OnDecode = Callable[[str, int, int], None]
+
+
+def run(
+    models: Sequence[str],
+    dataset: str = "fruits",
+    budget: str = "2m",
+    *,
+    out: str | Path | None = None,
+    seeds: Sequence[int] = (0,),
+    lr: float | None = None,
+    batch_size: int | None = None,
+    image_size: int | None = None,
+    dataset_options: Mapping[str, str] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    smoke: bool = False,
+) -> Path:
+    """Train every model under the same budget, write the report, and return the run folder.
+
+    A run that is there already is continued; cells that are done are not trained again.
+
+    Raises:
+        PlanError: if a name or a number is wrong.
+        DataError: if the dataset is.
+        StoreError: if the run folder cannot be written or holds another run.
+    """
+    wishes = Wishes(
+        models=models,
+        dataset=dataset,
+        dataset_options=dataset_options or {},
+        budget=budget,
+        lr=lr,
+        batch_size=batch_size,
+        image_size=image_size,
+        seeds=seeds,
+        smoke=smoke,
+    )
+    plan, opened = prepare(wishes, device=device, precision=precision, argv=())
+    folder = Path(out) if out else Path(default_folder(plan))
+    return execute(plan, opened, folder)
+
+
+def prepare(
+    wishes: Wishes, *, device: str, precision: str, argv: Sequence[str]
+) -> tuple[Plan, Dataset]:
+    """Check all that was asked for, on this machine, without training anything.
+
+    Raises:
+        PlanError: if a name or a number is wrong.
+        DataError: if the dataset is.
+    """
+    hardware = detect()
+    try:
+        chosen = choose_device(device, hardware)
+        exact = choose_precision(precision, chosen, hardware)
+    except ValueError as error:
+        raise PlanError(str(error)) from None
+    line = machine_line(hardware, chosen)
+    return make_plan(wishes, device=chosen, precision=exact, machine=line, argv=argv)
+
+
+def execute(
+    plan: Plan,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    fresh: bool = False,
+    on_update: OnUpdate = lambda update: None,
+    on_decode: OnDecode = lambda split, done, total: None,
+) -> Path:
+    """Run a plan's cells that are not done, and write the report, a partial one if interrupted.
+
+    Raises:
+        StoreError: if the folder cannot be written, is busy or holds another run.
+        DataError: if an image cannot be read.
+        Stopped: if a signal asked for it.
+    """
+    from cnnbench.report.pages import write_report
+
+    store = RunFolder(folder)
+    with store.lock():
+        store.write_plan(plan)
+        if fresh:
+            for cell in plan.cells:
+                shutil.rmtree(store.cell(cell).path, ignore_errors=True)
+            store.write_plan(plan)
+        if not all(store.cell(cell).is_final() for cell in plan.cells):
+            _decode(plan, dataset, on_decode)
+        try:
+            for update in run_cells(plan, store):
+                on_update(update)
+        finally:
+            write_report(store)
+    return folder
+
+
+def load_results(folder: str | Path) -> pd.DataFrame:
+    """Return the rows of a run as a table, one line a cell, nested numbers as `budget.used`.
+
+    Raises:
+        StoreError: if the folder holds no run.
+    """
+    import pandas as pd
+
+    from cnnbench.report.tables import rows
+
+    return pd.json_normalize([row.model_dump(mode="json") for row in rows(RunFolder(folder))])
+
+
+def _decode(plan: Plan, dataset: Dataset, on_decode: OnDecode) -> None:
+    """Fill the image cache before the first cell starts, where progress can be shown."""
+    for size in sorted({stored_size(cell.image_size) for cell in plan.cells}):
+        for split in dataset.splits:
+            decoded(dataset, split, size, progress=partial(on_decode, split))

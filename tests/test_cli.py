@@ -1,0 +1,155 @@
+"""The command line: words in, exit code out, one clear message for a mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ["--budget", "24img", "--batch-size", "8", "--image-size", "32", "--evaluations", "2"]
+
+
+def cnnbench(*words, cwd, **env):
+    return subprocess.run(
+        [sys.executable, "-m", "cnnbench", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CI": "true", **env},
+    )
+
+
+@pytest.fixture
+def here(tmp_path):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 8), ("val", 4)):
+        for label in ("apple", "pear", "<b>plum|"):
+            folder = tmp_path / "photos" / split / label
+            folder.mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "hint"),
+    [
+        (["run", "--models", "alexnett", "--dataset", "photos"], 2, "did you mean 'alexnet'"),
+        (["run", "--models", "alexnet", "--dataset", "fruitz"], 3, "fruits"),
+        (["run", "--models", "alexnet", "--dataset", "./none"], 3, "none"),
+        (["run", "--models", "alexnet", "--dataset", "photos", "--budget", "-1s"], 2, "budget"),
+        (["run", "--models", "alexnet", "--dataset", "photos", "--budget", "0s"], 2, "zero"),
+        (["run", "--models", "alexnet", "--dataset", "photos", "--lr", "x"], 2, "--lr"),
+        (["run", "--modles", "alexnet"], 2, "--models"),
+        (["run", "--models", "alexnet", "--device", "gpu"], 2, "cuda"),
+        (["run", "--models", "alexnet", "--data", "seed"], 2, "KEY=VALUE"),
+        (["run", "--models", "alexnet", "--seeds", "0"], 2, "seed"),
+        (["rnu"], 2, "run"),
+        (["report", "photos"], 4, "no run folder"),
+        (["models", "vgg12"], 2, "did you mean"),
+        (["datasets", "fruitz"], 3, "fruits"),
+    ],
+)
+def test_a_mistake_gives_one_clear_message_and_the_documented_code(here, words, code, hint):
+    done = cnnbench(*words, cwd=here)
+    assert done.returncode == code, done.stderr
+    assert hint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not (here / "reports").exists()
+
+
+def test_looking_does_not_import_torch(here):
+    code = (
+        "import sys; sys.argv = ['cnnbench'] + sys.argv[1:]\n"
+        "from cnnbench.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'"
+    )
+    dry = ["run", "--models", "alexnet,vgg", "--dataset", "photos", "--dry-run"]
+    for words in (["--help"], ["models"], ["datasets"], ["models", "--json"], dry):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_dry_run_writes_nothing(here):
+    before = sorted(here.rglob("*"))
+    done = cnnbench(
+        "run", "--models", "alexnet", "--dataset", "photos", "--dry-run", "--json", cwd=here
+    )
+    assert json.loads(done.stdout)["plan"]["cells"][0]["model"] == "alexnet"
+    assert sorted(here.rglob("*")) == before
+
+
+def test_an_output_folder_that_cannot_be_made_is_a_disk_error(here):
+    (here / "file").write_text("")
+    words = ["run", "--models", "resnet", "--dataset", "photos", *TINY, "--out", "file/run"]
+    done = cnnbench(*words, cwd=here, CNNBENCH_CACHE=str(here / "cache"))
+    assert done.returncode == 4
+    assert "file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_one_network_that_cannot_be_built_is_a_row_and_the_others_go_on(here):
+    # AlexNet's pools leave nothing of 32 pixels, so its cell fails while it is built.
+    words = ["run", "--models", "alexnet,resnet", "--dataset", "photos", *TINY, "--out", "run"]
+    done = cnnbench(*words, cwd=here, CNNBENCH_CACHE=str(here / "cache"))
+    assert done.returncode == 1, done.stderr
+    rows = {
+        row["model"]: row for row in json.loads((here / "run/results.json").read_text())["rows"]
+    }
+    assert rows["alexnet"]["status"] == "failed"
+    assert "32" in rows["alexnet"]["reason"]
+    assert rows["resnet18"]["status"] == "done"
+    assert rows["resnet18"]["images_seen"] == 24
+    assert rows["resnet18"]["top1_low"] <= rows["resnet18"]["top1"] <= rows["resnet18"]["top1_high"]
+    assert "\x1b" not in done.stderr + done.stdout
+    assert "<b>" not in (here / "run" / "report.html").read_text().split("<body", 1)[1]
+
+    weights = (here / "run" / "results.csv").read_text()
+    again = cnnbench(*words, "--json", cwd=here, CNNBENCH_CACHE=str(here / "cache"))
+    assert again.returncode == 1
+    repeated = {row["model"]: row for row in json.loads(again.stdout)["rows"]}
+    assert repeated["resnet18"] == rows["resnet18"]
+    assert weights.splitlines()[0] == (here / "run" / "results.csv").read_text().splitlines()[0]
+
+
+def test_a_killed_run_is_continued_by_the_same_command_to_the_same_result(here):
+    words = ["run", "--models", "resnet", "--dataset", "photos", "--image-size", "32"]
+    words += ["--batch-size", "8", "--budget", "400img", "--evaluations", "2"]
+    env = {"CNNBENCH_CACHE": str(here / "cache")}
+    whole = cnnbench(*words, "--out", "whole", "--json", cwd=here, **env)
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cnnbench", *words, "--out", "cut"],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CI": "true", **env},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = None
+    while process.poll() is None and log is None:
+        log = next(iter(here.glob("cut/cells/*/events.jsonl")), None)
+    process.terminate()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 143, said
+    assert "type again" in said
+    done = cnnbench(*words, "--out", "cut", "--json", cwd=here, **env)
+    assert done.returncode == 0, done.stderr
+    facts = ("top1", "test_loss", "train_loss", "images_seen", "steps", "last_lr")
+    (one,), (two,) = (json.loads(text.stdout)["rows"] for text in (whole, done))
+    assert {key: one[key] for key in facts} == {key: two[key] for key in facts}
