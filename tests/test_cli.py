@@ -130,7 +130,7 @@ def test_one_network_that_cannot_be_built_is_a_row_and_the_others_go_on(here):
 
 def test_a_killed_run_is_continued_by_the_same_command_to_the_same_result(here):
     words = ["run", "--models", "resnet", "--dataset", "photos", "--image-size", "32"]
-    words += ["--batch-size", "8", "--budget", "400img", "--evaluations", "2"]
+    words += ["--batch-size", "8", "--budget", "160img", "--evaluations", "2"]
     env = {"CNNBENCH_CACHE": str(here / "cache")}
     whole = cnnbench(*words, "--out", "whole", "--json", cwd=here, **env)
     assert whole.returncode == 0, whole.stderr
