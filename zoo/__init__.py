@@ -1,0 +1,27 @@
+"""Which classic networks are there, built exactly as their papers published them?
+
+Importing this package does not import torch: `list_models`, `card` and `resolve` read one data
+file, `build` and `describe` import torch when they are called.
+"""
+
+from zoo.registry import (
+    Init,
+    ModelCard,
+    UnknownModel,
+    build,
+    card,
+    describe,
+    list_models,
+    resolve,
+)
+
+__all__ = [
+    "Init",
+    "ModelCard",
+    "UnknownModel",
+    "build",
+    "card",
+    "describe",
+    "list_models",
+    "resolve",
+]

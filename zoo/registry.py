@@ -1,0 +1,282 @@
+"""Which networks does the zoo hold, and how is a name turned into a network?
+
+The facts come from `papers.toml` and need no torch; `build` and `describe` import it when called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zoo.complexity import Description
+
+Init = Literal["paper", "common"]
+EXTERNAL: Final = ("timm", "torchvision")
+
+# The only list of places where builders live: a family's module is imported when one of its
+# networks is first built, so that importing `zoo` stays free of torch.
+_FAMILY_MODULES: Final = {
+    "lenet": "zoo.lenet",
+    "alexnet": "zoo.alexnet",
+    "zfnet": "zoo.zfnet",
+    "vgg": "zoo.vgg",
+    "googlenet": "zoo.googlenet",
+    "resnet": "zoo.resnet",
+    "fourlayer": "zoo.fourlayer",
+}
+
+
+class UnknownModel(LookupError):
+    """A name that the zoo does not know; its message is one line with the nearest names."""
+
+    def __init__(self, name: str, known: list[str], listing: str = "`cnnbench models` lists all"):
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ";"
+        super().__init__(f"unknown model {name!r}{hint} {listing}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelCard:
+    """What is known of a network before it is built.
+
+    `params` and `macs` hold for `num_classes` classes and one image of `image_size` pixels; they
+    are None for networks of other libraries. `departures` is empty when the network is the
+    paper's; each entry is one sentence.
+    """
+
+    name: str
+    family: str
+    paper: str
+    authors: str
+    year: int
+    url: str
+    image_size: int
+    num_classes: int
+    params: int | None
+    macs: int | None
+    summary: str
+    departures: tuple[str, ...]
+    notes: tuple[str, ...]
+    aliases: tuple[str, ...]
+    variant_of: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildSpec:
+    """What a builder is told: classes, square image side in pixels, and the initial state."""
+
+    num_classes: int
+    image_size: int
+    init: Init
+
+
+Builder = Callable[[BuildSpec], "nn.Module"]
+Initializer = Callable[["nn.Module"], None]
+_BuilderT = TypeVar("_BuilderT", bound=Builder)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Entry:
+    builder: Builder
+    paper_init: Initializer
+
+
+_ENTRIES: dict[str, _Entry] = {}
+
+
+def register(name: str, *, init: Initializer) -> Callable[[_BuilderT], _BuilderT]:
+    """Enter a builder under `name`; `init` fills the paper's own initial weights.
+
+    A builder only lays out modules. Every parameter and buffer is filled afterwards, by `init`
+    or by the initialisation that all networks share.
+    """
+
+    def enter(builder: _BuilderT) -> _BuilderT:
+        if name in _ENTRIES:
+            raise ValueError(f"the model name {name!r} is registered twice")
+        _ENTRIES[name] = _Entry(builder=builder, paper_init=init)
+        return builder
+
+    return enter
+
+
+@cache
+def papers() -> dict[str, Any]:
+    """Return the parsed `papers.toml`; treat it as read-only."""
+    return tomllib.loads(resources.files("zoo").joinpath("papers.toml").read_text("utf-8"))
+
+
+@cache
+def _cards() -> dict[str, ModelCard]:
+    facts = papers()
+    return {row["name"]: _read_card(row, facts["papers"]) for row in facts["models"]}
+
+
+def _read_card(row: dict[str, Any], paper_facts: dict[str, Any]) -> ModelCard:
+    paper = paper_facts[row.get("paper", row["family"])]
+    return ModelCard(
+        name=row["name"],
+        family=row["family"],
+        paper=paper["title"],
+        authors=paper["authors"],
+        year=paper["year"],
+        url=paper["url"],
+        image_size=row["image_size"],
+        num_classes=row.get("num_classes", 1000),
+        params=row["params"],
+        macs=row["macs"],
+        summary=row["summary"],
+        departures=tuple(row.get("departures", ())),
+        notes=tuple(row.get("notes", ())),
+        aliases=tuple(row.get("aliases", ())),
+        variant_of=row.get("variant_of"),
+    )
+
+
+def list_models() -> list[str]:
+    """List the registered names, family by family in order of publication."""
+    return list(_cards())
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    smallest = dict(papers()["families"])
+    return smallest | {alias: card.name for card in _cards().values() for alias in card.aliases}
+
+
+def resolve(name: str) -> str:
+    """Return the full registered name for a name, an alias or a family.
+
+    A family stands for the smallest configuration that its paper published. `timm:NAME` and
+    `torchvision:NAME` come back unchanged and unchecked, because checking imports the library.
+
+    Raises:
+        UnknownModel: no such name.
+    """
+    library, separator, rest = name.partition(":")
+    if separator:
+        if library not in EXTERNAL or not rest:
+            raise UnknownModel(name, [f"{known}:{rest or 'NAME'}" for known in EXTERNAL])
+        return name
+    if name in _cards():
+        return name
+    if name in _aliases():
+        return _aliases()[name]
+    raise UnknownModel(name, list(dict.fromkeys([*_cards(), *_aliases()])))
+
+
+def is_external(name: str) -> bool:
+    """Tell whether a resolved name belongs to another library."""
+    return ":" in name
+
+
+def card(name: str) -> ModelCard:
+    """Return what is known of a network; only names of other libraries import torch.
+
+    Raises:
+        UnknownModel: no such name.
+    """
+    name = resolve(name)
+    if is_external(name):
+        from zoo import external
+
+        return external.card(name)
+    return _cards()[name]
+
+
+def build(
+    name: str,
+    *,
+    num_classes: int = 1000,
+    init: Init = "paper",
+    image_size: int | None = None,
+) -> nn.Module:
+    """Build a network with fresh weights drawn from torch's current random state.
+
+    The network takes floats `(N, 3, H, W)` with `H = W = image_size` and returns logits
+    `(N, num_classes)`. GoogLeNet in training mode returns `(main, aux_4a, aux_4d)`.
+
+    Args:
+        name: a registered name, an alias, a family, `timm:NAME` or `torchvision:NAME`.
+        num_classes: width of the output.
+        init: "paper" for the paper's own initial state (for AlexNet that includes its dropout
+            convention), "common" for one initialisation shared by all networks. Networks of
+            other libraries keep the initialisation of their library under "paper".
+        image_size: side of the square images in pixels; None means the paper's.
+
+    Raises:
+        UnknownModel: no such name.
+        ValueError: the image is too small for the network, or an argument is out of range.
+    """
+    from zoo import initialization
+
+    name = resolve(name)
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be at least 1, not {num_classes}")
+    if init not in ("paper", "common"):
+        raise ValueError(f"init must be 'paper' or 'common', not {init!r}")
+    if is_external(name):
+        from zoo import external
+
+        model = external.build(name, num_classes=num_classes, image_size=image_size)
+        if init == "common":
+            initialization.common(model, image_size=image_size or external.image_size(name))
+        return model
+    spec = BuildSpec(
+        num_classes=num_classes, image_size=image_size or _cards()[name].image_size, init=init
+    )
+    entry = _entry(name)
+    model = initialization.materialize(lambda: entry.builder(spec))
+    if init == "paper":
+        entry.paper_init(model)
+    else:
+        initialization.common(model, image_size=spec.image_size)
+    return model
+
+
+def describe(name: str, *, num_classes: int = 1000, image_size: int | None = None) -> Description:
+    """Count a network's parameters and multiply-adds, layer by layer, without data.
+
+    Raises:
+        UnknownModel: no such name.
+        ValueError: the image is too small for the network.
+    """
+    from zoo import complexity
+
+    name = resolve(name)
+    side = image_size or card(name).image_size
+    model = skeleton(name, num_classes=num_classes, image_size=side)
+    return complexity.describe(model, name=name, num_classes=num_classes, image_size=side)
+
+
+def skeleton(name: str, *, num_classes: int = 1000, image_size: int | None = None) -> nn.Module:
+    """Build a network's structure on the meta device: shapes and counts without any memory.
+
+    Raises:
+        UnknownModel: no such name.
+    """
+    import torch
+
+    with torch.device("meta"):
+        return build(name, num_classes=num_classes, image_size=image_size)
+
+
+def registered() -> list[str]:
+    """Import every family and list the names that its builders entered."""
+    for module in _FAMILY_MODULES.values():
+        importlib.import_module(module)
+    return list(_ENTRIES)
+
+
+def _entry(name: str) -> _Entry:
+    importlib.import_module(_FAMILY_MODULES[_cards()[name].family])
+    return _ENTRIES[name]
