@@ -1,0 +1,118 @@
+"""How do lit surfaces come together into one picture, the nearer before the farther?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnbench.data.fruits.light import Light, Surface, bump, nearest, shade
+from cnnbench.data.fruits.noise import FloatArray, IntArray
+from cnnbench.data.fruits.parts import Sheet, splat
+from cnnbench.data.fruits.shapes import Balls
+from cnnbench.data.fruits.solids import Body, Fruit, Spots
+from cnnbench.data.fruits.trace import Hits, Placed, meet, meet_balls
+
+FURNITURE_OWNER = 999  # what the canvas notes for pixels that show no fruit
+
+
+class Canvas:
+    """A picture under way: colour times cover, cover, depth and owner of every pixel (flat)."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.rgb = np.zeros((3, size * size), np.float32)
+        self.alpha = np.zeros(size * size, np.float32)
+        self.z = np.full(size * size, -9.0, np.float32)
+        self.owner = np.full(size * size, -1, np.int16)
+        # The depth behind which nothing can be seen any more.
+        self.hidden = np.full(size * size, -9.0, np.float32)
+
+    def add(
+        self, index: IntArray, rgb: FloatArray, alpha: FloatArray, z: FloatArray, owner: int
+    ) -> None:
+        """Blend N pixels into the picture, in front of or behind what each already holds."""
+        old_alpha, old_z = self.alpha[index], self.z[index]
+        front = z > old_z
+        mine = np.where(front, alpha, alpha * (1.0 - old_alpha))
+        theirs = np.where(front, 1.0 - alpha, np.float32(1.0))
+        for k in range(3):
+            self.rgb[k, index] = rgb[k] * mine + self.rgb[k, index] * theirs
+        total = mine + old_alpha * theirs
+        self.alpha[index] = total
+        taken = front & (alpha > 0.5)
+        self.z[index] = new_z = np.where(taken | (old_alpha < 0.02), z, old_z)
+        self.hidden[index] = np.where(total > 0.99, new_z, np.float32(-9.0))
+        self.owner[index] = np.where(taken | (mine > 0.5), owner, self.owner[index])
+
+
+def draw_fruit(
+    canvas: Canvas, fruit: Fruit, placed: Placed, balls: FloatArray, light: Light, owner: int
+) -> None:
+    """Draw one fruit.
+
+    Args:
+        canvas: the picture.
+        fruit: what is drawn.
+        placed: where it stands.
+        balls: (K, 4) what may shade it, in camera space.
+        light: the light of the scene.
+        owner: the number written into the canvas for its pixels.
+    """
+    for sheet in fruit.sheets:
+        draw_sheet(canvas, sheet, placed, balls, light, owner)
+    for body in fruit.bodies:
+        draw_body(canvas, body, body.placed(placed), balls, light, owner)
+
+
+def _see(body: Body, placed: Placed, size: int, hidden: FloatArray | None) -> Hits | None:
+    if isinstance(body.shape, Balls):
+        return meet_balls(body.shape, placed, size, hidden)
+    return meet(body.shape, placed, size, hidden)
+
+
+def draw_body(
+    canvas: Canvas,
+    body: Body,
+    placed: Placed,
+    balls: FloatArray,
+    light: Light,
+    owner: int,
+) -> None:
+    """Draw one solid that stands at `placed`; other arguments as in `draw_fruit`."""
+    hits = _see(body, placed, canvas.size, canvas.hidden)
+    if hits is None:
+        return
+    scale = max(placed.reach(1.0))
+    pixel = 1.0 / (scale * canvas.size)
+    surface = body.paint(Spots(unit=hits.unit, which=hits.which, pixel=pixel))
+    normal = hits.normal
+    if surface.height is not None:
+        normal = bump(normal, surface.height, hits.index, hits.window, canvas.size, scale)
+    around = nearest(balls, placed.centre, scale)
+    rgb = shade(hits.position, normal, surface, around, light, scale)
+    canvas.add(hits.index, rgb, hits.alpha, hits.position[2], owner)
+
+
+def draw_sheet(
+    canvas: Canvas, sheet: Sheet, placed: Placed, balls: FloatArray, light: Light, owner: int
+) -> None:
+    """Draw stems or leaves; arguments as in `draw_fruit`."""
+    seen = splat(sheet, placed, canvas.size)
+    if seen is None:
+        return
+    scale = max(placed.reach(1.0))
+    surface = Surface(albedo=seen.albedo, gloss=sheet.gloss, tight=sheet.tight, glow=sheet.glow)
+    around = nearest(balls, placed.centre, scale)
+    rgb = shade(seen.position, seen.normal, surface, around, light, scale)
+    canvas.add(seen.index, rgb, seen.alpha, seen.position[2], owner)
+
+
+def outline(canvas: Canvas, fruit: Fruit, placed: Placed) -> None:
+    """Draw only what `fruit` covers, without light or paint."""
+    for sheet in fruit.sheets:
+        seen = splat(sheet, placed, canvas.size)
+        if seen is not None:
+            canvas.alpha[seen.index] = np.maximum(canvas.alpha[seen.index], seen.alpha)
+    for body in fruit.bodies:
+        hits = _see(body, body.placed(placed), canvas.size, None)
+        if hits is not None:
+            canvas.alpha[hits.index] = np.maximum(canvas.alpha[hits.index], hits.alpha)

@@ -1,0 +1,153 @@
+"""How bright is a point of a surface under the light of the scene?
+
+Colours are linear, as (3, N). One directional lamp with soft shadows, a sky above, light that
+comes back from the ground, and darkening where things touch; everything that casts a shadow is
+stood for by balls.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnbench.data.fruits.noise import FloatArray, IntArray
+
+_NEAREST = 6  # balls that shade one solid, at most
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Light:
+    """The light of a scene; directions are unit vectors in camera space."""
+
+    toward: tuple[float, float, float]  # to the lamp
+    up: tuple[float, float, float]  # away from the ground, which passes through `ground`
+    ground: float  # the ground is where position . up = ground
+    lamp: tuple[float, float, float]
+    sky: tuple[float, float, float]
+    bounce: tuple[float, float, float]
+    softness: float  # of the edge of a shadow
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surface:
+    """What a surface is like at N points."""
+
+    albedo: FloatArray  # (3, N), linear
+    gloss: FloatArray | float  # strength of the highlight
+    tight: float  # exponent of the highlight
+    height: FloatArray | None = None  # (N,), bumps in units of the solid
+    glow: float = 0.0  # light that passes through
+    fuzz: float = 0.0  # brightness of the rim
+
+
+def occlusion(
+    position: FloatArray, normal: FloatArray, balls: FloatArray, light: Light
+) -> tuple[FloatArray, FloatArray]:
+    """Return how much of the lamp and of the sky reaches each point past `balls` (K, 4)."""
+    lamp = np.ones(position.shape[1], np.float32)
+    sky = np.ones(position.shape[1], np.float32)
+    lx, ly, lz = light.toward
+    for bx, by, bz, radius in balls.tolist():
+        vx, vy, vz = bx - position[0], by - position[1], bz - position[2]
+        square = vx * vx + vy * vy + vz * vz
+        along = vx * lx + vy * ly + vz * lz
+        miss = np.sqrt(np.maximum(square - along * along, 0.0))
+        edge = radius * 0.25 + light.softness * np.maximum(along, 0.0)
+        clear = np.clip((miss - radius) / edge + 0.65, 0.0, 1.0)
+        lamp *= np.where(along > 0, clear, 1.0)
+        facing = (vx * normal[0] + vy * normal[1] + vz * normal[2]) / np.sqrt(square)
+        share = (radius * radius) / np.maximum(square, radius * radius)
+        sky *= 1.0 - 0.8 * np.clip(facing, 0.0, 1.0) * share
+    return lamp, sky
+
+
+def nearest(balls: FloatArray, centre: tuple[float, float, float], reach: float) -> FloatArray:
+    """Return the few of `balls` (K, 4) that can darken something at `centre`."""
+    if not len(balls):
+        return balls
+    offset = balls[:, :3] - np.asarray(centre)
+    gap = np.sqrt((offset * offset).sum(axis=1)) - balls[:, 3] - reach
+    order = np.argsort(gap, kind="stable")[:_NEAREST]
+    nearest_balls: FloatArray = balls[order[gap[order] < reach]]
+    return nearest_balls
+
+
+def shade(
+    position: FloatArray,
+    normal: FloatArray,
+    surface: Surface,
+    balls: FloatArray,
+    light: Light,
+    scale: float,
+) -> FloatArray:
+    """Return the light (3, N) that leaves the points towards the camera.
+
+    Args:
+        position: (3, N), camera space.
+        normal: (3, N), unit length, camera space.
+        surface: what the surface is like there.
+        balls: (K, 4) centre and radius of what may stand between it and the light.
+        light: the light of the scene.
+        scale: size of the solid, for how far the ground's darkness reaches.
+    """
+    lamp, sky = occlusion(position, normal, balls, light)
+    lx, ly, lz = light.toward
+    ux, uy, uz = light.up
+    facing = normal[0] * lx + normal[1] * ly + normal[2] * lz
+    above = normal[0] * ux + normal[1] * uy + normal[2] * uz
+    rise = position[0] * ux + position[1] * uy + position[2] * uz - light.ground
+    sky *= 1.0 - 0.35 * (1.0 - above) * np.exp(-np.maximum(rise, 0.0) * (2.5 / scale))
+    wrap = 0.08 + surface.glow
+    direct = lamp * np.maximum((facing + wrap) / (1.0 + wrap), 0.0)
+    if surface.glow:
+        direct += surface.glow * 0.6 * np.maximum(-facing, 0.0)
+    half = (0.5 + 0.5 * above) * sky
+    low = (0.5 - 0.5 * above) * sky
+    rim = (1.0 - np.maximum(normal[2], 0.0)) ** 4
+    hx, hy, hz = lx, ly, lz + 1.0
+    norm = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6
+    mirror = np.maximum((normal[0] * hx + normal[1] * hy + normal[2] * hz) / norm, 0.0)
+    shine = surface.gloss * (mirror**surface.tight) * lamp
+    sheen = (surface.gloss * 0.25 + surface.fuzz) * rim * half
+    out = np.empty_like(surface.albedo)
+    for k in range(3):
+        incoming = light.lamp[k] * direct + light.sky[k] * half + light.bounce[k] * low
+        out[k] = surface.albedo[k] * incoming + light.lamp[k] * shine + light.sky[k] * sheen
+    return out
+
+
+def bump(
+    normal: FloatArray,
+    height: FloatArray,
+    index: IntArray,
+    window: tuple[int, int, int, int],
+    size: int,
+    depth: float,
+) -> FloatArray:
+    """Tilt `normal` (3, N) by the slope of `height` across the picture.
+
+    The surface gradient of a height seen along -z is the part of its picture gradient that lies in
+    the surface: g - n (n . g) with g = (dh/dx, dh/dy, 0).
+    """
+    top, left, rows, columns = window
+    row, column = index // size - top, index % size - left
+    cell = row * columns + column
+    sheet = np.zeros(rows * columns, np.float32)
+    held = np.zeros(rows * columns, np.bool_)
+    sheet[cell], held[cell] = height, True
+    east = np.minimum(cell + 1, rows * columns - 1)
+    south = np.minimum(cell + columns, rows * columns - 1)
+    gx = np.where(held[east], sheet[east] - height, 0.0) * (depth * size)
+    gy = np.where(held[south], height - sheet[south], 0.0) * (depth * size)
+    inward = gx * normal[0] + gy * normal[1]
+    tilted = np.stack(
+        [
+            normal[0] - gx + normal[0] * inward,
+            normal[1] - gy + normal[1] * inward,
+            normal[2] + normal[2] * inward,
+        ]
+    )
+    tilted /= np.sqrt(tilted[0] ** 2 + tilted[1] ** 2 + tilted[2] ** 2) + 1e-6
+    return tilted

@@ -1,0 +1,111 @@
+"""Where does the irregularity of a drawn picture come from?
+
+Two sources, both deterministic: a fixed tile and a fixed cube of smooth noise that every picture
+reads at its own offset (grain, peel, speckle), and small random grids enlarged to the picture
+(stains, cloth, wood).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+FloatArray: TypeAlias = NDArray[np.floating[Any]]
+IntArray: TypeAlias = NDArray[np.integer[Any]]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+_SIDE = 64  # of the noise cube, in voxels
+_TILE = 512  # of the grain tile, in pixels
+
+
+def stream(*words: int) -> np.random.Generator:
+    """Return a generator that depends on nothing but `words` (non-negative integers)."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
+
+
+@cache
+def _cube() -> FloatArray:
+    """Return a tileable (64, 64, 64) cube of smooth noise, flattened: mean 0, deviation 1."""
+    cube: FloatArray = stream(1, 1).standard_normal((_SIDE,) * 3, dtype=np.float32)
+    for axis in range(3):
+        for _ in range(2):
+            cube = (np.roll(cube, 1, axis) + 2 * cube + np.roll(cube, -1, axis)) / 4
+    cube = (cube - cube.mean()) / cube.std()
+    return cube.ravel()
+
+
+@cache
+def _tile() -> FloatArray:
+    """Return a (512, 512) tile of white noise: mean 0, deviation 1."""
+    return stream(1, 2).standard_normal((_TILE, _TILE), dtype=np.float32)
+
+
+def solid(points: FloatArray, frequency: float, offset: float, pixel: float = 0.0) -> FloatArray:
+    """Sample noise of unit deviation at `points` (3, N); features are about 1 / frequency wide.
+
+    Nearest voxel, three voxels a feature: a gather costs a tenth of an interpolation, and what
+    is read this way (peel, fuzz, speckle) is rough in nature. Where a feature is smaller than two
+    pixels (each `pixel` wide, in the units of the points) it fades, as it would in a lens.
+    """
+    voxels = (points * (3.0 * frequency) + offset).astype(np.int32)
+    voxels &= _SIDE - 1
+    flat = (voxels[0] * _SIDE + voxels[1]) * _SIDE + voxels[2]
+    values: FloatArray = _cube().take(flat)
+    if pixel * frequency > 0.5:
+        values *= 0.5 / (pixel * frequency)
+    return values
+
+
+def polar(unit: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the cosine with the y axis and the longitude of points (3, N)."""
+    x, y, z = unit
+    return y / np.sqrt(x * x + y * y + z * z + 1e-9), np.arctan2(z, x)
+
+
+def waves(points: FloatArray, frequency: float, rng: np.random.Generator) -> FloatArray:
+    """Return smooth noise at `points` (3, N), roughly within [-1, 1]: a sum of five plane waves."""
+    total = np.zeros(points.shape[1], np.float32)
+    for _ in range(5):
+        kx, ky, kz = (frequency * float(v) for v in rng.normal(0.0, 2.0, 3))
+        phase = float(rng.uniform(0.0, 6.283))
+        total += np.sin(kx * points[0] + ky * points[1] + kz * points[2] + phase)
+    return total * 0.45
+
+
+def grain(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
+    """Return white noise of unit deviation and `shape`, cut from a fixed tile at a random place."""
+    height, width = shape
+    rows = (np.arange(height) + int(rng.integers(_TILE))) % _TILE
+    columns = (np.arange(width) + int(rng.integers(_TILE))) % _TILE
+    sign = 1.0 if rng.random() < 0.5 else -1.0
+    return _tile()[rows[:, None], columns[None, :]] * sign
+
+
+def enlarge(grid: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    """Enlarge a small grid (h, w) to `shape` smoothly."""
+    image = Image.fromarray(np.ascontiguousarray(grid, dtype=np.float32))
+    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
+
+
+def field(
+    shape: tuple[int, int], cells: tuple[float, float], octaves: int, rng: np.random.Generator
+) -> FloatArray:
+    """Return fractal noise of `shape`, deviation near 1.
+
+    Args:
+        shape: height and width in pixels.
+        cells: features along height and width at the coarsest octave.
+        octaves: how many times the features are halved.
+        rng: where the noise comes from.
+    """
+    # The grids do not depend on the size of the picture, so the same scene is drawn at any size.
+    total: FloatArray | None = None
+    for octave in range(octaves):
+        grid = tuple(max(2, round(c * 2**octave) + 1) for c in cells)
+        detail = rng.standard_normal(grid, dtype=np.float32) * 0.6**octave
+        total = detail if total is None else enlarge(total, detail.shape) + detail
+    return enlarge(np.zeros((2, 2)) if total is None else total, shape)
