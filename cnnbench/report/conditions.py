@@ -1,0 +1,251 @@
+"""Under which conditions was a run made: settings, machine, warnings and the way to repeat it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from cnnbench.report.escape import shell_command
+from cnnbench.report.wording import amount, names, percent, plural, significant
+from cnnbench.schema.budget import Currency
+
+if TYPE_CHECKING:
+    from cnnbench.schema.budget import Budget
+    from cnnbench.schema.cell import Cell, Plan
+    from cnnbench.schema.result import Row
+
+LOADER_BOUND = 0.10  # rule 10
+OFF_BUDGET = 0.02
+
+Lines = list[tuple[str, str]]
+
+
+def budget_words(budget: Budget) -> str:
+    """Return a budget as a reader understands it, with what is counted."""
+    if budget.currency is Currency.SECONDS:
+        return f"{significant(budget.limit)} s of charged training time ({budget})"
+    return amount(budget.currency, budget.limit)
+
+
+def title(plan: Plan) -> str:
+    """Return the title of a report."""
+    models = list(dict.fromkeys(cell.model for cell in plan.cells))
+    budgets = list(dict.fromkeys(str(cell.budget) for cell in plan.cells))
+    what = plural(len(models), "network")
+    return f"{plan.dataset.title}: {what}, {names(budgets)} each"
+
+
+def settings(plan: Plan, table: Sequence[Row]) -> Lines:
+    """Return the settings that stand above the table, as (name, value)."""
+    dataset = plan.dataset
+    origin = "drawn by a program, not photos" if dataset.drawn else "read from image files"
+    counts = ", ".join(f"{count:,} {split}" for split, count in dataset.images.items())
+    machines = list(dict.fromkeys(row.machine for row in table if row.machine))
+    machines = machines or [str(plan.machine["line"])] if plan.machine.get("line") else machines
+    lines = [
+        ("dataset", f"{dataset.name}: {dataset.title}; {origin}"),
+        ("images", f"{counts}; {plural(len(dataset.classes), 'class', 'classes')}"),
+        ("budget", _by_value(plan.cells, lambda cell: budget_words(cell.budget))),
+        ("recipe", _by_value(plan.cells, lambda cell: _recipe_words(cell))),
+        ("learning rate", _by_value(plan.cells, lambda cell: f"{cell.recipe.lr:g}")),
+        ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels")),
+        ("precision", _by_value(plan.cells, lambda cell: cell.precision)),
+        ("device", _by_value(plan.cells, lambda cell: cell.device)),
+        ("machine", names(machines)),
+        ("seeds", names([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
+        ("dataset fingerprint", dataset.fingerprint[:16]),
+        ("cnnbench", plan.cnnbench),
+    ]
+    if dataset.options:
+        chosen = ", ".join(f"{key} {value}" for key, value in dataset.options.items())
+        lines.insert(1, ("dataset options", chosen))
+    return [(name, value) for name, value in lines if value]
+
+
+def _recipe_words(cell: Cell) -> str:
+    recipe = cell.recipe
+    return ", ".join(
+        [
+            f"{recipe.name}: {recipe.optimizer.upper()}",
+            f"batch size {recipe.batch_size}",
+            f"momentum {recipe.momentum:g}",
+            f"weight decay {recipe.weight_decay:g}",
+            f"warm-up over {percent(recipe.warmup, digits=0)} % of the budget",
+            f"then {recipe.schedule} to zero",
+            f"{recipe.init} initialisation",
+            f"inputs {recipe.scaling}d",
+            f"augmentation {recipe.augment}",
+        ]
+    )
+
+
+def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
+    """Return the one value that all cells share, or each value with the models that have it."""
+    models: dict[str, list[str]] = {}
+    for cell in cells:
+        known = models.setdefault(read(cell), [])
+        if cell.model not in known:
+            known.append(cell.model)
+    if len(models) == 1:
+        return next(iter(models))
+    return "; ".join(f"{value} ({names(having)})" for value, having in models.items())
+
+
+def environment(plan: Plan) -> Lines:
+    """Return what is known of the machine and the versions, as (name, value)."""
+    return [
+        (key.replace("_", " "), str(value))
+        for key, value in plan.machine.items()
+        if value is not None and key != "line"  # that one stands among the settings
+    ]
+
+
+# -- what a reader must know ----------------------------------------------------------------------
+
+
+def notices(plan: Plan, table: Sequence[Row]) -> list[str]:
+    """Return the warnings that belong to a run, each one sentence."""
+    dataset = plan.dataset
+    found = [_sentence(notice) for notice in dataset.notices]
+    if dataset.drawn and not any("drawn" in notice for notice in dataset.notices):
+        found.append("The images are drawn by a program; they are not photos.")
+    if dataset.curve_split == dataset.headline_split:
+        found.append(
+            f"The dataset has no third split, so the curves were drawn on the "
+            f"{dataset.headline_split} split; nothing was chosen by them."
+        )
+    return found + _smoke(plan) + _machines(table) + _clock(table) + _short(table)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _smoke(plan: Plan) -> list[str]:
+    sizes = {cell.subset for cell in plan.cells if cell.subset is not None}
+    if not sizes:
+        return []
+    return [
+        f"A smoke run on at most {names([str(size) for size in sorted(sizes)])} images a split: it "
+        "shows that everything works, not which network is better."
+    ]
+
+
+def _machines(table: Sequence[Row]) -> list[str]:
+    machines = list(dict.fromkeys(row.machine for row in table if row.machine))
+    if len(machines) < 2:
+        return []
+    return [
+        f"The cells ran on different machines ({names(machines)}): with a budget in seconds their "
+        "scores must not be compared."
+    ]
+
+
+def _clock(table: Sequence[Row]) -> list[str]:
+    found = []
+    bound = [row.model for row in table if _waiting(row) > LOADER_BOUND]
+    if bound:
+        found.append(
+            f"Loader-bound: {names(list(dict.fromkeys(bound)))} waited for data for more than "
+            f"{percent(LOADER_BOUND, digits=0)} % of the charged time."
+        )
+    off = [row.model for row in table if row.status == "done" and _missed(row) > OFF_BUDGET]
+    if off:
+        found.append(
+            f"Off the budget by more than {percent(OFF_BUDGET, digits=0)} %: "
+            f"{names(list(dict.fromkeys(off)))}; see the clock audit."
+        )
+    return found
+
+
+def _waiting(row: Row) -> float:
+    return row.seconds.data_wait / row.seconds.train if row.seconds.train else 0.0
+
+
+def _missed(row: Row) -> float:
+    return abs(row.budget.used / row.budget.limit - 1)
+
+
+def _short(table: Sequence[Row]) -> list[str]:
+    under = [row.model for row in table if row.status == "done" and (row.epochs or 1) < 1]
+    if not under:
+        return []
+    return [
+        f"The budget ended before the first epoch for {names(list(dict.fromkeys(under)))}: "
+        "some training images were never seen."
+    ]
+
+
+# -- how to repeat it -----------------------------------------------------------------------------
+
+
+def command(plan: Plan) -> str:
+    """Return the command that made the run, safe to paste into a shell."""
+    return shell_command(["cnnbench", *_words(plan)])
+
+
+def exact_commands(plan: Plan, table: Sequence[Row]) -> list[str]:
+    """Return a command for each finished row that trains on exactly as many images again.
+
+    Only for budgets in seconds, where the machine decides how many that are; empty otherwise, and
+    with several seeds, where no one command has the images of every row.
+    """
+    if len({cell.seed for cell in plan.cells}) > 1:
+        return []
+    return [
+        shell_command(["cnnbench", *_with_options(_words(plan), row.model, row.images_seen)])
+        for row in table
+        if row.status == "done" and row.images_seen and row.budget.currency is Currency.SECONDS
+    ]
+
+
+def _words(plan: Plan) -> list[str]:
+    words = list(plan.argv)
+    if words and PurePath(words[0]).stem in {"cnnbench", "__main__"}:
+        words = words[1:]
+    if words:
+        return words
+    smoke = ["--smoke"] if any(cell.subset for cell in plan.cells) else []
+    return ["run", *(word for option in _options(plan.cells) for word in option), *smoke]
+
+
+def _options(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Return the options that plan these cells: a run from Python has no command of its own."""
+    seeds = list(dict.fromkeys(cell.seed for cell in cells))
+    counted = str(len(seeds)) if seeds == list(range(len(seeds))) else ",".join(map(str, seeds))
+    asked: list[tuple[str, Callable[[Cell], object]]] = [
+        ("--dataset", lambda cell: cell.dataset),
+        ("--budget", lambda cell: cell.budget),
+        ("--recipe", lambda cell: cell.recipe.name),
+        ("--lr", lambda cell: cell.recipe.lr),
+        ("--batch-size", lambda cell: cell.recipe.batch_size),
+        ("--image-size", lambda cell: cell.image_size),
+        ("--evaluations", lambda cell: cell.evaluations),
+        ("--device", lambda cell: cell.device),
+        ("--precision", lambda cell: cell.precision),
+    ]
+    # What differs between the cells was not asked for: it is each network's own default.
+    values = [(name, {str(read(cell)) for cell in cells}) for name, read in asked]
+    options = [("--models", ",".join(dict.fromkeys(cell.model for cell in cells)))]
+    options += [(name, found.pop()) for name, found in values if len(found) == 1]
+    chosen = cells[0].dataset_options if cells else {}
+    options += [("--data", f"{key}={value}") for key, value in chosen.items()]
+    return [*options, ("--seeds", counted)]
+
+
+_VALUED = ("--models", "--budget", "--out")
+_BARE = ("--fresh", "--json", "--dry-run")
+
+
+def _with_options(words: Sequence[str], model: str, images: int | None) -> list[str]:
+    """Replace models and budget in a command, and let it choose a folder of its own."""
+    kept, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in _VALUED:
+            skip = True
+        elif word not in _BARE and not word.startswith(tuple(f"{name}=" for name in _VALUED)):
+            kept.append(word)
+    return [*kept, "--models", model, "--budget", f"{images}img"]

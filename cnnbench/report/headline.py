@@ -1,0 +1,213 @@
+"""What does a run prove, in sentences that never name a winner that is not separated?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnnbench.report.compare import Comparison, Contender, Pair, compare
+from cnnbench.report.stats import POWER
+from cnnbench.report.tables import rows
+from cnnbench.report.wording import names, p_value, percent, plural, rounded_up
+
+if TYPE_CHECKING:
+    from cnnbench.schema.result import Row
+    from cnnbench.store import RunFolder
+
+_MOST_TIES = 3  # more groups than that are read from the table
+
+
+def headline(run: RunFolder) -> list[str]:
+    """Return what a run found in a few plain sentences, the most important first."""
+    table = rows(run)
+    return finding(compare(run, table), table)
+
+
+def finding(comparison: Comparison, table: Sequence[Row]) -> list[str]:
+    """Return what a comparison found in a few plain sentences, the most important first."""
+    return [*_ranking(comparison, table), *_chance(comparison), *_unfinished(table)]
+
+
+def _ranking(comparison: Comparison, table: Sequence[Row]) -> list[str]:
+    contenders = comparison.contenders
+    if not contenders:
+        return [f"None of {plural(len(table), 'cell')} has finished, so nothing can be said yet."]
+    best = contenders[0]
+    if len(contenders) == 1:
+        return [f"{best.label}: {_measured(best)}. There is nothing to compare it with."]
+    tied = [group for group in comparison.groups if len(group) > 1]
+    if not any(0 in group for group in tied):
+        others = _ties(comparison, tied) if tied else _order(comparison)
+        return [f"{best.label} is best: {_measured(best)}.", *others]
+    if tied == [tuple(range(len(contenders)))]:
+        return [
+            f"There is no winner: {_one_tie(comparison, tied[0])}.",
+            f"The highest score is {best.label}'s: {_measured(best)}.",
+        ]
+    first = [group for group in tied if 0 in group]
+    rest = [group for group in tied if 0 not in group]
+    return [
+        f"There is no single winner: {_top_tie(comparison, first)}.",
+        *_established(comparison),
+        *_ties(comparison, rest),
+    ]
+
+
+def _ties(comparison: Comparison, groups: Sequence[tuple[int, ...]]) -> list[str]:
+    if len(groups) > _MOST_TIES:
+        found = sum(pair.separated for pair in comparison.pairs)
+        total = plural(len(comparison.pairs), "pair")
+        return [f"Of {total} {found} can be told apart; letters in the table show which cannot."]
+    return [f"{_one_tie(comparison, group)}." for group in groups]
+
+
+def _order(comparison: Comparison) -> list[str]:
+    if len(comparison.contenders) < 3:
+        return []
+    order = " > ".join(contender.label for contender in comparison.contenders)
+    return [f"Every pair can be told apart: {order}."]
+
+
+def _one_tie(comparison: Comparison, group: tuple[int, ...]) -> str:
+    labels = names([comparison.contenders[rank].label for rank in group])
+    images = plural(_images(comparison, group), "test image")
+    return f"{labels} cannot be told apart with {images}"
+
+
+def _images(comparison: Comparison, ranks: Sequence[int]) -> int:
+    members = [comparison.contenders[rank] for rank in ranks]
+    return min(one.row.test_images or 0 for m in members for one in m.answers.values())
+
+
+def _top_tie(comparison: Comparison, groups: Sequence[tuple[int, ...]]) -> str:
+    if len(groups) == 1:
+        return _one_tie(comparison, groups[0])
+    tied = sorted({rank for group in groups for rank in group} - {0})
+    best, *others = (comparison.contenders[rank].label for rank in (0, *tied))
+    images = plural(_images(comparison, (0, *tied)), "test image")
+    return f"{best} cannot be told apart from {names(others)} with {images}"
+
+
+def _established(comparison: Comparison) -> list[str]:
+    """Say which of the others are worse than every member of the leader's groups."""
+    tops = {rank for group in comparison.groups if 0 in group for rank in group}
+    separated = {(pair.better, pair.worse) for pair in comparison.pairs if pair.separated}
+    leaders = [c.label for rank, c in enumerate(comparison.contenders) if rank in tops]
+    beaten = [
+        contender.label
+        for rank, contender in enumerate(comparison.contenders)
+        if rank not in tops and all((leader, contender.label) in separated for leader in leaders)
+    ]
+    if not beaten:
+        return []
+    verb = "are both" if len(leaders) == 2 else "are all"
+    return [f"{names(leaders)} {verb} better than {names(beaten)}."]
+
+
+def _measured(contender: Contender) -> str:
+    answers = list(contender.answers.values())
+    row = answers[0].row
+    if len(answers) > 1:
+        shares = [one.row.top1 or 0.0 for one in answers]
+        return (
+            f"{percent(contender.top1)} % right on average over {len(answers)} seeds "
+            f"({percent(min(shares))} to {percent(max(shares))} %)"
+        )
+    return (
+        f"{percent(row.top1)} % right ({row.correct} of {row.test_images}, "
+        f"95 % interval {percent(row.top1_low)} to {percent(row.top1_high)} %)"
+    )
+
+
+def _chance(comparison: Comparison) -> list[str]:
+    if comparison.largest_class is None:
+        return []
+    low = [one for one in comparison.contenders if not comparison.above_chance(one)]
+    if not low:
+        return []
+    share = percent(comparison.largest_class)
+    scores = names([f"{one.label} ({percent(one.top1)} %)" for one in low])
+    verb = "is" if len(low) == 1 else "are"
+    return [
+        f"{scores} {verb} not above chance: always naming the largest class would be right "
+        f"for {share} % of the test images."
+    ]
+
+
+def _unfinished(table: Sequence[Row]) -> list[str]:
+    words = {
+        "failed": "failed",
+        "diverged": "diverged",
+        "oom": "ran out of memory",
+        "killed": "was stopped before its end",
+        "running": "is still running",
+        "planned": "has not started",
+    }
+    found = []
+    for status, text in words.items():
+        labels = [row.model for row in table if row.status == status]
+        if len(labels) == 1:
+            found.append(f"{labels[0]} {text}.")
+        elif labels:
+            some = text.replace("was ", "were ").replace("is ", "are ").replace("has ", "have ")
+            found.append(f"{plural(len(labels), 'cell')} {some} ({names(_distinct(labels))}).")
+    return found
+
+
+def _distinct(labels: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(labels))
+
+
+def pair_sentence(pair: Pair) -> str:
+    """Say what one pair of contenders proves, and how many images an open question would take."""
+    test = p_value(pair.p_holm)
+    if not pair.images:
+        return f"{pair.better} and {pair.worse} share no seed, so they were not compared."
+    if pair.separated:
+        points = percent(pair.difference)
+        return f"{pair.better} is better than {pair.worse} by {points} points ({test})."
+    tied = (
+        f"{pair.better} and {pair.worse} cannot be told apart with "
+        f"{plural(pair.images, 'test image')} ({test})"
+    )
+    if pair.needed is None:
+        return f"{tied}: their scores are equal."
+    points = percent(pair.difference)
+    return (
+        f"{tied}; about {rounded_up(pair.needed)} would separate a difference of this size, "
+        f"{points} points."
+    )
+
+
+def comparison_notes(comparison: Comparison) -> list[str]:
+    """Say how the pairs were tested and what the tests cannot know."""
+    if not comparison.pairs:
+        return []
+    seeds = {seed for one in comparison.contenders for seed in one.answers}
+    paired = all(pair.paired for pair in comparison.pairs)
+    notes = [
+        "Pairs are tested on the same images: McNemar's exact test, level 5 % after Holm's "
+        f"correction over {plural(len(comparison.pairs), 'pair')}."
+        if paired
+        else "Some rows have no stored answers on the same images; their pairs are tested by "
+        "Fisher's exact test on the counts, which finds less. Level 5 % after Holm's correction.",
+        "The number of images needed supposes that the true difference is the one seen here, and "
+        f"finds it in {percent(POWER, digits=0)} % of repetitions (Miettinen 1968).",
+    ]
+    if len(seeds) == 1:
+        notes.append(
+            "Each network was trained once. The tests tell apart these trained networks; another "
+            "seed gives another network, and --seeds 3 shows how much that moves the scores."
+        )
+    else:
+        notes.append(
+            "A difference counts only if every shared seed shows it in the same direction; the "
+            "p-value is the largest of the seeds'."
+        )
+    if comparison.left_out:
+        total = len(comparison.contenders) + comparison.left_out
+        notes.append(
+            f"Only the best {len(comparison.contenders)} of {total:,} finished contenders are "
+            "compared and drawn; the table has all."
+        )
+    return notes

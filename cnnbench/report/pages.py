@@ -1,0 +1,279 @@
+"""How does a run become `report.md` and one self-contained `report.html`?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnbench.report import conditions
+from cnnbench.report.accuracy_plot import accuracy_picture
+from cnnbench.report.article import article_intro, article_sentences, article_table
+from cnnbench.report.clock_plot import clock_picture
+from cnnbench.report.compare import MOST_COMPARED, Comparison, compare, labels
+from cnnbench.report.curve_plot import curves_picture
+from cnnbench.report.curves import Curve, curves
+from cnnbench.report.escape import escape_markdown, visible
+from cnnbench.report.headline import comparison_notes, finding, pair_sentence
+from cnnbench.report.inline import inline_svg
+from cnnbench.report.style import Picture, looks
+from cnnbench.report.tables import (
+    Table,
+    as_markdown,
+    clock_table,
+    result_table,
+    rows,
+    status_text,
+    write_results,
+)
+from cnnbench.report.wording import names as listed
+from cnnbench.report.wording import percent
+from cnnbench.schema.budget import Currency
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from cnnbench.schema.cell import Plan
+    from cnnbench.schema.result import Row
+    from cnnbench.store import RunFolder
+
+_MOST_PAIRS = 45  # ten contenders; more than that are read from the letters in the table
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """All that both pages say, as plain text that each page escapes in its own way."""
+
+    title: str
+    headline: list[str]
+    settings: list[tuple[str, str]]
+    table: Table
+    letters: bool
+    pairs: list[str]
+    notes: list[str]
+    selected: Table | None
+    clock: Table
+    rules: list[str]
+    notices: list[str]
+    article_intro: str
+    article: Table
+    article_sentences: list[str]
+    command: str
+    exact: list[str]
+    images: Table | None
+    departures: list[tuple[str, str]]
+    environment: list[tuple[str, str]]
+    pictures: dict[str, Picture]
+
+
+def write_report(run: RunFolder) -> Path:
+    """Draw everything a finished or unfinished run has to say, and return `report.md`'s path.
+
+    Writes `results.json`, `results.csv`, `figures/`, `report.html` and `report.md`. The same
+    folder gives the same bytes.
+    """
+    plan, table = run.plan(), rows(run)
+    write_results(run, table)
+    comparison = compare(run, table)
+    drawn = _drawn(table, labels(plan), comparison)
+    pictures = draw_pictures(comparison, table, drawn, curves(run, drawn))
+    for picture in pictures:
+        run.write_text(f"figures/{picture.name}.svg", picture.svg)
+        run.write_bytes(f"figures/{picture.name}.png", picture.png)
+    page = describe(plan, table, comparison, pictures)
+    run.write_text("report.html", render_html(page))
+    return run.write_text("report.md", render_markdown(page))
+
+
+def _drawn(
+    table: Sequence[Row], names: Mapping[str, str], comparison: Comparison
+) -> dict[str, str]:
+    """Return the names of the cells that fit into the pictures, in plan order."""
+    compared = [contender.label for contender in comparison.contenders]
+    unfinished = [names[row.cell] for row in table if row.status != "done"]
+    kept = set(list(dict.fromkeys(compared + unfinished))[:MOST_COMPARED])
+    return {row.cell: names[row.cell] for row in table if names[row.cell] in kept}
+
+
+def draw_pictures(
+    comparison: Comparison, table: Sequence[Row], names: Mapping[str, str], lines: Sequence[Curve]
+) -> list[Picture]:
+    """Draw the pictures that the run has data for, in the order of the page.
+
+    Only the cells that `names` calls by their ids are drawn.
+    """
+    table = [row for row in table if row.cell in names]
+    look = looks([names[row.cell] for row in table])
+    several = len({row.seed for row in table}) > 1
+    waiting = [
+        (names[row.cell] + (f", seed {row.seed}" if several else ""), status_text(row))
+        for row in table
+        if row.status != "done"
+    ]
+    alt = " ".join(finding(comparison, table))
+    pictures = [accuracy_picture(comparison, waiting, look, alt=alt)]
+    if lines:
+        last = [f"{one.label} {percent(float(one.top1[-1]))} %" for one in lines]
+        curves_alt = f"Accuracy and losses while training. Last accuracy: {listed(last)}."
+        chance = comparison.largest_class
+        pictures += [
+            curves_picture(lines, look, "epochs", chance=chance, alt=curves_alt),
+            curves_picture(lines, look, "seconds", chance=chance, alt=curves_alt),
+        ]
+    clock = clock_picture(table, names, alt=_clock_alt(table))
+    return [*pictures, clock] if clock else pictures
+
+
+def _clock_alt(table: Sequence[Row]) -> str:
+    train = sum(row.seconds.train for row in table)
+    total = sum(row.seconds.total for row in table)
+    share = percent(train / total if total else 0.0, digits=0)
+    return f"Charged training is {share} % of the wall-clock seconds of all cells."
+
+
+def describe(
+    plan: Plan, table: Sequence[Row], comparison: Comparison, pictures: Sequence[Picture]
+) -> Page:
+    """Put into words everything the pages say."""
+    names, letters = labels(plan), comparison.letter
+    many = len(comparison.pairs) > _MOST_PAIRS
+    return Page(
+        title=conditions.title(plan),
+        headline=finding(comparison, table),
+        settings=conditions.settings(plan, table),
+        table=result_table(table, names=names, letters=letters),
+        letters=bool(letters),
+        pairs=[] if many else [pair_sentence(pair) for pair in comparison.pairs],
+        notes=comparison_notes(comparison),
+        selected=selected_table(plan, table),
+        clock=clock_table(table, names=names),
+        rules=budget_rules(),
+        notices=conditions.notices(plan, table),
+        article_intro=article_intro(),
+        article=article_table(),
+        article_sentences=article_sentences(),
+        command=conditions.command(plan),
+        exact=conditions.exact_commands(plan, table),
+        images=images_table(plan, table),
+        departures=departures(plan),
+        environment=conditions.environment(plan),
+        pictures={picture.name: picture for picture in pictures},
+    )
+
+
+def selected_table(plan: Plan, table: Sequence[Row]) -> Table | None:
+    """Return the rows whose best evaluation was not the last, or None if there are none.
+
+    Where the curve has a split of its own, every row is listed: its last score is on another one.
+    """
+    names, split = labels(plan), plan.dataset.curve_split
+    same = split == plan.dataset.headline_split
+    lines = tuple(
+        (
+            names[row.cell],
+            str(row.seed),
+            percent(row.best_top1),
+            f"{percent(row.best_progress, digits=0)} %",
+            percent(row.top1),
+        )
+        for row in table
+        if row.best_top1 is not None and not (same and row.best_top1 <= (row.top1 or 0.0))
+    )
+    header = ("model", "seed", f"best on {split} %, selected", "at share of budget", "last %")
+    return Table(header=header, align="lrrrr", rows=lines) if lines else None
+
+
+def images_table(plan: Plan, table: Sequence[Row]) -> Table | None:
+    """Return the images of each row, where a clock decided them and seeds differ in them."""
+    several = len({cell.seed for cell in plan.cells}) > 1
+    lines = tuple(
+        (row.model, str(row.seed), f"{row.images_seen}img")
+        for row in table
+        if row.status == "done" and row.budget.currency is Currency.SECONDS
+    )
+    if not several or not lines:
+        return None
+    return Table(header=("model", "seed", "--budget"), align="lrr", rows=lines)
+
+
+def budget_rules() -> list[str]:
+    """Return the rules that every run follows, from the one file that holds them."""
+    lines = _templates().joinpath("budget_rules.md").read_text("utf-8").splitlines()
+    return [re.sub(r"^\d+\. ", "", line) for line in lines if line]
+
+
+def departures(plan: Plan) -> list[tuple[str, str]]:
+    """Return (model, departure from its paper) for every one that the zoo knows of."""
+    import zoo
+
+    found = []
+    for model in dict.fromkeys(cell.model for cell in plan.cells):
+        if ":" in model:  # a card of another library's network imports torch
+            found.append((model, "built by another library, not checked against its paper"))
+            continue
+        try:
+            found += [(model, departure) for departure in zoo.card(model).departures]
+        except LookupError:  # written by a version with other models
+            continue
+    return found
+
+
+# -- rendering ------------------------------------------------------------------------------------
+
+
+class _Markdown(str):
+    """Text that is Markdown already and is not escaped again."""
+
+    __slots__ = ()
+
+
+def render_markdown(page: Page) -> str:
+    """Return the page in GitHub's Markdown; whatever a template prints is escaped by default."""
+    environment = _environment(autoescape=False, finalize=_escape_unless_markdown)
+    environment.filters["table"] = lambda table: _Markdown(as_markdown(table))
+    environment.filters["fenced"] = _fenced
+    return environment.get_template("report.md.jinja").render(page=page)
+
+
+def _escape_unless_markdown(value: object) -> str:
+    return value if isinstance(value, _Markdown) else escape_markdown(str(value))
+
+
+def _fenced(lines: Sequence[str]) -> _Markdown:
+    text = "\n".join(lines)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return _Markdown(f"{fence}console\n{text}\n{fence}")
+
+
+def render_html(page: Page) -> str:
+    """Return the page as one HTML file that loads nothing and runs no script."""
+    environment = _environment(autoescape=True, finalize=None)
+    environment.filters["inline"] = inline_svg
+    environment.filters["visible"] = visible
+    return environment.get_template("report.html.jinja").render(page=page)
+
+
+def _environment(*, autoescape: bool, finalize: Any) -> Environment:
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    sources = {
+        file.name: file.read_text("utf-8")
+        for file in _templates().iterdir()
+        if file.name.endswith(".jinja")
+    }
+    return Environment(
+        loader=DictLoader(sources),
+        autoescape=autoescape,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _templates() -> Any:
+    return resources.files("cnnbench.report").joinpath("templates")

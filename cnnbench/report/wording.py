@@ -1,0 +1,109 @@
+"""How are numbers, shares and lists of names put into words?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from cnnbench.schema.budget import Currency
+
+NOTHING = "\u2013"
+MINUS = "\u2212"
+
+
+def percent(share: float | None, *, digits: int = 1) -> str:
+    """Return a share in [0, 1] as per cent without the sign, or a dash for None.
+
+    >>> percent(0.8828)
+    '88.3'
+    """
+    return NOTHING if share is None else f"{100 * share:.{digits}f}"
+
+
+def span(low: float | None, high: float | None) -> str:
+    r"""Return an interval of shares as per cent.
+
+    >>> span(0.8156, 0.9277) == "81.6\u201392.8"
+    True
+    """
+    return NOTHING if low is None or high is None else f"{percent(low)}\u2013{percent(high)}"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """Return a number with so many significant digits and no exponent, or a dash for None.
+
+    >>> significant(60.965), significant(0.06174), significant(1234.5), significant(0.0)
+    ('61.0', '0.0617', '1,234', '0')
+    """
+    if value is None:
+        return NOTHING
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
+    return f"{value:,.{min(max(decimals, 0), 12)}f}"
+
+
+def scaled(value: float | None, unit: float) -> str:
+    """Return a count in units of `unit` with three significant digits, or a dash for None."""
+    return NOTHING if value is None else significant(value / unit)
+
+
+def decimals(value: float | None, digits: int) -> str:
+    """Return a number with so many decimals, or a dash for None; NaN stays NaN."""
+    return NOTHING if value is None else f"{value:,.{digits}f}"
+
+
+def amount(currency: Currency, value: float) -> str:
+    """Return an amount of a budget with its unit.
+
+    >>> amount(Currency.SECONDS, 119.98), amount(Currency.IMAGES, 23560)
+    ('120.0 s', '23,560 images')
+    """
+    match currency:
+        case Currency.SECONDS:
+            return f"{value:,.1f} s"
+        case Currency.IMAGES:
+            return f"{value:,.0f} images"
+        case Currency.EPOCHS:
+            return f"{value:,.2f} epochs"
+        case Currency.FLOPS:
+            return f"{value:.3g} FLOPs"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value as readers expect it.
+
+    >>> p_value(0.00004), p_value(0.0312), p_value(0.85)
+    ('p < 0.001', 'p = 0.031', 'p = 0.85')
+    """
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def rounded_up(count: int) -> str:
+    """Return a count rounded up to two significant digits, for a number that is an estimate.
+
+    >>> rounded_up(4823), rounded_up(97), rounded_up(12_345_678)
+    ('4,900', '97', '13,000,000')
+    """
+    unit = 10 ** max(0, len(str(count)) - 2)
+    return f"{-(-count // unit) * unit:,}"
+
+
+def names(items: Sequence[str]) -> str:
+    """Return a list as people say it.
+
+    >>> names(["a"]), names(["a", "b"]), names(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "class", "classes"), plural(128, "image")
+    ('1 class', '128 images')
+    """
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from synthetic import FOUR, FakeModel, FakeRun, build_run
+
+from cnnbench.report.compare import MOST_COMPARED, Comparison, compare, labels
+from cnnbench.report.headline import comparison_notes, headline, pair_sentence
+from cnnbench.report.tables import rows
+from cnnbench.store import RunFolder
+
+
+def run_with(path: Path, scores: dict[str, int]) -> RunFolder:
+    models = [FakeModel(name=name, correct=correct) for name, correct in scores.items()]
+    return build_run(path, FakeRun(models=models))
+
+
+def comparison(run: RunFolder) -> Comparison:
+    return compare(run, rows(run))
+
+
+def test_a_separated_winner_is_named_and_the_ties_below_it(tmp_path: Path) -> None:
+    assert headline(build_run(tmp_path, FOUR)) == [
+        "resnet18 is best: 80.5 % right (103 of 128, 95 % interval 72.8 to 86.4 %).",
+        "googlenet and alexnet cannot be told apart with 128 test images.",
+        "vgg11 (17.2 %) is not above chance: always naming the largest class would be right for "
+        "17.2 % of the test images.",
+    ]
+
+
+def test_two_photos_make_no_winner(tmp_path: Path) -> None:
+    said = headline(run_with(tmp_path, {"alexnet": 113, "vgg11": 111}))
+    assert said[0] == (
+        "There is no winner: alexnet and vgg11 cannot be told apart with 128 test images."
+    )
+    assert not any("best" in sentence for sentence in said)
+
+
+def test_a_tie_at_the_top_is_better_than_what_it_beats(tmp_path: Path) -> None:
+    said = headline(run_with(tmp_path, {"a": 110, "b": 108, "c": 60}))
+    assert said == [
+        "There is no single winner: a and b cannot be told apart with 128 test images.",
+        "a and b are both better than c.",
+    ]
+
+
+def test_a_full_order_is_said_when_every_pair_is_separated(tmp_path: Path) -> None:
+    assert headline(run_with(tmp_path, {"c": 40, "a": 120, "b": 80}))[1] == (
+        "Every pair can be told apart: a > b > c."
+    )
+
+
+def test_one_finished_network_is_compared_with_nothing(tmp_path: Path) -> None:
+    models = (FakeModel(name="a", correct=90), FakeModel(name="b", status="oom", reason="x"))
+    assert headline(build_run(tmp_path, FakeRun(models=models))) == [
+        "a: 70.3 % right (90 of 128, 95 % interval 61.9 to 77.5 %). "
+        "There is nothing to compare it with.",
+        "b ran out of memory.",
+    ]
+
+
+def test_nothing_finished_says_so(tmp_path: Path) -> None:
+    models = [FakeModel(name=name, status="planned") for name in "abc"]
+    assert headline(build_run(tmp_path, FakeRun(models=models))) == [
+        "None of 3 cells has finished, so nothing can be said yet.",
+        "3 cells have not started (a, b and c).",
+    ]
+
+
+def test_equal_scores_are_a_tie_that_no_number_of_images_separates(tmp_path: Path) -> None:
+    run = run_with(tmp_path, {"a": 90, "b": 90})
+    (pair,) = comparison(run).pairs
+    assert pair.needed is None
+    assert pair_sentence(pair).endswith("their scores are equal.")
+
+
+def test_a_pair_says_how_many_images_it_would_take(tmp_path: Path) -> None:
+    (pair,) = comparison(run_with(tmp_path, {"alexnet": 113, "vgg11": 111})).pairs
+    said = pair_sentence(pair)
+    assert said.startswith("alexnet and vgg11 cannot be told apart with 128 test images (p = ")
+    assert "would separate a difference of this size, 1.6 points" in said
+
+
+def test_networks_on_other_images_are_not_paired(tmp_path: Path) -> None:
+    run = run_with(tmp_path, {"a": 120, "b": 60})
+    folder = run.cell(run.plan().cells[1])
+    kept = folder.predictions()
+    assert kept is not None
+    folder.write_predictions(replace(kept, names=tuple(f"other/{n}" for n in kept.names)))
+    found = comparison(run)
+    assert not found.pairs[0].paired
+    assert any("Fisher" in note for note in comparison_notes(found))
+
+
+def test_lost_predictions_leave_the_counts_to_compare(tmp_path: Path) -> None:
+    run = run_with(tmp_path, {"a": 120, "b": 60})
+    for cell in run.plan().cells:
+        (run.cell(cell).path / "predictions.npz").unlink()
+    found = comparison(run)
+    assert found.pairs[0].separated
+    assert not found.pairs[0].paired
+    assert found.largest_class is None
+
+
+@pytest.mark.parametrize(("second", "separated"), [([60, 58, 62], True), ([60, 58, 110], False)])
+def test_with_several_seeds_every_seed_must_agree(
+    tmp_path: Path, second: Sequence[int], separated: bool
+) -> None:
+    models = [FakeModel(name="a", correct=100 + seed, seed=seed) for seed in range(3)]
+    models += [FakeModel(name="b", correct=c, seed=seed) for seed, c in enumerate(second)]
+    (pair,) = comparison(build_run(tmp_path, FakeRun(models=models))).pairs
+    assert pair.separated is separated
+
+
+def test_networks_without_a_common_seed_are_not_compared(tmp_path: Path) -> None:
+    models = (FakeModel(name="a", correct=120, seed=0), FakeModel(name="b", correct=50, seed=1))
+    (pair,) = comparison(build_run(tmp_path, FakeRun(models=models))).pairs
+    assert not pair.separated
+    assert pair_sentence(pair) == "a and b share no seed, so they were not compared."
+
+
+def test_a_crowd_is_compared_as_far_as_anybody_reads(tmp_path: Path) -> None:
+    found = comparison(run_with(tmp_path, {f"m{n}": 50 + n for n in range(MOST_COMPARED + 2)}))
+    assert (len(found.contenders), found.left_out) == (MOST_COMPARED, 2)
+    assert found.contenders[0].label == f"m{MOST_COMPARED + 1}"
+    assert "Only the best 60 of 62 finished contenders" in comparison_notes(found)[-1]
+
+
+def test_cells_that_differ_in_a_setting_are_named_by_it(tmp_path: Path) -> None:
+    models = [FakeModel(name="alexnet", correct=60, lr=lr) for lr in (0.1, 0.01)]
+    models += [FakeModel(name="vgg11", correct=60, lr=0.01)]
+    plan = build_run(tmp_path, FakeRun(models=models)).plan()
+    assert list(labels(plan).values()) == ["alexnet lr 0.1", "alexnet lr 0.01", "vgg11"]

@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from payloads import PAYLOADS
+from synthetic import FOUR, FakeModel, FakeRun, build_run
+
+from cnnbench.report.conditions import command, exact_commands, notices, settings, title
+from cnnbench.report.escape import visible
+from cnnbench.report.pages import budget_rules, departures, write_report
+from cnnbench.report.tables import rows
+
+PAGE_TAGS = (
+    *("html", "head", "meta", "title", "style", "body", "main", "header", "section", "h1", "h2"),
+    *("p", "a", "figure", "dl", "div", "dt", "dd", "ul", "ol", "li", "pre", "code"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+    *("svg", "g", "defs", "path", "clippath", "rect", "use", "text", "tspan"),
+)
+TEXT_TAGS = ("td", "th", "text", "li", "dd", "code")
+
+
+class Seen(HTMLParser):
+    """Every tag, attribute and piece of text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.cells: list[str] = []
+        self.inside = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag in TEXT_TAGS:
+            self.cells.append("")
+            self.inside = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = self.inside and tag not in TEXT_TAGS
+
+    def handle_data(self, data: str) -> None:
+        if self.inside:
+            self.cells[-1] += data
+
+
+def hostile_run(path: Path) -> Path:
+    models = [  # a third of them finished, with curves; drawing those is what takes time
+        FakeModel(name=payload, correct=20 + index, status="planned" if index % 3 else "done")
+        for index, payload in enumerate(PAYLOADS)
+    ]
+    models += [FakeModel(name=p + "2", status="failed", reason=p) for p in PAYLOADS[:3]]
+    fake = FakeRun(
+        models=models,
+        classes=PAYLOADS,
+        notices=PAYLOADS,
+        title=PAYLOADS[1],
+        argv=("run", *PAYLOADS),
+        machine=dict(zip(PAYLOADS, PAYLOADS, strict=True)),
+        test_images=60,
+        image_names=PAYLOADS * 2,
+        evaluations=1,
+    )
+    return write_report(build_run(path, fake)).parent
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hostile_run(tmp_path_factory.mktemp("hostile"))
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(build_run(tmp_path_factory.mktemp("four"), FOUR)).parent
+
+
+def test_a_report_leaves_these_files(four: Path) -> None:
+    made = {str(p.relative_to(four)) for p in four.rglob("*") if p.is_file()}
+    figures = {
+        f"figures/{name}.{kind}"
+        for name in ("accuracy", "curves-epochs", "curves-seconds", "clock")
+        for kind in ("svg", "png")
+    }
+    pages = {"report.md", "report.html", "results.json", "results.csv"}
+    assert pages | figures <= made
+
+
+def test_the_report_drawn_again_is_the_same_bytes(four: Path) -> None:
+    from cnnbench.store import RunFolder
+
+    files = [path for path in four.rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    write_report(RunFolder(four))
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_markdown_opens_with_the_finding_and_its_picture(four: Path) -> None:
+    lines = (four / "report.md").read_text().splitlines()
+    assert lines[0] == "# drawn fruit: 4 networks, 2m each"
+    assert lines[2].startswith("**resnet18 is best: 80.5 % right")
+    assert next(line for line in lines if line.startswith("![")).endswith("(figures/accuracy.svg)")
+
+
+def test_markdown_sections_come_in_this_order(four: Path) -> None:
+    headings = re.findall(r"^## (.*)$", (four / "report.md").read_text(), flags=re.MULTILINE)
+    assert [heading for heading in headings if heading != "Departures from the papers"] == [
+        "Settings",
+        "Results",
+        "Which can be told apart",
+        "While training",
+        "Where the time went",
+        "The rules of the budget",
+        "To keep in mind",
+        "To repeat it",
+        "The article this project began from",
+    ]
+
+
+def test_every_picture_in_markdown_is_a_file(four: Path) -> None:
+    targets = re.findall(r"\]\((figures/[^)]*)\)", (four / "report.md").read_text())
+    assert len(targets) == 4
+    assert all((four / target).is_file() for target in targets)
+
+
+def test_html_shows_the_same_table_as_markdown(four: Path) -> None:
+    cells = Seen((four / "report.html").read_text()).cells
+    table = (four / "report.md").read_text().split("## Results")[1].split("\n\n")[1]
+    for line in table.splitlines()[2:]:
+        expected = [cell.strip() for cell in line.strip("|").split("|")]
+        start = cells.index(expected[0], cells.index("memory (GiB)"))
+        assert cells[start : start + len(expected)] == expected
+
+
+def test_the_table_shows_the_numbers_of_the_json(four: Path) -> None:
+    found = json.loads((four / "results.json").read_text())["rows"]
+    text = (four / "report.md").read_text()
+    for row in found:
+        start = f"| {row['model']} | {100 * row['top1']:.1f} | {100 * row['top1_low']:.1f}"
+        assert start in text
+
+
+def test_html_is_one_file_that_loads_and_runs_nothing(four: Path) -> None:
+    page = (four / "report.html").read_text()
+    seen = Seen(page)
+    assert {"script", "link", "iframe", "img", "object"}.isdisjoint(seen.tags)
+    assert "default-src 'none'" in page
+    linked = {value for name, value in seen.attributes if name in {"href", "src", "xlink:href"}}
+    assert {link for link in linked if not link.startswith("#")} == {"results.csv", "results.json"}
+    assert len(page) < 2_000_000
+
+
+def test_hostile_names_add_no_element_to_html(hostile: Path) -> None:
+    seen = Seen((hostile / "report.html").read_text())
+    assert set(seen.tags) <= set(PAGE_TAGS)
+    assert not [name for name, _ in seen.attributes if name.startswith("on")]
+    assert not [value for _, value in seen.attributes if value.startswith("javascript:")]
+
+
+def test_hostile_names_are_read_in_html_as_they_are(hostile: Path) -> None:
+    cells = Seen((hostile / "report.html").read_text()).cells
+    assert {visible(payload) for payload in PAYLOADS} <= set(cells)
+
+
+def test_hostile_names_add_no_markup_to_markdown(hostile: Path) -> None:
+    text = (hostile / "report.md").read_text()
+    parser = MarkdownIt("commonmark").enable("table")
+    tokens = [inner for token in parser.parse(text) for inner in (token.children or [token])]
+    assert not [token for token in tokens if token.type.startswith("html")]
+    links = {token.attrs["href"] for token in tokens if token.type == "link_open"}
+    assert links == {"results.csv", "results.json"}
+    images = {token.attrs["src"] for token in tokens if token.type == "image"}
+    assert all(str(source).startswith("figures/") for source in images)
+    fences = [token for token in tokens if token.type == "fence"]
+    assert len(fences) == 2
+    assert len([token for token in tokens if token.type == "table_open"]) == 4
+
+
+def test_hostile_names_keep_their_own_row_in_markdown(hostile: Path) -> None:
+    parser = MarkdownIt("commonmark").enable("table")
+    tokens = parser.parse((hostile / "report.md").read_text())
+    inline = ["".join(c.content for c in t.children or []) for t in tokens if t.type == "inline"]
+    assert {visible(payload).strip() for payload in PAYLOADS} <= set(inline)
+
+
+def test_a_fence_is_longer_than_any_in_the_command(hostile: Path) -> None:
+    assert "\n````console\n" in (hostile / "report.md").read_text()
+
+
+def test_a_run_where_nothing_finished_has_a_report(tmp_path: Path) -> None:
+    models = [FakeModel(name=name, status="planned") for name in ("alexnet", "vgg11")]
+    text = write_report(build_run(tmp_path, FakeRun(models=models))).read_text()
+    assert "None of 2 cells has finished" in text
+
+
+def test_the_rules_of_the_budget_are_ten(four: Path) -> None:
+    assert len(budget_rules()) == 10
+    assert "\n10. " in (four / "report.md").read_text()
+
+
+def test_the_page_about_budgets_prints_the_same_rules() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "budget.md"
+    rules = page.read_text().splitlines()
+    assert {f"{number}. {rule}" for number, rule in enumerate(budget_rules(), 1)} <= set(rules)
+
+
+def test_a_run_in_seconds_can_be_repeated_in_images(tmp_path: Path) -> None:
+    argv = ("run", "--models=alexnet,vgg", "--dataset", "fruits", "--budget", "2m", "--out", "x")
+    fake = FakeRun(models=FOUR.models[:1], argv=(*argv, "--fresh", "--lr", "0.1"))
+    run = build_run(tmp_path, fake)
+    assert command(run.plan()) == f"cnnbench {' '.join(fake.argv)}"
+    assert exact_commands(run.plan(), rows(run)) == [
+        "cnnbench run --dataset fruits --lr 0.1 --models alexnet --budget 9744img"
+    ]
+
+
+def test_a_run_in_images_needs_no_other_command(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models, budget="3000img"))
+    assert exact_commands(run.plan(), rows(run)) == []
+
+
+def test_a_run_from_python_gets_a_command(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models, argv=(), budget="5ep"))
+    assert command(run.plan()) == (
+        "cnnbench run --models alexnet,googlenet,vgg11,resnet18 --dataset fruits --budget 5ep "
+        "--recipe common --lr 0.01 --batch-size 32 --image-size 224 --evaluations 10 "
+        "--device cpu --precision fp32 --seeds 1"
+    )
+
+
+def test_a_setting_that_differs_is_said_for_each_network(tmp_path: Path) -> None:
+    models = [
+        FakeModel(name="alexnet", correct=60),
+        FakeModel(name="resnet18", correct=60, lr=0.02),
+    ]
+    run = build_run(tmp_path, FakeRun(models=models))
+    said = dict(settings(run.plan(), rows(run)))
+    assert said["learning rate"] == "0.01 (alexnet); 0.02 (resnet18)"
+    assert said["image size"] == "224 pixels"
+
+
+def test_the_title_names_dataset_networks_and_budget(tmp_path: Path) -> None:
+    assert title(build_run(tmp_path, FOUR).plan()) == "drawn fruit: 4 networks, 2m each"
+
+
+def test_what_a_reader_must_know_is_said(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models, notices=("val has no images of: fig",)))
+    said = notices(run.plan(), rows(run))
+    assert said[0] == "Val has no images of: fig."
+    assert said[1] == "The images are drawn by a program; they are not photos."
+    assert said[2].startswith("The dataset has no third split")
+    assert said[3].startswith("The budget ended before the first epoch for vgg11")
+
+
+def test_a_split_of_its_own_for_the_curve_needs_no_notice(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models[:1], curve_split="val", drawn=False))
+    assert notices(run.plan(), rows(run)) == []
+
+
+def test_waiting_for_data_marks_a_run_as_loader_bound(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    row = rows(run)[0]
+    slow = row.model_copy(
+        update={"seconds": row.seconds.model_copy(update={"data_wait": 0.2 * row.seconds.train})}
+    )
+    assert any(said.startswith("Loader-bound: alexnet") for said in notices(run.plan(), [slow]))
+
+
+def test_different_machines_are_said(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    first, *others = rows(run)
+    moved = [first.model_copy(update={"machine": "another"}), *others]
+    assert any("different machines" in said for said in notices(run.plan(), moved))
+
+
+def test_departures_come_from_the_zoo_and_unknown_names_do_not_break_them(tmp_path: Path) -> None:
+    models = [FakeModel(name=name, correct=60) for name in ("no-such-net", "timm:resnet50")]
+    plan = build_run(tmp_path, FakeRun(models=models)).plan()
+    assert departures(plan) == [
+        ("timm:resnet50", "built by another library, not checked against its paper")
+    ]
+
+
+def test_drawing_a_report_does_not_import_torch(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    build_run(tmp_path, FakeRun(models=(FakeModel(name="alexnet", status="failed"),)))
+    code = (
+        "import sys; from cnnbench.report.pages import write_report; "
+        "from cnnbench.store import RunFolder; write_report(RunFolder(sys.argv[1])); "
+        "raise SystemExit('torch' in sys.modules)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=False)
+    assert done.returncode == 0

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from synthetic import FOUR, FakeModel, FakeRun, build_run
+
+from cnnbench.report.compare import compare, labels
+from cnnbench.report.curve_plot import curves_picture
+from cnnbench.report.curves import Curve, curves
+from cnnbench.report.inline import inline_svg
+from cnnbench.report.pages import draw_pictures
+from cnnbench.report.style import Picture, draw, looks, spread
+from cnnbench.report.tables import rows
+from cnnbench.store import RunFolder
+
+positions = st.lists(st.floats(-5, 15), min_size=1, max_size=12)
+quick = settings(derandomize=True, deadline=None, max_examples=100)
+
+
+def draw_all(run: RunFolder) -> list[Picture]:
+    table, names = rows(run), labels(run.plan())
+    return draw_pictures(compare(run, table), table, names, curves(run, names))
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return build_run(tmp_path_factory.mktemp("four"), FOUR)
+
+
+@pytest.fixture(scope="module")
+def pictures(four: RunFolder) -> list[Picture]:
+    return draw_all(four)
+
+
+@quick
+@given(positions)
+def test_labels_keep_their_distance_order_and_bounds(wanted: list[float]) -> None:
+    placed = spread(wanted, gap=0.7, low=0.0, high=10.0)
+    in_order = placed[np.argsort(wanted, kind="stable")]
+    assert np.all(np.diff(in_order) >= 0.7 - 1e-9)
+    assert in_order[0] >= -1e-9
+    assert in_order[-1] <= 10.0 + 1e-9
+
+
+def test_labels_with_room_stay_where_they_are() -> None:
+    assert spread([3.0, 1.0, 5.0], gap=1.0, low=0.0, high=9.0).tolist() == [3.0, 1.0, 5.0]
+
+
+def test_labels_that_cannot_fit_share_the_room() -> None:
+    assert spread([1.0] * 5, gap=9.0, low=0.0, high=4.0).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_run_has_its_four_pictures(pictures: list[Picture]) -> None:
+    names = [picture.name for picture in pictures]
+    assert names == ["accuracy", "curves-epochs", "curves-seconds", "clock"]
+
+
+def test_pictures_are_svg_with_real_text_and_png_of_twice_the_width(
+    pictures: list[Picture],
+) -> None:
+    for picture in pictures:
+        nodes = ElementTree.fromstring(picture.svg).iter()
+        texts = {"".join(node.itertext()).strip() for node in nodes if node.tag.endswith("}text")}
+        assert {"alexnet", "resnet18"} <= texts
+        assert Image.open(io.BytesIO(picture.png)).size[0] == 1440
+
+
+def test_the_alternative_text_states_the_finding(pictures: list[Picture]) -> None:
+    assert pictures[0].alt.startswith("resnet18 is best: 80.5 % right")
+
+
+def test_drawing_leaves_matplotlibs_settings_alone() -> None:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    before = dict(mpl.rcParams)
+    styled: dict[str, object] = {}
+
+    def fill() -> Figure:
+        styled.update(mpl.rcParams)
+        return Figure(figsize=(1, 1))
+
+    draw("empty", "", fill)
+    assert styled["text.parse_math"] is False
+    assert dict(mpl.rcParams) == before
+
+
+def test_colours_and_markers_tell_a_dozen_networks_apart() -> None:
+    found = looks([f"model{index}" for index in range(12)])
+    assert len({(one.colour, one.marker, one.dash) for one in found.values()}) == 12
+
+
+def test_a_run_without_any_result_still_has_its_picture(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=(FakeModel(name="alexnet", status="planned"),)))
+    (picture,) = draw_all(run)
+    assert "planned" in picture.svg
+
+
+def diverging(curve: Curve) -> Curve:
+    loss = np.geomspace(1e-3, 1e4, len(curve.test_loss))
+    loss[-1] = np.inf
+    return replace(curve, test_loss=loss, train_loss=np.full_like(loss, np.nan))
+
+
+def test_losses_that_explode_are_drawn_on_a_logarithmic_axis(four: RunFolder) -> None:
+    names = labels(four.plan())
+    wild = [diverging(curve) for curve in curves(four, names)]
+    picture = curves_picture(wild, looks(list(names.values())), "epochs", chance=None, alt="")
+    assert ">1000<" in picture.svg
+    assert "mathdefault" not in picture.svg
+
+
+def test_a_curve_follows_only_its_own_split(tmp_path: Path) -> None:
+    fake = FakeRun(models=FOUR.models, curve_split="val")
+    run = build_run(tmp_path, fake)
+    found = curves(run, labels(run.plan()))
+    assert {curve.split for curve in found} == {"val"}
+    assert all(len(curve.top1) == fake.evaluations for curve in found)
+
+
+def test_an_inlined_picture_has_ids_of_its_own_and_the_pages_colours(
+    pictures: list[Picture],
+) -> None:
+    trees = [ElementTree.fromstring(str(inline_svg(picture))) for picture in pictures]
+    ids = [node.get("id") for tree in trees for node in tree.iter() if node.get("id")]
+    assert len(ids) == len(set(ids))
+    assert all(tree.get("aria-label") for tree in trees)
+    assert all("var(--ink)" in str(inline_svg(picture)) for picture in pictures)
