@@ -29,7 +29,7 @@ from cnnbench.schema.events import Checkpointed, Evaluated, Failed, Finished
 from cnnbench.schema.result import BudgetUsed, Result, Seconds, Status, planned
 from cnnbench.store import CellFolder, Predictions, StoreError
 
-EVALUATION_BATCH = 64
+EVALUATION_BATCH = 32
 STARTING_IMAGES = 32
 STARTING_POSITION = 2**40
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
