@@ -40,11 +40,12 @@ def settings(plan: Plan, table: Sequence[Row]) -> Lines:
     """Return the settings that stand above the table, as (name, value)."""
     dataset = plan.dataset
     origin = "drawn by a program, not photos" if dataset.drawn else "read from image files"
+    name = dataset.name if dataset.name == dataset.title else f"{dataset.name}: {dataset.title}"
     counts = ", ".join(f"{count:,} {split}" for split, count in dataset.images.items())
     machines = list(dict.fromkeys(row.machine for row in table if row.machine))
     machines = machines or [str(plan.machine["line"])] if plan.machine.get("line") else machines
     lines = [
-        ("dataset", f"{dataset.name}: {dataset.title}; {origin}"),
+        ("dataset", f"{name}; {origin}"),
         ("images", f"{counts}; {plural(len(dataset.classes), 'class', 'classes')}"),
         ("budget", _by_value(plan.cells, lambda cell: budget_words(cell.budget))),
         ("recipe", _by_value(plan.cells, lambda cell: _recipe_words(cell))),

@@ -118,7 +118,8 @@ def draw_pictures(
     if lines:
         last = [f"{one.label} {percent(float(one.top1[-1]))} %" for one in lines]
         curves_alt = f"Accuracy and losses while training. Last accuracy: {listed(last)}."
-        chance = comparison.largest_class
+        tested = {row.split for row in table}
+        chance = comparison.largest_class if lines[0].split in tested else None
         pictures += [
             curves_picture(lines, look, "epochs", chance=chance, alt=curves_alt),
             curves_picture(lines, look, "seconds", chance=chance, alt=curves_alt),
@@ -165,12 +166,10 @@ def describe(
 
 
 def selected_table(plan: Plan, table: Sequence[Row]) -> Table | None:
-    """Return the rows whose best evaluation was not the last, or None if there are none.
-
-    Where the curve has a split of its own, every row is listed: its last score is on another one.
-    """
+    """Return the rows whose best evaluation was not the last, or None if there are none."""
     names, split = labels(plan), plan.dataset.curve_split
-    same = split == plan.dataset.headline_split
+    # Evaluations are 1 / evaluations of the budget apart, and the last one may be a step early.
+    last = {cell.id: 1 - 0.5 / cell.evaluations for cell in plan.cells}
     lines = tuple(
         (
             names[row.cell],
@@ -180,9 +179,10 @@ def selected_table(plan: Plan, table: Sequence[Row]) -> Table | None:
             percent(row.top1),
         )
         for row in table
-        if row.best_top1 is not None and not (same and row.best_top1 <= (row.top1 or 0.0))
+        if row.best_top1 is not None and (row.best_progress or 1.0) < last[row.cell]
     )
-    header = ("model", "seed", f"best on {split} %, selected", "at share of budget", "last %")
+    final = f"last on {plan.dataset.headline_split} %"
+    header = ("model", "seed", f"best on {split} %, selected", "at share of budget", final)
     return Table(header=header, align="lrrrr", rows=lines) if lines else None
 
 

@@ -178,7 +178,7 @@ def test_hostile_names_add_no_markup_to_markdown(hostile: Path) -> None:
     assert all(str(source).startswith("figures/") for source in images)
     fences = [token for token in tokens if token.type == "fence"]
     assert len(fences) == 2
-    assert len([token for token in tokens if token.type == "table_open"]) == 4
+    assert len([token for token in tokens if token.type == "table_open"]) == 3
 
 
 def test_hostile_names_keep_their_own_row_in_markdown(hostile: Path) -> None:
