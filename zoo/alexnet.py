@@ -44,8 +44,10 @@ class AlexNetPlan:
     """An AlexNet: five numbered convolutions and the options in which its relatives differ.
 
     `lrn_alpha` multiplies the plain sum; `lrn_groups` is 2 where each tower normalises alone.
-    `rounds_up` completes the last window of the first convolution with zeros. `dropout` says
-    where it stands relative to the hidden layers. `masks` is whether it is the paper's dropout.
+    `rounds_up` completes the last window of the first convolution with zeros; `pools_round_up`
+    keeps the last, incomplete window of the poolings, which the native size does not have.
+    `dropout` says where it stands relative to the hidden layers, `masks` whether it is the
+    paper's. `fixed_map` averages the last map to 6x6, whatever the image size.
     """
 
     convs: dict[int, Conv]
@@ -57,6 +59,7 @@ class AlexNetPlan:
     dropout: Literal["after", "before", "none"] = "after"
     masks: bool = True
     rounds_up: bool = True
+    pools_round_up: bool = True
     fixed_map: bool = False
 
 
@@ -103,6 +106,7 @@ OWT = replace(
     dropout="before",
     masks=False,
     rounds_up=False,
+    pools_round_up=False,
     fixed_map=True,
 )
 UNGROUPED = _widths(PAPER, 96, 256, 384, 384, 256)
@@ -157,7 +161,7 @@ def _step(step: Step, plan: AlexNetPlan) -> tuple[str, nn.Module]:
         return "lrn", LocalResponseNorm(k=plan.lrn_k, alpha=plan.lrn_alpha, groups=plan.lrn_groups)
     if step == "within":
         return "within", WithinMapNorm()
-    return "pool", nn.MaxPool2d(plan.pool_kernel, stride=2)
+    return "pool", nn.MaxPool2d(plan.pool_kernel, stride=2, ceil_mode=plan.pools_round_up)
 
 
 def _activation(plan: AlexNetPlan) -> nn.Module:
@@ -224,7 +228,7 @@ PLANS: dict[str, tuple[AlexNetPlan, Initializer]] = {
     "alexnet-ungrouped": (UNGROUPED, paper_init),
     "alexnet-tanh": (replace(PAPER, activation=nn.Tanh), paper_init),
     "alexnet-no-lrn": (_steps(PAPER, _NO_LRN), paper_init),
-    "alexnet-pool2x2": (replace(PAPER, pool_kernel=2), paper_init),
+    "alexnet-pool2x2": (replace(PAPER, pool_kernel=2, pools_round_up=False), paper_init),
     "alexnet-no-dropout": (replace(PAPER, dropout="none"), paper_init),
     "alexnet-no-conv4": (_with_convs(PAPER, {4: None}), paper_init),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.registry import ModelCard, UnknownModel
+from zoo.registry import BuildSpec, ModelCard, UnknownModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,10 +59,10 @@ def image_size(name: str) -> int:
     return _timm_image_size(model) if library == "timm" else _torchvision_image_size(model)
 
 
-def build(name: str, *, num_classes: int, image_size: int | None) -> nn.Module:
+def build(name: str, spec: BuildSpec) -> nn.Module:
     """Build a network of another library with that library's initial weights.
 
-    `image_size` reaches timm's networks whose layers depend on it (vision transformers).
+    The image size reaches timm's networks whose layers depend on it (vision transformers).
 
     Raises:
         UnknownModel: the library has no such network.
@@ -71,12 +71,12 @@ def build(name: str, *, num_classes: int, image_size: int | None) -> nn.Module:
     library, model = _checked(name)
     try:
         if library == "timm":
-            return _build_timm(model, num_classes, image_size)
-        return _build_torchvision(model, num_classes)
+            return _build_timm(model, spec)
+        return _build_torchvision(model, spec.num_classes)
     except (TypeError, AssertionError, RuntimeError) as error:
         raise ValueError(
-            f"{library} could not build {model!r} with num_classes={num_classes}, "
-            f"image_size={image_size}: {error}"
+            f"{library} could not build {model!r} for {spec.num_classes} classes and "
+            f"{spec.image_size} pixels: {error}"
         ) from error
 
 
@@ -105,13 +105,12 @@ def _torchvision_names() -> list[str]:
     return list(models.list_models(module=models))
 
 
-def _build_timm(model: str, num_classes: int, image_size: int | None) -> nn.Module:
+def _build_timm(model: str, spec: BuildSpec) -> nn.Module:
     import timm
 
-    sizes: dict[str, Any] = {}
-    if image_size is not None and _timm_facts(model).fixed_input_size:
-        sizes["img_size"] = image_size
-    network: nn.Module = timm.create_model(model, num_classes=num_classes, **sizes)
+    fixed = _timm_facts(model).fixed_input_size
+    options: dict[str, Any] = {"img_size": spec.image_size} if fixed else {}
+    network: nn.Module = timm.create_model(model, num_classes=spec.num_classes, **options)
     return network
 
 

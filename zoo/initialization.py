@@ -8,7 +8,7 @@ from images of zero mean and unit variance.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -19,14 +19,13 @@ HEAD_STD = 0.01
 _CALIBRATION_IMAGES = 2
 
 
-def materialize(lay_out: Callable[[], nn.Module]) -> nn.Module:
-    """Lay a network out without memory, then give it memory that is still to be filled.
+def with_memory(skeleton: nn.Module) -> nn.Module:
+    """Give a network laid out on the meta device memory that is still to be filled.
 
-    torch would fill every weight with its own default first; VGG-16 has 138 million of them.
+    Built with memory at once, torch would fill every weight with its own default first; VGG-16 has
+    138 million of them.
     """
-    with torch.device("meta"):
-        model = lay_out()
-    return model.to_empty(device=torch.get_default_device())
+    return skeleton.to_empty(device=torch.get_default_device())
 
 
 def weighted(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:

@@ -36,11 +36,11 @@ _FAMILY_MODULES: Final = {
 
 
 class UnknownModel(LookupError):
-    """A name that the zoo does not know; its message is one line with the nearest names."""
+    """A name that the zoo does not know; its message is one line with the nearest name."""
 
     def __init__(self, name: str, known: list[str], listing: str = "`cnnbench models` lists all"):
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ";"
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
         super().__init__(f"unknown model {name!r}{hint} {listing}")
 
 
@@ -219,26 +219,16 @@ def build(
     """
     from zoo import initialization
 
-    name = resolve(name)
-    if num_classes < 1:
-        raise ValueError(f"num_classes must be at least 1, not {num_classes}")
-    if init not in ("paper", "common"):
-        raise ValueError(f"init must be 'paper' or 'common', not {init!r}")
+    name, spec = _checked(name, num_classes, image_size, init)
     if is_external(name):
         from zoo import external
 
-        model = external.build(name, num_classes=num_classes, image_size=image_size)
-        if init == "common":
-            initialization.common(model, image_size=image_size or external.image_size(name))
-        return model
-    spec = BuildSpec(
-        num_classes=num_classes, image_size=image_size or _cards()[name].image_size, init=init
-    )
-    entry = _entry(name)
-    model = initialization.materialize(lambda: entry.builder(spec))
-    if init == "paper":
-        entry.paper_init(model)
+        model = external.build(name, spec)
     else:
+        model = initialization.with_memory(_lay_out(name, spec))
+        if init == "paper":
+            _entry(name).paper_init(model)
+    if init == "common":
         initialization.common(model, image_size=spec.image_size)
     return model
 
@@ -252,22 +242,48 @@ def describe(name: str, *, num_classes: int = 1000, image_size: int | None = Non
     """
     from zoo import complexity
 
-    name = resolve(name)
-    side = image_size or card(name).image_size
-    model = skeleton(name, num_classes=num_classes, image_size=side)
-    return complexity.describe(model, name=name, num_classes=num_classes, image_size=side)
+    name, spec = _checked(name, num_classes, image_size, "paper")
+    return complexity.describe(
+        _lay_out(name, spec),
+        name=name,
+        num_classes=num_classes,
+        image_size=spec.image_size,
+    )
 
 
 def skeleton(name: str, *, num_classes: int = 1000, image_size: int | None = None) -> nn.Module:
-    """Build a network's structure on the meta device: shapes and counts without any memory.
+    """Lay a network out on the meta device: shapes and counts without any memory.
 
     Raises:
         UnknownModel: no such name.
+        ValueError: the image is too small for the network, or an argument is out of range.
     """
+    return _lay_out(*_checked(name, num_classes, image_size, "paper"))
+
+
+def _lay_out(name: str, spec: BuildSpec) -> nn.Module:
     import torch
 
     with torch.device("meta"):
-        return build(name, num_classes=num_classes, image_size=image_size)
+        if is_external(name):
+            from zoo import external
+
+            return external.build(name, spec)
+        return _entry(name).builder(spec)
+
+
+def _checked(
+    name: str, num_classes: int, image_size: int | None, init: Init
+) -> tuple[str, BuildSpec]:
+    name = resolve(name)
+    side = card(name).image_size if image_size is None else image_size
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be at least 1, not {num_classes}")
+    if side < 1:
+        raise ValueError(f"image_size must be at least 1 pixel, not {side}")
+    if init not in ("paper", "common"):
+        raise ValueError(f"init must be 'paper' or 'common', not {init!r}")
+    return name, BuildSpec(num_classes=num_classes, image_size=side, init=init)
 
 
 def registered() -> list[str]:
