@@ -1,43 +1,17 @@
-"""Words in, exit code out: what `cnnbench` understands. Every verb imports its room inside."""
+"""The verbs that train: `run`, and the hidden `cell` that it starts."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-import traceback
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnbench.cli.app import EXITS, STARTED, Json, app
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-STARTED = time.monotonic()  # before torch is imported, so that a cell's total includes it
-
-EXITS = """\
-exit codes: 0 all done, 1 a cell failed, 2 usage, 3 data, 4 disk, 5 busy elsewhere,
-70 internal error, 130/143 interrupted and resumable"""
-
-
-def _leave(code: int) -> None:
-    """Every verb returns its exit code."""
-    raise typer.Exit(code)
-
-
-app = typer.Typer(
-    result_callback=_leave,
-    pretty_exceptions_enable=False,
-    name="cnnbench",
-    help="Which classic CNN is best for my images, if each gets the same budget?",
-    epilog="First try: cnnbench run --models alexnet,vgg,resnet --dataset fruits",
-    add_completion=True,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 
 
 @app.command(epilog=EXITS)
@@ -88,7 +62,7 @@ def run(
     plan, opened = api.prepare(wishes, device=device, precision=precision, argv=sys.argv[1:])
     folder = Path(out or default_folder(plan))
     if dry_run:
-        from cnnbench.listing import show_plan
+        from cnnbench.listing.runs import show_plan
 
         show_plan(plan, folder, as_json=as_json)
         return 0
@@ -97,7 +71,7 @@ def run(
 
 def _run(plan: Any, opened: Any, folder: Any, *, fresh: bool, as_json: bool) -> int:
     from cnnbench import api
-    from cnnbench.listing import show_outcome
+    from cnnbench.listing.runs import show_outcome
     from cnnbench.progress import Progress
     from cnnbench.store import RunFolder
 
@@ -116,62 +90,6 @@ def _run(plan: Any, opened: Any, folder: Any, *, fresh: bool, as_json: bool) -> 
     return show_outcome(folder, as_json=as_json, was_done=all_done)
 
 
-@app.command()
-def report(
-    folder: Annotated[str, typer.Argument(help="A run folder, like reports/fruits-1a2b3c4d5e.")],
-    readme: Annotated[
-        str | None, typer.Option(help="Put the table between the markers of this file.")
-    ] = None,
-    as_json: Json = False,
-) -> int:
-    """Draw a run's tables, plots and pages again; with --readme, place the table in a file."""
-    from cnnbench.listing import show_outcome
-    from cnnbench.report.pages import write_report
-    from cnnbench.store import RunFolder
-
-    store = RunFolder(folder)
-    store.plan()  # says at once if this is no run folder
-    with store.lock():
-        write_report(store)
-        if readme:
-            from pathlib import Path
-
-            from cnnbench.report.readme import update_readme
-
-            update_readme(Path(readme), store)
-    return show_outcome(store.path, as_json=as_json, was_done=False)
-
-
-@app.command()
-def models(
-    name: Annotated[str | None, typer.Argument(help="One network, layer by layer.")] = None,
-    as_json: Json = False,
-) -> int:
-    """List the networks, or show one with its layers, its paper and its departures from it."""
-    from cnnbench.listing import show_model, show_models
-
-    if name is None:
-        show_models(as_json=as_json)
-    else:
-        show_model(name, as_json=as_json)
-    return 0
-
-
-@app.command()
-def datasets(
-    name: Annotated[str | None, typer.Argument(help="One dataset's card.")] = None,
-    as_json: Json = False,
-) -> int:
-    """List the datasets, or show one's card: source, licence, classes, known results."""
-    from cnnbench.listing import show_card, show_cards
-
-    if name is None:
-        show_cards(as_json=as_json)
-    else:
-        show_card(name, as_json=as_json)
-    return 0
-
-
 @app.command(hidden=True)
 def cell(
     run: Annotated[str, typer.Option(help="The run folder.")],
@@ -182,53 +100,6 @@ def cell(
     from cnnbench.store import RunFolder
 
     return serve_cell(RunFolder(run), id, started=STARTED)
-
-
-def main() -> None:
-    """Run the command line and leave with the documented exit code."""
-    debug = "--debug" in sys.argv
-    sys.argv = [word for word in sys.argv if word != "--debug"]
-    try:
-        app()
-    except (Exception, KeyboardInterrupt) as error:
-        if debug:
-            traceback.print_exc()
-        sys.exit(_explain(error))
-
-
-def _explain(error: BaseException) -> int:
-    """Print one clear message to stderr and return the exit code that belongs to it."""
-    from cnnbench.data.errors import DataError
-    from cnnbench.launch import CellError, Stopped
-    from cnnbench.plan import PlanError
-    from cnnbench.store import BusyError, StoreError
-    from zoo import UnknownModel
-
-    if isinstance(error, Stopped):
-        _say("stopped; all finished work and a checkpoint are saved. To continue, type again:")
-        _say(f"  cnnbench {' '.join(sys.argv[1:])}")
-        return error.exit_code
-    if isinstance(error, CellError):
-        _say(f"error: {error}")
-        return error.exit_code
-    codes: list[tuple[tuple[type[BaseException], ...], int]] = [
-        ((PlanError, UnknownModel), 2),
-        ((DataError,), 3),
-        ((BusyError,), 5),
-        ((StoreError, OSError), 4),
-        ((KeyboardInterrupt,), 130),
-    ]
-    for kinds, code in codes:
-        if isinstance(error, kinds):
-            _say("interrupted" if code == 130 else f"error: {error}")
-            return code
-    _say(f"internal error: {type(error).__name__}: {error}")
-    _say("this is a fault of cnnbench; --debug shows where, please report it")
-    return 70
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def _console() -> Console:

@@ -1,0 +1,24 @@
+"""The verbs about the zoo: `models`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cnnbench.cli.app import Json, app
+
+
+@app.command()
+def models(
+    name: Annotated[str | None, typer.Argument(help="One network, layer by layer.")] = None,
+    as_json: Json = False,
+) -> int:
+    """List the networks, or show one with its layers, its paper and its departures from it."""
+    from cnnbench.listing.networks import show_model, show_models
+
+    if name is None:
+        show_models(as_json=as_json)
+    else:
+        show_model(name, as_json=as_json)
+    return 0

@@ -1,0 +1,68 @@
+"""How are plans and their outcomes shown?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cnnbench.listing.printing import print_json, print_table, say
+from cnnbench.schema.cell import Plan
+
+
+def show_plan(plan: Plan, folder: Path, *, as_json: bool) -> None:
+    """Show what a command would do, without doing it."""
+    if as_json:
+        return print_json({"folder": str(folder), "plan": plan.model_dump(mode="json")})
+    counts = ", ".join(f"{name} {count}" for name, count in plan.dataset.images.items())
+    say(f"dataset {plan.dataset.name}: {len(plan.dataset.classes)} classes, {counts} images")
+    for notice in plan.dataset.notices:
+        say(f"  note: {notice}")
+    rows = [
+        (
+            cell.model,
+            str(cell.seed),
+            str(cell.budget),
+            f"{cell.recipe.name} lr {cell.recipe.lr:g} batch {cell.recipe.batch_size}",
+            str(cell.image_size),
+            f"{cell.device} {cell.precision}",
+        )
+        for cell in plan.cells
+    ]
+    print_table(("model", "seed", "budget", "recipe", "pixels", "device"), rows, "lrllrl")
+    return say(f"would write {folder}; leave out --dry-run to start")
+
+
+def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
+    """Show the rows of a run and where its report is; return the exit code."""
+    from cnnbench.report.headline import headline
+    from cnnbench.report.tables import ranked, rows
+    from cnnbench.store import RunFolder
+
+    store = RunFolder(folder)
+    found = rows(store)
+    failed = [row for row in found if row.status != "done"]
+    if as_json:
+        content = (folder / "results.json").read_text()
+        sys.stdout.write(content)
+        return 1 if failed else 0
+    if was_done:
+        say("every cell was done already; the report was drawn again (--fresh trains anew)")
+    table = [
+        (
+            row.model,
+            str(row.seed),
+            row.status,
+            "" if row.top1 is None else f"{row.top1:.1%}",
+            "" if row.top1_low is None else f"{row.top1_low:.1%} to {row.top1_high:.1%}",
+            "" if row.correct is None else f"{row.correct}/{row.test_images}",
+            "" if row.images_per_second is None else f"{row.images_per_second:.1f}",
+            row.reason,
+        )
+        for row in ranked(found)
+    ]
+    titles = ("model", "seed", "status", "top-1", "95 % interval", "right", "images/s", "reason")
+    print_table(titles, table, "lrlrrrrl")
+    for sentence in headline(store):
+        say(sentence)
+    say(f"report: {folder / 'report.md'}")
+    return 1 if failed else 0
