@@ -142,11 +142,12 @@ def _recipe(wishes: Wishes, model: str) -> Recipe:
         return make_recipe(
             wishes.recipe,
             family=zoo.card(model).family,
+            paper=zoo.training(model),
             lr=wishes.lr,
             batch_size=wishes.batch_size,
         )
     except ValueError as error:
-        raise PlanError(str(error)) from None
+        raise PlanError(f"{model}: {error}") from None
 
 
 def _at_least(least: int, value: int, flag: str) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 import zoo.registry
@@ -14,7 +16,7 @@ from cnnbench.data.cache import Decoded, decoded
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.errors import DataError
 from cnnbench.data.loader import Batches, evaluation_batches
-from cnnbench.data.statistics import channel_statistics
+from cnnbench.data.statistics import channel_statistics, colour_directions, mean_image
 from cnnbench.engine import machine as machines
 from cnnbench.engine.clock import Clock
 from cnnbench.engine.evaluate import Evaluation, evaluate
@@ -45,8 +47,9 @@ class _Data:
 
     dataset: Dataset
     splits: Mapping[str, Decoded]
-    mean: tuple[float, ...]
+    mean: npt.ArrayLike
     std: tuple[float, ...]
+    colours: npt.NDArray[np.float64] | None
 
 
 def run_cell(
@@ -128,8 +131,20 @@ def _open(cell: Cell) -> _Data:
         )
     size = stored_size(cell.image_size)
     splits: dict[str, Decoded] = {name: decoded(dataset, name, size) for name in dataset.splits}
-    mean, std = channel_statistics(splits["train"].images)
-    return _Data(dataset=dataset, splits=splits, mean=mean, std=std)
+    train = splits["train"].images
+    mean, std = _scaling(cell, train)
+    jitter = cell.recipe.augment == "crop-flip-jitter"
+    colours = colour_directions(train) if jitter else None
+    return _Data(dataset=dataset, splits=splits, mean=mean, std=std, colours=colours)
+
+
+def _scaling(cell: Cell, images: npt.NDArray[np.uint8]) -> tuple[npt.ArrayLike, tuple[float, ...]]:
+    """Return what is subtracted from pixels in [0, 1], and what they are then divided by."""
+    raw = (1 / 255, 1 / 255, 1 / 255)  # back to 0..255, which LRN's constants presuppose
+    if cell.recipe.scaling == "mean-image":
+        return mean_image(images, cell.image_size), raw
+    mean, std = channel_statistics(images)
+    return mean, std if cell.recipe.scaling == "standardise" else raw
 
 
 def _prepare(
@@ -154,9 +169,10 @@ def _prepare(
         data.splits["train"].labels,
         seed=cell.seed,
         image_size=cell.image_size,
-        augment=True,
+        augment=cell.recipe.augment,
         mean=data.mean,
         std=data.std,
+        colours=data.colours,
         device=machine.device,
     )
     if cell.recipe.init == "common":
@@ -175,24 +191,35 @@ def _prepare(
         flops_per_image=training_flops_per_image(skeleton, image_size=cell.image_size),
         evaluations=cell.evaluations,
         curve_split=data.dataset.curve_split,
-        curve_is_headline=data.dataset.curve_split == data.dataset.headline_split,
+        curve_is_headline=data.dataset.curve_split == data.dataset.headline_split
+        and cell.recipe.test_views == 1,
         stop_asked=stop_asked,
     )
 
 
 def _evaluate(
-    cell: Cell, model: torch.nn.Module, data: _Data, split: str, machine: machines.Machine
+    cell: Cell,
+    model: torch.nn.Module,
+    data: _Data,
+    split: str,
+    machine: machines.Machine,
+    *,
+    views: int = 1,
 ) -> Evaluation:
     part = data.splits[split]
-    batches = evaluation_batches(
-        part.images,
-        part.labels,
-        EVALUATION_BATCH,
-        image_size=cell.image_size,
-        mean=data.mean,
-        std=data.std,
-        device=machine.device,
-    )
+    batches = [
+        evaluation_batches(
+            part.images,
+            part.labels,
+            EVALUATION_BATCH,
+            image_size=cell.image_size,
+            mean=data.mean,
+            std=data.std,
+            view=view,
+            device=machine.device,
+        )
+        for view in range(views)
+    ]
     return evaluate(model, batches, machine)
 
 
@@ -200,7 +227,7 @@ def _headline(cell: Cell, job: Training, data: _Data, last: Scored, folder: Cell
     """Read the test split, once, after the budget is spent."""
     split = data.dataset.headline_split
     with job.clock.measure("eval"):
-        found = _evaluate(cell, job.model, data, split, job.machine)
+        found = _evaluate(cell, job.model, data, split, job.machine, views=cell.recipe.test_views)
     event = evaluated(
         found,
         spent=last.event.spent,

@@ -13,6 +13,7 @@ from zoo.registry import (
     describe,
     list_models,
     resolve,
+    training,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "describe",
     "list_models",
     "resolve",
+    "training",
 ]

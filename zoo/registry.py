@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -140,6 +140,23 @@ def _read_card(row: dict[str, Any], paper_facts: dict[str, Any]) -> ModelCard:
         aliases=tuple(row.get("aliases", ())),
         variant_of=row.get("variant_of"),
     )
+
+
+def training(name: str) -> Mapping[str, Any] | None:
+    """Return how a network's paper trained it, or None where no such recipe is known.
+
+    The keys are those of `[training]` in `papers.toml`; the table that a model names, or one of
+    its own name, comes before its family's.
+
+    Raises:
+        UnknownModel: no such name.
+    """
+    name = resolve(name)
+    if is_external(name):
+        return None
+    tables: dict[str, dict[str, Any]] = papers()["training"]
+    row = next(row for row in papers()["models"] if row["name"] == name)
+    return tables.get(row.get("training", name)) or tables.get(row["family"])
 
 
 def list_models() -> list[str]:

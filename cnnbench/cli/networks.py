@@ -1,4 +1,4 @@
-"""The verbs about the zoo: `models`."""
+"""The verbs about the zoo: `models`, `verify`."""
 
 from __future__ import annotations
 
@@ -22,3 +22,14 @@ def models(
     else:
         show_model(name, as_json=as_json)
     return 0
+
+
+@app.command(epilog="exit codes: 0 all agree, 1 something disagrees, 2 usage")
+def verify(
+    name: Annotated[str | None, typer.Argument(help="One network, or a family.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Hold the networks against their papers, statement by statement; nothing is trained."""
+    from cnnbench.listing.fidelity import show_verdicts
+
+    return show_verdicts(name, as_json=as_json)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn import functional
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -45,26 +46,72 @@ def crop_and_flip(
     return _as_planes(cut)
 
 
+def resized_crops(
+    images: Bytes,
+    indices: Places,
+    image_size: int,
+    *,
+    boxes: Places,
+    flip: npt.NDArray[np.bool_],
+) -> torch.Tensor:
+    """Cut a rectangle out of each of `images[indices]` and resize it to a square.
+
+    `boxes` is `(N, 4)`: top, left, height, width in pixels. Bilinear with antialiasing. Shapes
+    and types are those of `crop_and_flip`.
+    """
+    cut = torch.empty((len(indices), image_size, image_size, 3), dtype=torch.uint8)
+    for place, (index, (top, left, height, width)) in enumerate(
+        zip(indices.tolist(), boxes.tolist(), strict=True)
+    ):
+        patch = np.array(images[index, top : top + height, left : left + width])
+        planes = torch.from_numpy(patch).permute(2, 0, 1)[None].float()
+        square = functional.interpolate(
+            planes, size=(image_size, image_size), mode="bilinear", antialias=True
+        )
+        square = square.flip(3) if flip[place] else square
+        cut[place] = square[0].round_().clamp_(0, 255).permute(1, 2, 0).to(torch.uint8)
+    return cut.permute(0, 3, 1, 2)
+
+
+def crop_at(
+    images: Bytes, image_size: int, *, top: int, left: int, flip: bool = False
+) -> torch.Tensor:
+    """Cut the same square out of each image `(N, S, S, 3)`; returns `(N, 3, size, size)`."""
+    # A copy, so that torch never holds a read-only map.
+    cut = np.array(images[:, top : top + image_size, left : left + image_size], order="C")
+    return _as_planes(np.ascontiguousarray(cut[:, :, ::-1]) if flip else cut)
+
+
 def centre_crop(images: Bytes, image_size: int) -> torch.Tensor:
     """Cut the central square out of each image `(N, S, S, 3)`; returns `(N, 3, size, size)`."""
     top = (images.shape[1] - image_size) // 2
     left = (images.shape[2] - image_size) // 2
-    # A copy, so that torch never holds a read-only map.
-    return _as_planes(
-        np.array(images[:, top : top + image_size, left : left + image_size], order="C")
-    )
+    return crop_at(images, image_size, top=top, left=left)
 
 
-def standardise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """Return `(images / 255 - mean) / std` as float32, on the device the images are on.
+def standardise(
+    images: torch.Tensor,
+    mean: npt.ArrayLike,
+    std: Sequence[float],
+    *,
+    tint: Floats | None = None,
+) -> torch.Tensor:
+    """Return `(images / 255 + tint - mean) / std` as float32, on the device the images are on.
 
-    `images` is uint8 `(N, 3, H, W)` in channels_last; `mean` and `std` are per channel in [0, 1].
+    `images` is uint8 `(N, 3, H, W)` in channels_last. `mean` is a value a channel, `(3,)`, or a
+    whole image, `(H, W, 3)`; `std` is `(3,)` and `tint`, a colour for each image, `(N, 3)`. All
+    are in [0, 1]; a `std` of 1/255 leaves pixels in their own units.
     """
     count, channels, height, width = images.shape
     deviation = np.array(std, dtype=np.float64)
     # Rows of W * 3 values let the inner loop be vectorised, which runs of three do not.
     scale = np.tile(1 / (255 * deviation), width).astype(np.float32)
-    shift = np.tile(-np.array(mean) / deviation, width).astype(np.float32)
+    centre = np.broadcast_to(np.asarray(mean, dtype=np.float64), (height, width, channels))
+    shift = (-centre / deviation).reshape(1, height, width * channels).astype(np.float32)
+    if np.ndim(mean) == 1:
+        shift = shift[:, :1]
+    if tint is not None:
+        shift = shift + np.tile(tint / deviation, width)[:, None, :].astype(np.float32)
     rows = images.permute(0, 2, 3, 1).reshape(count, height, width * channels)
     if images.device.type == "cpu":
         result = torch.from_numpy(_scaled(rows.numpy(), scale, shift))
@@ -81,10 +128,11 @@ def _scaled(rows: Bytes, scale: Floats, shift: Floats) -> Floats:
     many short parallel loops wait for each other as soon as another process wants a core.
     """
     result = np.empty(rows.shape, dtype=np.float32)
-    for target, source in zip(result, rows, strict=True):
+    shifts = np.broadcast_to(shift, (len(rows), *shift.shape[1:]))
+    for target, source, offset in zip(result, rows, shifts, strict=True):
         target[...] = source
         target *= scale
-        target += shift
+        target += offset
     return result
 
 

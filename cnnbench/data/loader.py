@@ -6,14 +6,20 @@ the middle or shared out over ranks, and every position still gives the same pix
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from cnnbench.data.augment import centre_crop, crop_and_flip, standardise
+from cnnbench.data.augment import crop_and_flip, crop_at, resized_crops, standardise
 
-_ORDER, _TOP, _LEFT, _FLIP = range(4)  # one independent stream of numbers for each choice
+# One independent stream of numbers for each choice.
+_ORDER, _TOP, _LEFT, _FLIP, _AREA, _ASPECT, _JITTER = range(7)
+_JITTER_STD = 0.1  # of a principal component (AlexNet, section 4.1)
+_TRIES = 10
+
+Augment = Literal["none", "crop-flip", "crop-flip-jitter", "area-aspect"]
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -21,8 +27,11 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class Batches:
     """The training stream over uint8 `images` `(M, S, S, 3)` and int64 `labels` `(M,)`.
 
-    With `augment` an image is cut at a random place and mirrored half the time, else the central
-    square is cut. `mean` and `std` are per channel in [0, 1].
+    `augment`: `crop-flip` cuts an image at a random place and mirrors it half the time;
+    `crop-flip-jitter` also adds a random colour along `colours`, `(3, 3)`, the principal
+    components in [0, 1]; `area-aspect` cuts 8 to 100 % of the area at an aspect of 3/4 to 4/3
+    (GoogLeNet, section 6); `none` cuts the central square. `mean` and `std` are as `standardise`
+    takes them.
     """
 
     def __init__(
@@ -32,9 +41,10 @@ class Batches:
         *,
         seed: int,
         image_size: int,
-        augment: bool,
-        mean: Sequence[float],
+        augment: Augment,
+        mean: npt.ArrayLike,
         std: Sequence[float],
+        colours: npt.NDArray[np.float64] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         _require_fit(images, labels, image_size)
@@ -43,7 +53,8 @@ class Batches:
         self._seed = seed
         self._image_size = image_size
         self._augment = augment
-        self._mean, self._std = tuple(mean), tuple(std)
+        self._mean, self._std = np.asarray(mean), tuple(std)
+        self._colours = colours
         self._device = torch.device(device)
         self._epoch = -1  # the epoch of the permutation that is kept
         self._permutation = np.empty(0, dtype=np.int64)
@@ -71,18 +82,33 @@ class Batches:
         """
         chosen = self.indices(start, size)
         positions = np.arange(start, start + size, dtype=np.int64)
+        cut = self._cut(chosen, positions)
+        images = standardise(
+            cut.to(self._device), self._mean, self._std, tint=self._tint(positions)
+        )
+        return images, torch.from_numpy(self._labels[chosen]).to(self._device)
+
+    def _cut(self, chosen: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]) -> torch.Tensor:
+        flip = _below(2, hashed(self._seed, _FLIP, positions)) == 1
+        if self._augment == "area-aspect":
+            boxes = _boxes(self._seed, positions, self._images.shape[1])
+            return resized_crops(self._images, chosen, self._image_size, boxes=boxes, flip=flip)
         spare = self._images.shape[1] - self._image_size
-        if self._augment:
+        if self._augment == "none":
+            top = left = np.full(len(positions), spare // 2, dtype=np.int64)
+            flip = np.zeros(len(positions), dtype=np.bool_)
+        else:
             top = _below(spare + 1, hashed(self._seed, _TOP, positions))
             left = _below(spare + 1, hashed(self._seed, _LEFT, positions))
-            flip = _below(2, hashed(self._seed, _FLIP, positions)) == 1
-        else:
-            top = left = np.full(size, spare // 2, dtype=np.int64)
-            flip = np.zeros(size, dtype=np.bool_)
-        cut = crop_and_flip(self._images, chosen, self._image_size, top=top, left=left, flip=flip)
-        labels = torch.from_numpy(self._labels[chosen])
-        images = standardise(cut.to(self._device), self._mean, self._std)
-        return images, labels.to(self._device)
+        return crop_and_flip(self._images, chosen, self._image_size, top=top, left=left, flip=flip)
+
+    def _tint(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | None:
+        """Return a colour for each image, `(N, 3)`: one draw for each principal component."""
+        if self._augment != "crop-flip-jitter" or self._colours is None:
+            return None
+        places = positions[:, None] * 3 + np.arange(3)
+        draws = _JITTER_STD * _normal(self._seed, _JITTER, places)
+        return (draws @ self._colours.T).astype(np.float32)
 
     def _order_of(self, epoch: int) -> npt.NDArray[np.int64]:
         if epoch != self._epoch:
@@ -101,18 +127,22 @@ def evaluation_batches(
     batch_size: int,
     *,
     image_size: int,
-    mean: Sequence[float],
+    mean: npt.ArrayLike,
     std: Sequence[float],
+    view: int = 0,
     device: torch.device | str = "cpu",
 ) -> Iterator[Batch]:
-    """Yield every image once, in order, cut to its central square; the last batch may be smaller.
+    """Yield every image once, in order, cut to one square; the last batch may be smaller.
 
-    Shapes and types are those of `Batches.batch`.
+    `view` 0 is the central square; 1 to 4 are the corners, and 5 to 9 the mirror images of 0 to 4:
+    the ten crops of the AlexNet paper. Shapes and types are those of `Batches.batch`.
     """
     _require_fit(images, labels, image_size)
+    spare = images.shape[1] - image_size
+    top, left = [(spare // 2, spare // 2), (0, 0), (0, spare), (spare, 0), (spare, spare)][view % 5]
     for start in range(0, len(labels), batch_size):
         some = slice(start, start + batch_size)
-        cut = centre_crop(images[some], image_size).to(device)
+        cut = crop_at(images[some], image_size, top=top, left=left, flip=view >= 5).to(device)
         yield standardise(cut, mean, std), torch.from_numpy(labels[some].copy()).to(device)
 
 
@@ -135,6 +165,42 @@ def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 def _below(limit: int, bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     """Map random bits to 0 .. limit - 1, evenly to within 2^-32."""
     return ((bits >> np.uint64(32)) * np.uint64(limit) >> np.uint64(32)).astype(np.int64)
+
+
+def _uniform(seed: int, stream: int, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return numbers in [0, 1) a position."""
+    bits = hashed(seed, stream, positions) >> np.uint64(11)
+    return bits.astype(np.float64) * 2.0**-53
+
+
+def _normal(seed: int, stream: int, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return numbers of the normal distribution a position (Box and Muller, 1958)."""
+    radius = np.sqrt(-2 * np.log1p(-_uniform(seed, stream, 2 * positions)))
+    numbers: npt.NDArray[np.float64] = radius * np.cos(
+        2 * np.pi * _uniform(seed, stream, 2 * positions + 1)
+    )
+    return numbers
+
+
+def _boxes(seed: int, positions: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
+    """Return top, left, height, width a position, `(N, 4)`: 8 to 100 % of a square of `side`.
+
+    The first of ten draws that fits inside counts; if none does, the whole square.
+    """
+    draws = positions[:, None] * _TRIES + np.arange(_TRIES)
+    area = (0.08 + 0.92 * _uniform(seed, _AREA, draws)) * side**2
+    aspect = np.exp((2 * _uniform(seed, _ASPECT, draws) - 1) * np.log(4 / 3))
+    heights = np.rint(np.sqrt(area / aspect)).astype(np.int64)
+    widths = np.rint(np.sqrt(area * aspect)).astype(np.int64)
+    fits = (heights <= side) & (widths <= side)
+    first = fits.argmax(axis=1)
+    rows = np.arange(len(positions))
+    found = fits.any(axis=1)
+    height = np.where(found, heights[rows, first], side)
+    width = np.where(found, widths[rows, first], side)
+    top = np.floor(_uniform(seed, _TOP, positions) * (side - height + 1)).astype(np.int64)
+    left = np.floor(_uniform(seed, _LEFT, positions) * (side - width + 1)).astype(np.int64)
+    return np.stack([top, left, height, width], axis=1)
 
 
 def _require_fit(

@@ -1,4 +1,4 @@
-"""What are the mean and deviation of each colour channel over a split?"""
+"""What are the mean, the deviation and the colours of a split?"""
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,42 @@ def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[Channels, Channel
     variance = squares.reshape(-1, 3).sum(axis=0) / pixels - mean**2
     std = np.sqrt(np.maximum(variance, 1.0))
     return _channels(mean / 255), _channels(std / 255)
+
+
+def mean_image(images: npt.NDArray[np.uint8], image_size: int) -> npt.NDArray[np.float32]:
+    """Return the mean of the central squares of uint8 `(N, H, W, 3)`, in [0, 1].
+
+    The result is `(image_size, image_size, 3)`, over the same images as `channel_statistics`.
+    """
+    step = max(1, -(-len(images) // _SAMPLE))
+    top, left = ((side - image_size) // 2 for side in images.shape[1:3])
+    square = (slice(top, top + image_size), slice(left, left + image_size))
+    total = np.zeros((image_size, image_size, 3), dtype=np.uint64)
+    sampled = images[::step]
+    for start in range(0, len(sampled), _CHUNK):
+        chunk = np.asarray(sampled[start : start + _CHUNK])[:, *square]
+        total += chunk.sum(axis=0, dtype=np.uint64)
+    return (total / (255 * len(sampled))).astype(np.float32)
+
+
+def colour_directions(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Return the principal components of the pixels' colours, `(3, 3)`, a column each, in [0, 1].
+
+    Each column is an eigenvector of the covariance of R, G, B times its standard deviation, in
+    the manner of the AlexNet authors' code; over the same images as `channel_statistics`.
+    """
+    step = max(1, -(-len(images) // _SAMPLE))
+    count, total, products = 0, np.zeros(3), np.zeros((3, 3))
+    sampled = images[::step]
+    for start in range(0, len(sampled), _CHUNK):
+        pixels = np.asarray(sampled[start : start + _CHUNK]).reshape(-1, 3).astype(np.float32)
+        count += len(pixels)
+        total += pixels.sum(axis=0, dtype=np.float64)
+        products += (pixels.T @ pixels).astype(np.float64)
+    mean = total / count
+    values, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
+    directions: npt.NDArray[np.float64] = vectors * np.sqrt(np.maximum(values, 0.0)) / 255
+    return directions
 
 
 def _channels(values: npt.NDArray[np.float64]) -> Channels:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,20 +28,35 @@ class Evaluation:
 
 
 def evaluate(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], machine: Machine
+    model: nn.Module, views: Sequence[Iterable[tuple[Tensor, Tensor]]], machine: Machine
 ) -> Evaluation:
-    """Run the network over a split in evaluation mode and leave it in the mode it was in."""
+    """Run the network over one or more views of a split and leave it in the mode it was in.
+
+    Several views of the same images, crops for instance, are averaged as probabilities, as the
+    AlexNet authors' code does; their logits are the logarithms of that average.
+    """
     was_training = model.training
     model.eval()
-    outputs, answers = [], []
     with torch.inference_mode():
-        for images, labels in batches:
-            with machine.autocast():
-                logits = model(images)
-            outputs.append(logits.float().cpu())
-            answers.append(labels.cpu())
+        outputs = [_run_over(model, batches, machine) for batches in views]
     model.train(was_training)
-    return score(torch.cat(outputs), torch.cat(answers))
+    answers = outputs[0][1]
+    if len(outputs) == 1:
+        return score(outputs[0][0], answers)
+    logs = torch.stack([logits.double().log_softmax(dim=1) for logits, _ in outputs])
+    return score((logs.logsumexp(dim=0) - math.log(len(outputs))).float(), answers)
+
+
+def _run_over(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], machine: Machine
+) -> tuple[Tensor, Tensor]:
+    outputs, answers = [], []
+    for images, labels in batches:
+        with machine.autocast():
+            logits = model(images)
+        outputs.append(logits.float().cpu())
+        answers.append(labels.cpu())
+    return torch.cat(outputs), torch.cat(answers)
 
 
 def score(logits: Tensor, labels: Tensor) -> Evaluation:

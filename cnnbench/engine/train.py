@@ -103,7 +103,7 @@ def _step(run: RunState, size: int) -> float:
         with job.clock.waiting():
             images, labels = job.stream.batch(run.images, size)
         lr = lr_at(job.recipe, run.progress())
-        set_lr(run.optimizer, lr)
+        set_lr(run.optimizer, lr, velocity=job.recipe.velocity)
         run.optimizer.zero_grad(set_to_none=True)
         total, loss = _losses(job, images, labels)
         total.backward()  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ from cnnbench.schema.budget import Currency
 if TYPE_CHECKING:
     from cnnbench.schema.budget import Budget
     from cnnbench.schema.cell import Cell, Plan
+    from cnnbench.schema.recipes import Recipe
     from cnnbench.schema.result import Row
 
 LOADER_BOUND = 0.10  # rule 10
@@ -66,19 +67,30 @@ def settings(plan: Plan, table: Sequence[Row]) -> Lines:
 
 def _recipe_words(cell: Cell) -> str:
     recipe = cell.recipe
-    return ", ".join(
-        [
-            f"{recipe.name}: {recipe.optimizer.upper()}",
-            f"batch size {recipe.batch_size}",
-            f"momentum {recipe.momentum:g}",
-            f"weight decay {recipe.weight_decay:g}",
-            f"warm-up over {percent(recipe.warmup, digits=0)} % of the budget",
-            f"then {recipe.schedule} to zero",
-            f"{recipe.init} initialisation",
-            f"inputs {recipe.scaling}d",
-            f"augmentation {recipe.augment}",
-        ]
-    )
+    decayed = "all weights and biases" if recipe.bias_decay else "weights only"
+    views = f"headline over {recipe.test_views} crops" if recipe.test_views > 1 else ""
+    biases = f"biases at {recipe.bias_lr:g} times the rate" if recipe.bias_lr != 1 else ""
+    parts = [
+        f"{recipe.name}: {recipe.optimizer.upper()}",
+        f"batch size {recipe.batch_size}",
+        f"momentum {recipe.momentum:g}{' as velocity' if recipe.velocity else ''}",
+        f"weight decay {recipe.weight_decay:g} on {decayed}",
+        biases,
+        _schedule_words(recipe),
+        f"{recipe.init} initialisation",
+        f"inputs: {recipe.scaling}",
+        f"augmentation {recipe.augment}",
+        views,
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _schedule_words(recipe: Recipe) -> str:
+    if recipe.schedule == "steps":
+        drops = ", ".join(f"{percent(drop)} %" for drop in recipe.drops)
+        return f"learning rate times {recipe.drop_factor:g} at {drops} of the budget"
+    rise = percent(recipe.warmup, digits=0)
+    return f"learning rate rising over {rise} % of the budget, then linear to zero"
 
 
 def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:

@@ -16,6 +16,7 @@ from cnnbench.report.clock_plot import clock_picture
 from cnnbench.report.compare import MOST_COMPARED, Comparison, compare, labels
 from cnnbench.report.curve_plot import curves_picture
 from cnnbench.report.curves import Curve, curves
+from cnnbench.report.departures import departures
 from cnnbench.report.escape import escape_markdown, visible
 from cnnbench.report.headline import comparison_notes, finding, pair_sentence
 from cnnbench.report.inline import inline_svg
@@ -203,22 +204,6 @@ def budget_rules() -> list[str]:
     """Return the rules that every run follows, from the one file that holds them."""
     lines = _templates().joinpath("budget_rules.md").read_text("utf-8").splitlines()
     return [re.sub(r"^\d+\. ", "", line) for line in lines if line]
-
-
-def departures(plan: Plan) -> list[tuple[str, str]]:
-    """Return (model, departure from its paper) for every one that the zoo knows of."""
-    import zoo
-
-    found = []
-    for model in dict.fromkeys(cell.model for cell in plan.cells):
-        if ":" in model:  # a card of another library's network imports torch
-            found.append((model, "built by another library, not checked against its paper"))
-            continue
-        try:
-            found += [(model, departure) for departure in zoo.card(model).departures]
-        except LookupError:  # written by a version with other models
-            continue
-    return found
 
 
 # -- rendering ------------------------------------------------------------------------------------

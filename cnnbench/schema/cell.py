@@ -75,8 +75,11 @@ class Cell(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """Ten hex digits over every field."""
-        return digest_of(self.model_dump(mode="json"))
+        """Ten hex digits over every field that is not at its default.
+
+        So a field that a later version adds leaves the digests of older cells as they were.
+        """
+        return digest_of(self.model_dump(mode="json", exclude_defaults=True))
 
     @property
     def id(self) -> str:

@@ -1,13 +1,14 @@
-"""How is a network trained? One recipe for all: `common`."""
+"""How is a network trained? `common`, one recipe for all, or `paper`, each paper's own."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-RECIPES = ("common",)
+RECIPES = ("common", "paper")
 COMMON_BATCH_SIZE = 16
 
 # The learning rate and batch size that each family's paper began with. `common` scales the rate
@@ -24,7 +25,13 @@ PAPER_LR_ELSEWHERE = (0.01, 128)
 
 
 class Recipe(BaseModel):
-    """All that decides how a network is trained, apart from the budget and the seed."""
+    """All that decides how a network is trained, apart from the budget and the seed.
+
+    `velocity` is the papers' momentum, whose memory holds the learning rate: it differs from
+    torch's wherever the rate changes. `scaling` turns bytes into inputs: each channel to mean 0
+    and deviation 1, or raw 0..255 minus the mean image or the mean colour. `test_views` crops are
+    averaged for the headline.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,21 +40,35 @@ class Recipe(BaseModel):
     lr: float = Field(gt=0, allow_inf_nan=False)
     batch_size: int = Field(ge=1)
     momentum: float = Field(ge=0, lt=1)
+    velocity: bool = False
     weight_decay: float = Field(ge=0)
+    bias_decay: bool = False
+    bias_lr: float = Field(default=1.0, gt=0, description="in units of the weights' lr")
     warmup: float = Field(ge=0, lt=1, description="share of the budget in which the lr rises")
-    schedule: Literal["linear"] = "linear"
+    schedule: Literal["linear", "steps"] = "linear"
+    drops: tuple[float, ...] = ()
+    drop_factor: float = Field(default=0.1, gt=0, le=1)
     init: Literal["common", "paper"]
-    scaling: Literal["standardise"] = "standardise"
-    augment: Literal["crop-flip"] = "crop-flip"
+    scaling: Literal["standardise", "mean-image", "mean-rgb"] = "standardise"
+    augment: Literal["crop-flip", "crop-flip-jitter", "area-aspect"] = "crop-flip"
+    test_views: Literal[1, 10] = 1
 
 
 def make_recipe(
-    name: str, *, family: str, lr: float | None = None, batch_size: int | None = None
+    name: str,
+    *,
+    family: str,
+    paper: Mapping[str, Any] | None = None,
+    lr: float | None = None,
+    batch_size: int | None = None,
 ) -> Recipe:
     """Return the named recipe for a family of networks, with the typed changes.
 
+    `paper` holds the settings of the network's paper where there are any. A batch size other than
+    the recipe's scales its learning rate linearly, unless `lr` gives one.
+
     Raises:
-        ValueError: if the name is unknown or a number is out of range.
+        ValueError: if the name is unknown, a number is out of range, or there is no paper recipe.
     """
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=1)
@@ -57,15 +78,31 @@ def make_recipe(
         raise ValueError(f"the learning rate must be more than zero and finite, saw {lr:g}")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"the batch size must be at least 1, saw {batch_size}")
-    images = batch_size or COMMON_BATCH_SIZE
+    if name == "common":
+        return _common(family, lr, batch_size or COMMON_BATCH_SIZE)
+    if paper is None:
+        raise ValueError("it has no paper recipe here; use --recipe common")
+    return _paper(paper, lr, batch_size or paper["batch_size"])
+
+
+def _common(family: str, lr: float | None, batch_size: int) -> Recipe:
     return Recipe(
-        name=name,
-        lr=scaled_lr(family, images) if lr is None else lr,
-        batch_size=images,
+        name="common",
+        lr=scaled_lr(family, batch_size) if lr is None else lr,
+        batch_size=batch_size,
         momentum=0.9,
         weight_decay=5e-4,
         warmup=0.05,
         init="common",
+    )
+
+
+def _paper(paper: Mapping[str, Any], lr: float | None, batch_size: int) -> Recipe:
+    settings = {key: value for key, value in paper.items() if key in Recipe.model_fields}
+    scaled = paper["lr"] * batch_size / paper["batch_size"]
+    settings |= {"lr": scaled if lr is None else lr, "batch_size": batch_size}
+    return Recipe(
+        name="paper", velocity=True, warmup=0.0, schedule="steps", init="paper", **settings
     )
 
 

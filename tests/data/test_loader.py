@@ -18,7 +18,7 @@ def numbered(count: int, size: int = 6) -> tuple[np.ndarray, np.ndarray]:
     return images, np.arange(count, dtype=np.int64)
 
 
-def stream(count: int, *, seed: int = 0, augment: bool = True, size: int = 6) -> Batches:
+def stream(count: int, *, seed: int = 0, augment: str = "crop-flip", size: int = 6) -> Batches:
     images, labels = numbered(count, size)
     return Batches(images, labels, seed=seed, image_size=4, augment=augment, mean=MEAN, std=STD)
 
@@ -63,7 +63,7 @@ def test_an_image_is_cut_anew_each_epoch() -> None:
 
 def test_without_augmentation_the_centre_is_cut() -> None:
     images, labels = numbered(9)
-    batch, order = stream(9, augment=False).batch(0, 9)
+    batch, order = stream(9, augment="none").batch(0, 9)
     centre = standardise(centre_crop(images, 4), MEAN, STD)
     assert torch.equal(batch, centre[order])
     assert sorted(order.tolist()) == labels.tolist()
@@ -127,7 +127,7 @@ def test_read_only_maps_are_accepted(tmp_path) -> None:
     np.save(tmp_path / "images.npy", images)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     options = {"image_size": 6, "mean": MEAN, "std": STD}
-    Batches(mapped, labels, seed=0, augment=True, **options).batch(0, 5)
+    Batches(mapped, labels, seed=0, augment="crop-flip", **options).batch(0, 5)
     assert len(list(evaluation_batches(mapped, labels, 2, **options))) == 3
 
 
@@ -135,4 +135,6 @@ def test_read_only_maps_are_accepted(tmp_path) -> None:
 def test_an_image_size_that_does_not_fit_is_refused(image_size: int) -> None:
     images, labels = numbered(5)
     with pytest.raises(ValueError, match=f"image_size {image_size} must be in 1..6"):
-        Batches(images, labels, seed=0, image_size=image_size, augment=True, mean=MEAN, std=STD)
+        Batches(
+            images, labels, seed=0, image_size=image_size, augment="crop-flip", mean=MEAN, std=STD
+        )

@@ -1,0 +1,31 @@
+"""Several views of an image are averaged as probabilities."""
+
+import torch
+from torch import nn
+
+from cnnbench.engine.evaluate import evaluate
+from cnnbench.engine.machine import Machine
+
+CPU = Machine(device=torch.device("cpu"), precision="fp32")
+
+
+class Echo(nn.Module):
+    def forward(self, images):
+        return images.flatten(1)
+
+
+def view(*logits):
+    return [(torch.tensor(logits).view(len(logits), -1, 1, 1), torch.zeros(len(logits)).long())]
+
+
+def test_views_are_averaged_as_probabilities_and_not_as_logits():
+    views = [view([0.0, 3.0]), view([1.0, 0.0]), view([1.0, 0.0])]
+    found = evaluate(Echo(), views, CPU)
+    probabilities = torch.stack([v[0][0].flatten().softmax(0) for v in views]).mean(0)
+    torch.testing.assert_close(torch.from_numpy(found.logits).softmax(1)[0], probabilities)
+    assert found.correct == 1  # the mean of the logits would say the second class
+
+
+def test_one_view_keeps_its_logits():
+    found = evaluate(Echo(), [view([0.5, 2.0])], CPU)
+    assert found.logits.tolist() == [[0.5, 2.0]]
