@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from cnnbench.data.cache import decoded
 from cnnbench.data.dataset import Dataset
+from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
 from cnnbench.launch import CellUpdate, run_cells
-from cnnbench.plan import PlanError, Wishes, default_folder, make_plan
+from cnnbench.plan import PlanError, Wishes, default_folder, make_plan, open_for_cell
+from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan, stored_size
 from cnnbench.store import RunFolder
+from cnnbench.tuning import trial_plan, tuned_rates, with_rates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +33,8 @@ def run(
     *,
     out: str | Path | None = None,
     seeds: Sequence[int] = (0,),
+    recipe: str = "common",
+    tune: int = 0,
     lr: float | None = None,
     batch_size: int | None = None,
     image_size: int | None = None,
@@ -39,6 +44,9 @@ def run(
     smoke: bool = False,
 ) -> Path:
     """Train every model under the same budget, write the report, and return the run folder.
+
+    `budget` may hold several amounts with commas between: the rungs of a ladder. `tune` is a
+    number of learning-rate trials for every model, 0 for none.
 
     A run that is there already is continued; cells that are done are not trained again.
 
@@ -52,14 +60,17 @@ def run(
         dataset=dataset,
         dataset_options=dataset_options or {},
         budget=budget,
-        lr=lr,
-        batch_size=batch_size,
+        recipe=recipe,
+        lrs=() if lr is None else (lr,),
+        batch_sizes=() if batch_size is None else (batch_size,),
         image_size=image_size,
         seeds=seeds,
         smoke=smoke,
     )
     plan, opened = prepare(wishes, device=device, precision=precision, argv=())
-    folder = Path(out) if out else Path(default_folder(plan))
+    folder = Path(out) if out else Path(default_folder(plan, trials=tune))
+    if tune:
+        plan = tuned_plan(plan, folder, trials=tune)
     return execute(plan, opened, folder)
 
 
@@ -79,7 +90,37 @@ def prepare(
     except ValueError as error:
         raise PlanError(str(error)) from None
     line = machine_line(hardware, chosen)
-    return make_plan(wishes, device=chosen, precision=exact, machine=line, argv=argv)
+    plan, opened = make_plan(wishes, device=chosen, precision=exact, machine=line, argv=argv)
+    if plan.cells[0].budget.currency is Currency.JOULES:
+        try:
+            energy_counter(chosen)
+        except NoCounter as error:
+            raise PlanError(f"a budget in joules needs a counter: {error}") from None
+    return plan, opened
+
+
+def tuned_plan(
+    plan: Plan,
+    folder: Path,
+    *,
+    trials: int,
+    on_update: OnUpdate = lambda update: None,
+    on_decode: OnDecode = lambda split, done, total: None,
+) -> Plan:
+    """Try `trials` learning rates for every model, and return the plan with the chosen ones.
+
+    The trials are a run of their own under `folder/tuning`; those that are done are not repeated.
+
+    Raises:
+        PlanError: if every trial of a model failed, or the plan gives several rates already.
+        StoreError, DataError, Stopped: as `execute`.
+    """
+    trial = trial_plan(plan, trials)
+    cell = trial.cells[0]
+    opened = open_for_cell(cell.dataset, cell.dataset_options, cell.subset, cell.holdout)
+    tuning = execute(trial, opened, folder / "tuning", on_update=on_update, on_decode=on_decode)
+    store = RunFolder(tuning)
+    return with_rates(plan, tuned_rates(trial, [store.result(cell) for cell in trial.cells]))
 
 
 def execute(

@@ -18,14 +18,16 @@ from cnnbench.data.errors import DataError
 from cnnbench.data.loader import Batches, evaluation_batches
 from cnnbench.data.statistics import channel_statistics, colour_directions, mean_image
 from cnnbench.engine import machine as machines
+from cnnbench.engine.canary import canary_gflops
 from cnnbench.engine.clock import Clock
+from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.evaluate import Evaluation, evaluate
 from cnnbench.engine.flops import training_flops_per_image
 from cnnbench.engine.starting import standardise_outputs
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import CheckpointDue, Scored, evaluated, train
 from cnnbench.plan import open_for_cell
-from cnnbench.schema.budget import Spent
+from cnnbench.schema.budget import Currency, Spent
 from cnnbench.schema.cell import Cell, stored_size
 from cnnbench.schema.events import Checkpointed, Evaluated, Failed, Finished
 from cnnbench.schema.result import BudgetUsed, Result, Seconds, Status, planned
@@ -88,8 +90,9 @@ def _train_cell(
     stop_asked: Callable[[], bool],
     machine_line: str,
 ) -> Result:
-    machine = machines.prepare(cell.device, cell.precision)
+    machine = machines.prepare(cell.device, cell.precision, memory_bytes=cell.memory_bytes)
     clock.synchronise = machine.synchronise
+    canary = canary_gflops(machine)
     with clock.measure("build"):
         data = _open(cell)
         job = _prepare(cell, data, machine, clock, stop_asked)
@@ -117,12 +120,14 @@ def _train_cell(
             curve = [e for e in folder.events() if isinstance(e, Evaluated)]
             best = max(curve, key=lambda e: e.top1)
             headline = last if job.curve_is_headline else _headline(cell, job, data, last, folder)
-            return _write_success(folder, job, data, headline, event, best, machine_line)
+            return _write_success(
+                folder, job, data, headline, event, best, machine_line, canary=canary
+            )
     raise AssertionError("the loop ended without saying how")
 
 
 def _open(cell: Cell) -> _Data:
-    dataset = open_for_cell(cell.dataset, cell.dataset_options, cell.subset)
+    dataset = open_for_cell(cell.dataset, cell.dataset_options, cell.subset, cell.holdout)
     if dataset.fingerprint != cell.dataset_fingerprint:
         raise DataError(
             f"dataset {cell.dataset!r} changed since the plan was made (fingerprint "
@@ -194,7 +199,19 @@ def _prepare(
         curve_is_headline=data.dataset.curve_split == data.dataset.headline_split
         and cell.recipe.test_views == 1,
         stop_asked=stop_asked,
+        micro_batch=cell.micro_batch,
+        joules=_joules(cell),
     )
+
+
+def _joules(cell: Cell) -> Callable[[], float] | None:
+    """Return the energy counter, or None where nothing needs one and there is none."""
+    try:
+        return energy_counter(cell.device)
+    except NoCounter:
+        if cell.budget.currency is Currency.JOULES:
+            raise
+        return None
 
 
 def _evaluate(
@@ -248,6 +265,8 @@ def _write_success(
     finished: Finished,
     best: Evaluated,
     machine_line: str,
+    *,
+    canary: float,
 ) -> Result:
     event, spent = headline.event, finished.spent
     names = data.splits[event.split].names
@@ -273,6 +292,7 @@ def _write_success(
             "macs": job.macs,
             "images_per_second": spent.images / spent.seconds,
             "last_lr": finished.last_lr,
+            "canary_gflops": (canary, canary_gflops(job.machine)),
             **_used(folder.cell, job.clock, spent, job.machine.peak_memory_bytes(), machine_line),
         }
     )
@@ -302,6 +322,7 @@ def _used(
         "epochs": spent.epochs,
         "images_seen": spent.images,
         "steps": spent.steps,
+        "joules": spent.joules,
         "peak_memory_bytes": peak_memory_bytes,
         "budget": BudgetUsed(currency=currency, limit=cell.budget.limit, used=spent.of(currency)),
         "seconds": Seconds(**clock.seconds, total=clock.total()),

@@ -65,8 +65,8 @@ def test_the_same_wishes_give_the_same_folder_and_others_another(photos):
         ({"budget": "0s"}, "more than zero"),
         ({"budget": "soon"}, "amount with a unit"),
         ({"recipe": "comon"}, "did you mean 'common'"),
-        ({"lr": 0.0}, "learning rate"),
-        ({"batch_size": -1}, "batch size"),
+        ({"lrs": [0.0]}, "learning rate"),
+        ({"batch_sizes": [-1]}, "batch size"),
         ({"image_size": 2}, "--image-size"),
         ({"seeds": [1, 1]}, "seeds"),
         ({"seeds": []}, "seeds"),
@@ -87,3 +87,51 @@ def test_a_smoke_run_is_small_and_says_what_it_left_out(photos):
     assert {str(cell.budget) for cell in plan.cells} == {"48img"}
     assert {cell.subset for cell in plan.cells} == {48}
     assert any("only the first images" in notice for notice in plan.dataset.notices)
+
+
+def test_a_ladder_of_budgets_gives_every_model_a_run_of_its_own_on_each_rung(photos):
+    cells = plan_of(photos, budget="1m,15s", seeds=[0, 1]).cells
+    assert [(c.seed, str(c.budget), c.model) for c in cells[:5]] == [
+        (0, "15s", "alexnet"),
+        (0, "15s", "resnet18"),
+        (0, "1m", "alexnet"),
+        (0, "1m", "resnet18"),
+        (1, "15s", "alexnet"),
+    ]
+    assert len(cells) == 8
+
+
+def test_a_grid_trains_every_combination_once(photos):
+    cells = plan_of(photos, models=["alexnet"], lrs=[0.1, 0.01], batch_sizes=[4, 8, 16]).cells
+    assert len({cell.digest for cell in cells}) == 6
+    assert {(cell.recipe.lr, cell.recipe.batch_size) for cell in cells} == {
+        (lr, size) for lr in (0.1, 0.01) for size in (4, 8, 16)
+    }
+
+
+@pytest.mark.parametrize(
+    ("wishes", "complaint"),
+    [
+        ({"budget": "30s,2ep"}, "one currency"),
+        ({"budget": "30s,0.5m"}, "twice"),
+        ({"lrs": [0.1, 0.1]}, "same"),
+        ({"recipe": "paper", "models": ["lenet5"]}, "no paper recipe"),
+        ({"memory": "8"}, "8GiB"),
+        ({"memory": "100MiB"}, "smaller --image-size"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(photos, wishes, complaint):
+    with pytest.raises(PlanError, match=complaint):
+        plan_of(photos, **wishes)
+
+
+def test_memory_splits_a_batch_into_passes_and_keeps_its_size(photos):
+    small, large = (
+        plan_of(photos, models=["resnet"], memory=memory, batch_sizes=[64]).cells[0]
+        for memory in ("2GiB", "64GiB")
+    )
+    assert small.recipe.batch_size == large.recipe.batch_size == 64
+    assert small.micro_batch is not None
+    assert 2 <= small.micro_batch < 64
+    assert large.micro_batch is None
+    assert small.digest != large.digest

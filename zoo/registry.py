@@ -159,6 +159,20 @@ def training(name: str) -> Mapping[str, Any] | None:
     return tables.get(row.get("training", name)) or tables.get(row["family"])
 
 
+def ablations(name: str) -> dict[str, str]:
+    """Return the registered variants that leave out one ingredient: name -> what is left out.
+
+    Raises:
+        UnknownModel: no such name.
+    """
+    name = resolve(name)
+    return {
+        row["name"]: row["ablates"]
+        for row in papers()["models"]
+        if row.get("variant_of") == name and "ablates" in row
+    }
+
+
 def list_models() -> list[str]:
     """List the registered names, family by family in order of publication."""
     return list(_cards())

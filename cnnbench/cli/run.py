@@ -1,93 +1,134 @@
-"""The verbs that train: `run`, and the hidden `cell` that it starts."""
+"""The verb `run`, what all training verbs share, and the hidden `cell` that they start."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cnnbench.cli import options
 from cnnbench.cli.app import EXITS, STARTED, Json, app
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
+
+    from cnnbench.plan import Wishes
+    from cnnbench.schema.cell import Plan
 
 
 @app.command(epilog=EXITS)
 def run(
     models: Annotated[str, typer.Option(help="Names with commas between; see `cnnbench models`.")],
-    dataset: Annotated[str, typer.Option(help="A card's name, or a folder of images.")] = "fruits",
+    dataset: options.Dataset = "fruits",
     budget: Annotated[
-        str | None, typer.Option(help="90s, 2m, 1h, 20ep, 30000img, 1e15flop.  [default: 2m]")
+        str | None,
+        typer.Option(help="90s, 2m, 20ep, 30000img, 1e15flop, 500J; 30s,1m,2m compares budgets."),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="How to train: common, one for all.")] = "common",
+    recipe: options.RecipeName = "common",
     lr: Annotated[float | None, typer.Option(help="Learning rate for every model.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 16]")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Pixels.  [default: the paper's]")] = None,
-    seeds: Annotated[str, typer.Option(help="How many seeds (3), or which (0,1,5).")] = "1",
-    evaluations: Annotated[int | None, typer.Option(help="Tests on the way.  [default: 5]")] = None,
-    data: Annotated[
-        list[str] | None, typer.Option(help="A card's option, KEY=VALUE; may be repeated.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    out: Annotated[str | None, typer.Option(help="Run folder.  [reports/<data>-<digest>]")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Train anew what is there.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check and show the plan only.")
-    ] = False,
-    smoke: Annotated[bool, typer.Option("--smoke", help="A whole tiny run, for CI.")] = False,
+    image_size: options.ImageSize = None,
+    memory: options.Memory = None,
+    seeds: options.Seeds = "1",
+    tune: Annotated[int, typer.Option(help="Learning-rate trials for every model.")] = 0,
+    evaluations: options.Evaluations = None,
+    data: options.Data = None,
+    device: options.Device = "auto",
+    precision: options.PrecisionName = "auto",
+    out: options.Out = None,
+    config: options.Config = None,
+    fresh: options.Fresh = False,
+    dry_run: options.DryRun = False,
+    smoke: options.Smoke = False,
     as_json: Json = False,
 ) -> int:
     """Train models under one budget and write the comparison. The same command continues."""
-    from pathlib import Path
-
-    from cnnbench import api
-    from cnnbench.plan import Wishes, default_folder
+    from cnnbench.plan import Wishes
 
     wishes = Wishes(
-        models=[name.strip() for name in models.split(",") if name.strip()],
+        models=options.listed(models),
         dataset=dataset,
-        dataset_options=_pairs(data or []),
+        dataset_options=options.pairs(data or []),
         budget=budget,
         recipe=recipe,
-        lr=lr,
-        batch_size=batch_size,
+        lrs=() if lr is None else (lr,),
+        batch_sizes=() if batch_size is None else (batch_size,),
         image_size=image_size,
-        seeds=_seeds(seeds),
+        memory=memory,
+        seeds=options.seed_list(seeds),
         evaluations=evaluations,
         smoke=smoke,
     )
-    plan, opened = api.prepare(wishes, device=device, precision=precision, argv=sys.argv[1:])
-    folder = Path(out or default_folder(plan))
-    if dry_run:
-        from cnnbench.listing.runs import show_plan
-
-        show_plan(plan, folder, as_json=as_json)
-        return 0
-    return _run(plan, opened, folder, fresh=fresh, as_json=as_json)
+    how = How(device, precision, out, fresh=fresh, dry_run=dry_run, as_json=as_json, tune=tune)
+    return train(wishes, how)
 
 
-def _run(plan: Any, opened: Any, folder: Any, *, fresh: bool, as_json: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class How:
+    """Where and how a plan is carried out, apart from what it holds."""
+
+    device: str
+    precision: str
+    out: str | None
+    fresh: bool
+    dry_run: bool
+    as_json: bool
+    tune: int = 0
+
+
+def train(wishes: Wishes, how: How) -> int:
+    """Plan, train what is not done, report, and return the exit code."""
+    from pathlib import Path
+
     from cnnbench import api
-    from cnnbench.listing.runs import show_outcome
+    from cnnbench.listing.runs import show_outcome, show_plan
+    from cnnbench.plan import default_folder
     from cnnbench.progress import Progress
     from cnnbench.store import RunFolder
 
+    plan, opened = api.prepare(
+        wishes, device=how.device, precision=how.precision, argv=sys.argv[1:]
+    )
+    folder = Path(how.out or default_folder(plan, trials=how.tune))
+    if how.dry_run:
+        show_plan(plan, folder, as_json=how.as_json)
+        return 0
     console = _console()
+    if how.tune:
+        plan = _tune(plan, folder, how.tune, console)
     before = RunFolder(folder)
-    all_done = not fresh and all(before.cell(cell).is_final() for cell in plan.cells)
+    all_done = not how.fresh and all(before.cell(cell).is_final() for cell in plan.cells)
     with Progress(plan.cells, console) as progress:
         api.execute(
             plan,
             opened,
             folder,
-            fresh=fresh,
+            fresh=how.fresh,
             on_update=progress.update,
             on_decode=progress.decode,
         )
-    return show_outcome(folder, as_json=as_json, was_done=all_done)
+    return show_outcome(folder, as_json=how.as_json, was_done=all_done)
+
+
+def _tune(plan: Plan, folder: Path, trials: int, console: Console) -> Plan:
+    from cnnbench import api
+    from cnnbench.progress import Progress
+    from cnnbench.tuning import trial_plan
+
+    cells = trial_plan(plan, trials).cells
+    console.print(f"tuning: {len(cells)} trials of {cells[0].budget} each", highlight=False)
+    with Progress(cells, console) as progress:
+        tuned = api.tuned_plan(
+            plan, folder, trials=trials, on_update=progress.update, on_decode=progress.decode
+        )
+    for each in tuned.tuned:
+        console.print(f"tuning: {each.model} learns at {each.chosen:g}", highlight=False)
+    return tuned
 
 
 @app.command(hidden=True)
@@ -107,27 +148,3 @@ def _console() -> Console:
 
     plain = bool(os.environ.get("CI")) or not sys.stderr.isatty()
     return Console(stderr=True, force_terminal=False if plain else None)
-
-
-def _seeds(text: str) -> list[int]:
-    from cnnbench.plan import PlanError
-
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise PlanError(f"--seeds {text!r}: write how many (3) or which ones (0,1,5)") from None
-    if len(numbers) > 1:
-        return numbers
-    if numbers[0] < 1:
-        raise PlanError(f"--seeds {text!r}: at least one seed is needed")
-    return list(range(numbers[0]))
-
-
-def _pairs(words: list[str]) -> dict[str, str]:
-    from cnnbench.plan import PlanError
-
-    pairs = [word.partition("=") for word in words]
-    for word, (key, equals, _) in zip(words, pairs, strict=True):
-        if not key or not equals:
-            raise PlanError(f"--data {word!r} must be KEY=VALUE, like --data seed=1")
-    return {key: value for key, _, value in pairs}

@@ -110,6 +110,38 @@ def first_of_each_class(dataset: Dataset, limits: Mapping[SplitName, int]) -> Da
     return replace(dataset, splits=splits, notices=(*dataset.notices, notice))
 
 
+def hold_out(dataset: Dataset, share: float) -> Dataset:
+    """Return a dataset whose only test is a stratified slice of the training images.
+
+    The slice becomes `val`; the true validation and test images are left out altogether, so that
+    nothing can be chosen by them. Copies of one image stay on one side. Every class of more than
+    one image gives at least one to the slice and keeps at least one.
+    """
+    train = dataset.splits["train"]
+    order = sorted(range(len(train)), key=lambda index: _content(train, index))
+    slice_: list[int] = []
+    for label in np.unique(train.labels).tolist():
+        mine = [index for index in order if train.labels[index] == label]
+        wanted = min(max(1, round(share * len(mine))), len(mine) - 1)
+        slice_ += mine[:wanted]
+    contents = {_content(train, index) for index in slice_}
+    rest = [index for index in range(len(train)) if _content(train, index) not in contents]
+    splits: dict[SplitName, Split] = {
+        "train": choose(train, rest),
+        "val": choose(train, sorted(slice_)),
+    }
+    notice = f"a trial: {len(slice_)} of the training images are its test, the others train"
+    return replace(dataset, splits=splits, notices=(notice,))
+
+
+def _content(split: Split, index: int) -> str:
+    """Return what names an image's content; sorting by it is a shuffle that names cannot steer."""
+    digest = split.digests[index] if split.digests else ""
+    return (
+        digest or hashlib.sha256(split.names[index].encode("utf-8", "surrogateescape")).hexdigest()
+    )
+
+
 def choose(split: Split, indices: Sequence[int]) -> Split:
     """Return the split that holds only the images at `indices`, in that order."""
     chosen = tuple(indices)

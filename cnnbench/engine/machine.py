@@ -46,14 +46,21 @@ class Machine:
         return peak if sys.platform == "darwin" else peak * 1024
 
 
-def prepare(device: str, precision: Precision) -> Machine:
-    """Set up this process for training; nothing here changes a result."""
+def prepare(device: str, precision: Precision, *, memory_bytes: int | None = None) -> Machine:
+    """Set up this process for training; nothing here changes a result.
+
+    `memory_bytes` caps what a GPU may hold: past it torch raises its out-of-memory error. A CPU
+    has no such cap; there only the plan keeps to it.
+    """
     keep_freed_pages()
     torch.set_num_threads(detect().cores)
     # Denormals appear when activations die out, and are a hundred times slower on a CPU.
     torch.set_flush_denormal(True)
     if device == "cuda":
         torch.backends.cudnn.benchmark = False  # it picks kernels by timing: not repeatable
+        if memory_bytes is not None:
+            whole = torch.cuda.get_device_properties(0).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / whole))
     return Machine(device=torch.device(device), precision=precision)
 
 

@@ -51,18 +51,22 @@ class Training:
     curve_is_headline: bool
     checkpoint_seconds: float = 60.0
     stop_asked: Callable[[], bool] = lambda: False
+    micro_batch: int | None = None
+    joules: Callable[[], float] | None = None
 
 
 @dataclass(kw_only=True, slots=True)
 class Meter:
-    """A mean training loss over images."""
+    """A mean training loss over images, and how many of them were right."""
 
     loss_sum: float = 0.0
+    correct: int = 0
     images: int = 0
 
-    def add(self, loss: float, images: int) -> None:
-        """Add a batch's mean loss."""
+    def add(self, loss: float, correct: int, images: int) -> None:
+        """Add a batch's mean loss and its right answers."""
         self.loss_sum += loss * images
+        self.correct += correct
         self.images += images
 
     def mean(self) -> float:
@@ -83,7 +87,8 @@ class RunState:
     last_lr: float = math.nan
     interval: Meter = field(default_factory=Meter)
     since_test: Meter = field(default_factory=Meter)
-    durations: deque[float] = field(default_factory=lambda: deque(maxlen=5))
+    joules: float = 0.0
+    costs: deque[float] = field(default_factory=lambda: deque(maxlen=5))
 
     def spent(self) -> Spent:
         """Return what the cell has used so far."""
@@ -93,6 +98,7 @@ class RunState:
             images=self.images,
             flops=self.images * self.job.flops_per_image,
             steps=self.steps,
+            joules=None if self.job.joules is None else self.joules,
         )
 
     def progress(self) -> float:
@@ -104,21 +110,24 @@ class RunState:
     def next_size(self) -> int:
         """Return the size of the next batch, or 0 where the budget ends.
 
-        On a clock, a step that would overshoot is not begun. A single image left over joins the
-        batch before it: BatchNorm has no variance over one.
+        Where only a meter can tell, a step that would overshoot is not begun. A single image left
+        over joins the batch before it: BatchNorm has no variance over one.
         """
         size = self.job.recipe.batch_size
         if self.total_images is None:
-            left = self.job.budget.limit - self.job.clock.charged
-            return size if self.steps == 0 or self.step_seconds() <= left else 0
+            left = self.job.budget.limit - self.spent().of(self.job.budget.currency)
+            return size if self.steps == 0 or self.step_cost() <= left else 0
         left_images = self.total_images - self.images
         return left_images if left_images <= size + 1 else size
 
-    def step_seconds(self) -> float:
-        """Predict the next step: the median of the last few, or the mean after a restart."""
-        if self.durations:
-            return statistics.median(self.durations)
-        return self.job.clock.charged / self.steps
+    def step_cost(self) -> float:
+        """Predict what the next step costs, in the budget's currency.
+
+        It is the median of the last few, or the mean of all after a restart.
+        """
+        if self.costs:
+            return statistics.median(self.costs)
+        return self.spent().of(self.job.budget.currency) / self.steps
 
     def test_is_due(self) -> bool:
         """Tell whether the next of the equal shares is reached; the last test is apart."""
@@ -135,7 +144,12 @@ class RunState:
             "images": self.images,
             "steps": self.steps,
             "tested": self.tested,
-            "since_test": [self.since_test.loss_sum, self.since_test.images],
+            "joules": self.joules,
+            "since_test": [
+                self.since_test.loss_sum,
+                self.since_test.correct,
+                self.since_test.images,
+            ],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -145,5 +159,6 @@ class RunState:
         set_rng_state(state["rng"], self.job.machine.device)
         self.job.clock.restore(state["clock"])
         self.images, self.steps, self.tested = state["images"], state["steps"], state["tested"]
-        loss_sum, images = state["since_test"]
-        self.since_test = Meter(loss_sum=loss_sum, images=images)
+        self.joules = state["joules"]
+        loss_sum, correct, images = state["since_test"]
+        self.since_test = Meter(loss_sum=loss_sum, correct=correct, images=images)

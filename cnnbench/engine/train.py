@@ -98,39 +98,58 @@ def train(job: Training, *, state: dict[str, Any] | None = None) -> Iterator[Tra
 def _step(run: RunState, size: int) -> float:
     """Take one charged step and return its loss; a loss that is not finite moves no weight."""
     job = run.job
-    before = job.clock.charged
+    before, joules = run.spent(), job.joules() if job.joules else 0.0
     with job.clock.measure("train"):
         with job.clock.waiting():
             images, labels = job.stream.batch(run.images, size)
         lr = lr_at(job.recipe, run.progress())
         set_lr(run.optimizer, lr, velocity=job.recipe.velocity)
         run.optimizer.zero_grad(set_to_none=True)
-        total, loss = _losses(job, images, labels)
-        total.backward()  # type: ignore[no-untyped-call]
-        value = float(loss.detach())  # sync point: the loss is looked at before the weights move
-        if math.isfinite(value):
+        # sync point: the loss is looked at before the weights move
+        loss, correct = _backward(job, images, labels).tolist()
+        if math.isfinite(loss):
             run.optimizer.step()
-    if math.isfinite(value):
+    run.joules += job.joules() - joules if job.joules else 0.0
+    if math.isfinite(loss):
         run.images += size
         run.steps += 1
         run.last_lr = lr
-        run.interval.add(value, size)
-        run.since_test.add(value, size)
-    run.durations.append(job.clock.charged - before)
-    return value
+        run.interval.add(loss, int(correct), size)
+        run.since_test.add(loss, int(correct), size)
+    currency = job.budget.currency
+    run.costs.append(run.spent().of(currency) - before.of(currency))
+    return float(loss)
 
 
-def _losses(job: Training, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the loss to minimise, auxiliary heads included, and the main head's own."""
+def _backward(job: Training, images: Tensor, labels: Tensor) -> Tensor:
+    """Add up the gradients of a batch, in one pass or several; return (mean loss, right answers).
+
+    Several passes give the gradient of the whole batch, apart from BatchNorm, whose statistics
+    are then those of each pass.
+    """
+    size = len(labels)
+    counted = torch.zeros(2, device=labels.device)
+    pieces = job.micro_batch or size
+    for some, answers in zip(torch.split(images, pieces), torch.split(labels, pieces), strict=True):
+        total, loss, logits = _losses(job, some, answers)
+        share = len(answers) / size
+        (total * share if share < 1 else total).backward()  # type: ignore[no-untyped-call]
+        right = (logits.detach().argmax(dim=1) == answers).sum()
+        counted += torch.stack([loss.detach() * share, right])
+    return counted
+
+
+def _losses(job: Training, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the loss to minimise, auxiliary heads included, the main head's own, its logits."""
     with job.machine.autocast():
         output = job.model(images)
     if isinstance(output, Tensor):
         loss = functional.cross_entropy(output.float(), labels)
-        return loss, loss
+        return loss, loss, output
     main, *others = (functional.cross_entropy(logits.float(), labels) for logits in output)
     weights: tuple[float, ...] = job.model.aux_weights  # type: ignore[assignment]
     extra = sum(weight * other for weight, other in zip(weights, others, strict=True))
-    return main + extra, main
+    return main + extra, main, output[0]
 
 
 def _stepped(run: RunState, seconds: float) -> Stepped:
@@ -139,6 +158,7 @@ def _stepped(run: RunState, seconds: float) -> Stepped:
         progress=run.progress(),
         lr=run.last_lr,
         train_loss=run.interval.mean(),
+        train_top1=run.interval.correct / run.interval.images,
         images=run.interval.images,
         images_per_second=run.interval.images / seconds if seconds > 0 else math.nan,
     )
@@ -199,8 +219,7 @@ def warm_up(job: Training) -> None:
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     model.train()
     with rng_put_back(job.machine.device):
-        total, _ = _losses(job, torch.zeros_like(images), labels)
-        total.backward()  # type: ignore[no-untyped-call]
+        _backward(job, torch.zeros_like(images), labels)
     model.zero_grad(set_to_none=True)
     with torch.no_grad():
         for name, value in model.named_buffers():

@@ -68,6 +68,8 @@ def amount(currency: Currency, value: float) -> str:
             return f"{value:,.2f} epochs"
         case Currency.FLOPS:
             return f"{value:.3g} FLOPs"
+        case Currency.JOULES:
+            return f"{value:,.0f} J"
 
 
 def p_value(value: float) -> str:

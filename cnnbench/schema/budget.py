@@ -9,7 +9,10 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MEANING = "90s, 2m, 1h (seconds); 20ep (epochs); 30000img (images); 1e15flop (training FLOPs)"
+MEANING = (
+    "90s, 2m, 1h (seconds); 20ep (epochs); 30000img (images); 1e15flop (training FLOPs); "
+    "500J (joules, where the machine counts them)"
+)
 _TEXT = re.compile(r"([+-]?[0-9.]+(?:e[+-]?[0-9]+)?)\s*([a-zA-Z]*)")
 
 
@@ -20,6 +23,7 @@ class Currency(StrEnum):
     EPOCHS = "epochs"
     IMAGES = "images"
     FLOPS = "flops"
+    JOULES = "joules"
 
 
 _UNITS: dict[str, tuple[Currency, float]] = {
@@ -29,6 +33,7 @@ _UNITS: dict[str, tuple[Currency, float]] = {
     "ep": (Currency.EPOCHS, 1.0),
     "img": (Currency.IMAGES, 1.0),
     "flop": (Currency.FLOPS, 1.0),
+    "j": (Currency.JOULES, 1.0),
 }
 
 
@@ -36,7 +41,7 @@ class Spent(BaseModel):
     """What one cell has used so far, in every currency at once.
 
     `seconds` is charged time only: waiting for data, transfer, augmentation, forward, backward
-    and optimizer.
+    and optimizer. `joules` are those of the same charged steps, None where nothing counts them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,10 +51,11 @@ class Spent(BaseModel):
     images: int = 0
     flops: float = 0.0
     steps: int = 0
+    joules: float | None = None
 
     def of(self, currency: Currency) -> float:
         """Return the amount spent in one currency."""
-        return float(getattr(self, currency.value))
+        return float(getattr(self, currency.value) or 0.0)
 
 
 class Budget(BaseModel):
@@ -89,6 +95,23 @@ class Budget(BaseModel):
             raise ValueError(f"budget {text!r} must be a whole number of images")
         return cls(currency=unit[0], limit=limit)
 
+    @classmethod
+    def parse_many(cls, text: str) -> list[Self]:
+        """Read budgets with commas between, for instance the rungs of a ladder.
+
+        Raises:
+            ValueError: as `parse`, or if the currencies differ or an amount is there twice.
+
+        >>> [str(budget) for budget in Budget.parse_many("30s,1m")]
+        ['30s', '1m']
+        """
+        budgets = [cls.parse(part) for part in text.split(",") if part.strip()] or [cls.parse(text)]
+        if len({budget.currency for budget in budgets}) > 1:
+            raise ValueError(f"budgets {text!r} must be in one currency to be compared")
+        if len({budget.limit for budget in budgets}) < len(budgets):
+            raise ValueError(f"budgets {text!r} name the same amount twice")
+        return sorted(budgets, key=lambda budget: budget.limit)
+
     def __str__(self) -> str:
         if self.currency is Currency.SECONDS:
             for unit, seconds in (("h", 3600.0), ("m", 60.0)):
@@ -97,6 +120,7 @@ class Budget(BaseModel):
             return f"{self.limit:g}s"
         unit = next(key for key, (currency, _) in _UNITS.items() if currency is self.currency)
         exact = int(self.limit) if self.limit == int(self.limit) and self.limit < 1e12 else None
+        unit = "J" if self.currency is Currency.JOULES else unit
         return f"{exact if exact is not None else format(self.limit, 'g')}{unit}"
 
     def progress(self, spent: Spent) -> float:
@@ -104,7 +128,7 @@ class Budget(BaseModel):
         return min(1.0, max(0.0, spent.of(self.currency) / self.limit))
 
     def images(self, *, train_images: int, flops_per_image: float) -> int | None:
-        """Return how many training images the budget buys, or None where only a clock can tell.
+        """Return how many training images the budget buys, or None where only a meter can tell.
 
         Epochs and FLOPs are turned into images once, before the first step, so that a budget
         counted in them ends on exactly that image.
@@ -116,5 +140,5 @@ class Budget(BaseModel):
                 return max(1, round(self.limit * train_images))
             case Currency.FLOPS:
                 return max(1, math.floor(self.limit / flops_per_image))
-            case Currency.SECONDS:
+            case Currency.SECONDS | Currency.JOULES:
                 return None

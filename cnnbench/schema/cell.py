@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,8 +71,18 @@ class Cell(BaseModel):
     device: str
     evaluations: int = Field(ge=1, description="evaluations at equal fractions of the budget")
     subset: int | None = Field(default=None, description="images a split, in a smoke run")
+    holdout: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="share of the training images that a trial is scored on",
+    )
+    memory_bytes: int | None = Field(default=None, gt=0, description="what --memory allows")
+    micro_batch: int | None = Field(
+        default=None, ge=1, description="images a pass, where a batch is accumulated from several"
+    )
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Ten hex digits over every field that is not at its default.
 
@@ -87,6 +96,20 @@ class Cell(BaseModel):
         return f"{slug(self.model)}-s{self.seed}-{self.digest}"
 
 
+class Tuned(BaseModel):
+    """The learning rate that trials chose for one model, and what they cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    rates: tuple[float, ...]
+    top1: tuple[float | None, ...] = Field(description="on the slice; None where a trial failed")
+    images: int = Field(description="images of the slice, taken from the training split")
+    chosen: float
+    charged_seconds: float
+    budget: Budget
+
+
 class Plan(BaseModel):
     """Every cell of a run, with what was typed, the dataset's facts and the machine."""
 
@@ -98,6 +121,7 @@ class Plan(BaseModel):
     dataset: DatasetFacts
     cells: tuple[Cell, ...]
     machine: dict[str, str | int | float | None]
+    tuned: tuple[Tuned, ...] = ()
 
     @property
     def digest(self) -> str:

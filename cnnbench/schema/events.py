@@ -34,6 +34,9 @@ class Stepped(_Event):
     progress: float
     lr: float
     train_loss: float = Field(description="mean over the images of the interval")
+    train_top1: float | None = Field(
+        default=None, description="share of the interval's images that were right, as trained on"
+    )
     images: int = Field(description="images of the interval")
     images_per_second: float
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell
@@ -81,6 +81,11 @@ class Result(BaseModel):
     precision: str
     device: str
     machine: str | None = None
+    micro_batch: int | None = None
+    joules: float | None = None
+    canary_gflops: tuple[float, float] | None = Field(
+        default=None, description="a fixed matrix product before and after the training"
+    )
 
 
 class Row(Result):
@@ -105,4 +110,5 @@ def planned(cell: Cell) -> Result:
         image_size=cell.image_size,
         precision=cell.precision,
         device=cell.device,
+        micro_batch=cell.micro_batch,
     )

@@ -200,3 +200,27 @@ def test_a_resumed_run_reaches_the_same_weights(stop_after):
     list(train(second, state=state))
     assert torch.equal(weights(second.model), weights(whole.model))
     assert second.stream.sizes[1:][0][0] == stop_after * 4
+
+
+def test_several_passes_give_the_step_of_the_whole_batch():
+    whole, pieces = a_job("24img", batch_size=8), a_job("24img", batch_size=8, micro_batch=3)
+    for job in (whole, pieces):
+        job.model[1].p = 0.0  # dropout would draw other masks in other passes
+        list(train(job))
+    torch.testing.assert_close(weights(pieces.model), weights(whole.model))
+
+
+def test_a_budget_in_joules_stops_before_the_step_that_would_overshoot():
+    drawn = iter(range(0, 10_000, 7))  # seven joules between two readings, one step each
+    job = a_job("100J", joules=lambda: float(next(drawn)))
+    *_, finished = train(job)
+    assert finished.spent.joules == 98
+    assert finished.spent.steps == 14
+
+
+def test_the_share_of_right_training_answers_is_reported():
+    job = a_job("400img", tick=0.3, batch_size=8, lr=0.05)
+    job.model[1].p = 0.0
+    shares = [event.train_top1 for event in train(job) if isinstance(event, Stepped)]
+    assert all(0 <= share <= 1 for share in shares)
+    assert shares[-1] == 1.0  # eight images are learnt by heart

@@ -1,0 +1,80 @@
+"""How many joules has a device drawn? Read from the machine's own counters, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+POWERCAP = Path("/sys/class/powercap")
+
+Joules = Callable[[], float]
+
+
+class NoCounter(RuntimeError):
+    """The machine does not count joules, or does not let this user read them."""
+
+
+def energy_counter(device: str, *, powercap: Path = POWERCAP) -> Joules:
+    """Return a function that reads a device's energy in joules since some fixed moment.
+
+    An NVIDIA GPU is read through NVML, a CPU through the packages of RAPL (Linux powercap).
+
+    Raises:
+        NoCounter: if there is none; the message says what was looked for.
+    """
+    if device == "cuda":
+        return _nvml()
+    if device == "cpu":
+        return _rapl(powercap)
+    raise NoCounter(f"no energy counter is known for device {device!r}")
+
+
+def _nvml() -> Joules:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except Exception as error:
+        raise NoCounter(
+            f"NVML gives no energy for this GPU ({error}); install nvidia-ml-py, or use a GPU "
+            "from Volta on"
+        ) from None
+    return lambda: float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
+
+
+@dataclass(kw_only=True, slots=True)
+class _Domain:
+    """One RAPL counter, in microjoules, which starts again at zero when it is full."""
+
+    path: Path
+    full: int
+    last: int = 0
+    total: int = field(default=0)
+
+    def microjoules(self) -> int:
+        """Return what has been counted since the first reading."""
+        now = int((self.path / "energy_uj").read_text())
+        self.total += (now - self.last) % (self.full + 1)
+        self.last = now
+        return self.total
+
+
+def _rapl(powercap: Path) -> Joules:
+    packages = sorted(powercap.glob("intel-rapl:[0-9]")) if powercap.is_dir() else []
+    if not packages:
+        raise NoCounter(f"this machine has no RAPL counter ({powercap}/intel-rapl:0)")
+    try:
+        domains = [
+            _Domain(
+                path=path,
+                full=int((path / "max_energy_range_uj").read_text()),
+                last=int((path / "energy_uj").read_text()),
+            )
+            for path in packages
+        ]
+    except (OSError, ValueError) as error:
+        raise NoCounter(f"the RAPL counter cannot be read: {error}") from None
+    return lambda: sum(domain.microjoules() for domain in domains) / 1e6
