@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from cnnbench.schema.recipes import Recipe
     from cnnbench.schema.result import Row
 
-LOADER_BOUND = 0.10  # rule 10
-OFF_BUDGET = 0.02
-
 Lines = list[tuple[str, str]]
 
 
@@ -114,82 +111,6 @@ def environment(plan: Plan) -> Lines:
     ]
 
 
-# -- what a reader must know ----------------------------------------------------------------------
-
-
-def notices(plan: Plan, table: Sequence[Row]) -> list[str]:
-    """Return the warnings that belong to a run, each one sentence."""
-    dataset = plan.dataset
-    found = [_sentence(notice) for notice in dataset.notices]
-    if dataset.drawn and not any("drawn" in notice for notice in dataset.notices):
-        found.append("The images are drawn by a program; they are not photos.")
-    if dataset.curve_split == dataset.headline_split:
-        found.append(
-            f"The dataset has no third split, so the curves were drawn on the "
-            f"{dataset.headline_split} split; nothing was chosen by them."
-        )
-    return found + _smoke(plan) + _machines(table) + _clock(table) + _short(table)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
-
-
-def _smoke(plan: Plan) -> list[str]:
-    sizes = {cell.subset for cell in plan.cells if cell.subset is not None}
-    if not sizes:
-        return []
-    return [
-        f"A smoke run on at most {names([str(size) for size in sorted(sizes)])} images a split: it "
-        "shows that everything works, not which network is better."
-    ]
-
-
-def _machines(table: Sequence[Row]) -> list[str]:
-    machines = list(dict.fromkeys(row.machine for row in table if row.machine))
-    if len(machines) < 2:
-        return []
-    return [
-        f"The cells ran on different machines ({names(machines)}): with a budget in seconds their "
-        "scores must not be compared."
-    ]
-
-
-def _clock(table: Sequence[Row]) -> list[str]:
-    found = []
-    bound = [row.model for row in table if _waiting(row) > LOADER_BOUND]
-    if bound:
-        found.append(
-            f"Loader-bound: {names(list(dict.fromkeys(bound)))} waited for data for more than "
-            f"{percent(LOADER_BOUND, digits=0)} % of the charged time."
-        )
-    off = [row.model for row in table if row.status == "done" and _missed(row) > OFF_BUDGET]
-    if off:
-        found.append(
-            f"Off the budget by more than {percent(OFF_BUDGET, digits=0)} %: "
-            f"{names(list(dict.fromkeys(off)))}; see the clock audit."
-        )
-    return found
-
-
-def _waiting(row: Row) -> float:
-    return row.seconds.data_wait / row.seconds.train if row.seconds.train else 0.0
-
-
-def _missed(row: Row) -> float:
-    return abs(row.budget.used / row.budget.limit - 1)
-
-
-def _short(table: Sequence[Row]) -> list[str]:
-    under = [row.model for row in table if row.status == "done" and (row.epochs or 1) < 1]
-    if not under:
-        return []
-    return [
-        f"The budget ended before the first epoch for {names(list(dict.fromkeys(under)))}: "
-        "some training images were never seen."
-    ]
-
-
 # -- how to repeat it -----------------------------------------------------------------------------
 
 
@@ -226,7 +147,8 @@ def _words(plan: Plan) -> list[str]:
 def _options(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """Return the options that plan these cells: a run from Python has no command of its own."""
     seeds = list(dict.fromkeys(cell.seed for cell in cells))
-    counted = str(len(seeds)) if seeds == list(range(len(seeds))) else ",".join(map(str, seeds))
+    counted = ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
+    counted = str(len(seeds)) if seeds == list(range(len(seeds))) else counted
     asked: list[tuple[str, Callable[[Cell], object]]] = [
         ("--dataset", lambda cell: cell.dataset),
         ("--budget", lambda cell: cell.budget),
@@ -241,6 +163,9 @@ def _options(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     # What differs between the cells was not asked for: it is each network's own default.
     values = [(name, {str(read(cell)) for cell in cells}) for name, read in asked]
     options = [("--models", ",".join(dict.fromkeys(cell.model for cell in cells)))]
+    rungs = list(dict.fromkeys(str(cell.budget) for cell in cells))
+    if len(rungs) > 1:
+        options.append(("--budget", ",".join(rungs)))
     options += [(name, found.pop()) for name, found in values if len(found) == 1]
     chosen = cells[0].dataset_options if cells else {}
     options += [("--data", f"{key}={value}") for key, value in chosen.items()]

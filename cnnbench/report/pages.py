@@ -20,6 +20,7 @@ from cnnbench.report.departures import departures
 from cnnbench.report.escape import escape_markdown, visible
 from cnnbench.report.headline import comparison_notes, finding, pair_sentence
 from cnnbench.report.inline import inline_svg
+from cnnbench.report.notices import notices
 from cnnbench.report.style import Picture, looks
 from cnnbench.report.tables import (
     Table,
@@ -153,7 +154,7 @@ def describe(
         selected=selected_table(plan, table),
         clock=clock_table(table, names=names),
         rules=budget_rules(),
-        notices=conditions.notices(plan, table),
+        notices=notices(plan, table),
         article_intro=article_intro(),
         article=article_table(),
         article_sentences=article_sentences(),

@@ -10,8 +10,9 @@ from markdown_it import MarkdownIt
 from payloads import PAYLOADS
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.conditions import command, exact_commands, notices, settings, title
+from cnnbench.report.conditions import command, exact_commands, settings, title
 from cnnbench.report.escape import visible
+from cnnbench.report.notices import notices
 from cnnbench.report.pages import budget_rules, departures, write_report
 from cnnbench.report.tables import rows
 
