@@ -1,34 +1,25 @@
 """Which networks of a run can be told apart on the same test images, and which cannot?
 
-A contender is one network with one group of settings; it has a row for each seed. Two contenders
-are separated only if every seed they share says so, in the same direction: the largest of the
-seeds' p-values counts. Seeds are not pooled, because they are tested on the same images.
+A contender is one network with one group of settings; it has a row for each seed, and all its seeds
+are compared together. Where a plan trains several networks under several budgets, a ladder, only
+contenders of the same budget are compared; all pairs of the run share one correction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnbench.report.stats import (
-    ALPHA,
-    discordant_if_independent,
-    fisher,
-    holm,
-    images_needed,
-    letters,
-    mcnemar,
-    tie_groups,
-    wilson,
-)
+from cnnbench.report.pairs import Pair, groups_of, pairs_of
+from cnnbench.report.stats import letters, wilson
 from cnnbench.schema.cell import digest_of
 
 if TYPE_CHECKING:
+    from cnnbench.schema.budget import Budget
     from cnnbench.schema.cell import Cell, Plan
     from cnnbench.schema.result import Row
     from cnnbench.store import RunFolder
@@ -51,40 +42,43 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contender:
-    """One network with one group of settings: its finished rows by seed."""
+    """One network with one group of settings: its finished rows by seed.
+
+    `asked` is the number of seeds in the plan, finished or not.
+    """
 
     label: str
     answers: Mapping[int, Answers]
+    asked: int = 1
 
     @property
     def top1(self) -> float:
         """The mean over the seeds of the share of test images that were right."""
-        return float(np.mean([_top1(one.row) for one in self.answers.values()]))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pair:
-    """Two contenders, the more accurate one first, and what is known of their difference.
-
-    `p` is the largest over the shared seeds, `p_holm` the same after Holm's correction over all
-    pairs of the run. `paired` is False where a row has no answers on the same images and only its
-    counts could be compared.
-    """
-
-    better: str
-    worse: str
-    difference: float
-    discordant: float
-    p: float
-    p_holm: float
-    images: int
-    needed: int | None
-    paired: bool
+        return float(np.mean([correct / total for correct, total in self.counts]))
 
     @property
-    def separated(self) -> bool:
-        """Whether the difference is established at the 5 % level."""
-        return self.p_holm < ALPHA
+    def counts(self) -> list[tuple[int, int]]:
+        """How many test images each seed got right, and of how many."""
+        rows = [one.row for one in self.answers.values()]
+        return [(row.correct or 0, row.test_images or 1) for row in rows]
+
+    @property
+    def test_images(self) -> int:
+        """The number of test images, the smallest where seeds differ."""
+        return min(total for _, total in self.counts)
+
+    @property
+    def images(self) -> str | None:
+        """The digest of the test images, or None where seeds differ or no answers were kept."""
+        found = {one.images for one in self.answers.values()}
+        return found.pop() if len(found) == 1 else None
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_] | None:
+        """The answers of all seeds, `(S, N)`, or None where they are not on the same images."""
+        kept = [one.right for one in self.answers.values() if one.right is not None]
+        together = self.images is not None and len(kept) == len(self.answers)
+        return np.stack(kept) if together else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +88,8 @@ class Comparison:
     `groups` are ranks that cannot be told apart, as the largest such groups. `left_out` counts
     the finished contenders after the best sixty, which are in the table only.
     `largest_class` is the share of the test images that the most frequent class has: the accuracy
-    of a network that always names that class; None where no answers were kept.
+    of a network that always names that class; None where no answers were kept. On a ladder
+    `budget` is the rung, the largest one, and `smaller` has the other rungs, smallest first.
     """
 
     contenders: tuple[Contender, ...]
@@ -102,33 +97,38 @@ class Comparison:
     groups: tuple[tuple[int, ...], ...]
     largest_class: float | None
     left_out: int
+    budget: Budget | None = None
+    smaller: tuple[Comparison, ...] = ()
+
+    @property
+    def rungs(self) -> tuple[Comparison, ...]:
+        """The comparisons of all budgets, the smallest first; one where there is no ladder."""
+        return (*self.smaller, self)
 
     @property
     def letter(self) -> dict[str, str]:
         """The letters of the groups that each row is in, by the id of its cell."""
-        marks = letters(len(self.contenders), self.groups)
-        return {
-            one.row.cell: mark
-            for contender, mark in zip(self.contenders, marks, strict=True)
-            for one in contender.answers.values()
-        }
+        found: dict[str, str] = {}
+        for rung in self.rungs:
+            marks = letters(len(rung.contenders), rung.groups)
+            for contender, mark in zip(rung.contenders, marks, strict=True):
+                found |= {one.row.cell: mark for one in contender.answers.values()}
+        return found
 
     def above_chance(self, contender: Contender) -> bool:
         """Tell whether every seed is right more often than always naming the largest class."""
         if self.largest_class is None:
             return True
-        return all(
-            wilson(one.row.correct or 0, one.row.test_images or 1)[0] > self.largest_class
-            for one in contender.answers.values()
-        )
+        return all(wilson(*counts)[0] > self.largest_class for counts in contender.counts)
 
 
-def labels(plan: Plan) -> dict[str, str]:
+def labels(plan: Plan, *, apart: Collection[str] = ()) -> dict[str, str]:
     """Name every cell of a plan by its model and by the settings that vary within that model.
 
-    The seed is left out: cells that differ in the seed alone are one contender.
+    The seed is left out: cells that differ in the seed alone are one contender. `apart` leaves out
+    more settings, such as `budget` for the lines of a ladder.
     """
-    settings = {cell.id: _settings(cell) for cell in plan.cells}
+    settings = {cell.id: settings_of(cell, apart=apart) for cell in plan.cells}
     values: dict[tuple[str, str], set[str]] = {}
     for cell in plan.cells:
         for key, value in settings[cell.id].items():
@@ -136,55 +136,114 @@ def labels(plan: Plan) -> dict[str, str]:
     return {
         cell.id: " ".join(
             [cell.model]
-            + [f"{k} {v}" for k, v in settings[cell.id].items() if len(values[cell.model, k]) > 1]
+            + [
+                f"at {value}" if key == "budget" else f"{key} {value}"
+                for key, value in settings[cell.id].items()
+                if len(values[cell.model, key]) > 1
+            ]
         )
         for cell in plan.cells
     }
 
 
-def _settings(cell: Cell) -> dict[str, str]:
-    """Flatten all that decides a cell's result, apart from its model and its seed."""
+def settings_of(cell: Cell, *, apart: Collection[str] = ()) -> dict[str, str]:
+    """Flatten all that decides a cell's result, apart from its model, its seed and `apart`."""
     kept = cell.model_dump(mode="json", exclude={"version", "model", "seed", "budget", "recipe"})
     recipe = cell.recipe.model_dump(mode="json")
     values = {"recipe": recipe.pop("name"), "budget": str(cell.budget)} | recipe | kept
     return {
         key.replace("_", " "): f"{value:g}" if isinstance(value, float) else str(value)
         for key, value in values.items()
+        if key not in apart
     }
 
 
+def is_ladder(plan: Plan) -> bool:
+    """Tell whether a plan trains several networks under several budgets."""
+    return len({cell.budget for cell in plan.cells}) > 1 < len({cell.model for cell in plan.cells})
+
+
 def compare(run: RunFolder, rows: Sequence[Row]) -> Comparison:
-    """Compare every pair of finished contenders of a run on the same test images."""
+    """Compare the finished contenders of a run on the same test images.
+
+    On a ladder the answer is the comparison under the largest budget, which holds the others.
+    """
     plan = run.plan()
+    contenders, largest_class = _contenders(run, plan, rows)
+    budgets: list[Budget | None] = [None]
+    rungs = [contenders]
+    if is_ladder(plan):
+        budgets = [*sorted({cell.budget for cell in plan.cells}, key=_rung_order)]
+        rung_of = {label: cell.budget for label, cell in _cells_by_label(plan).items()}
+        rungs = [[one for one in contenders if rung_of[one.label] == b] for b in budgets]
+    return compare_rungs(rungs, budgets=budgets, largest_class=largest_class)
+
+
+def compare_rungs(
+    rungs: Sequence[Sequence[Contender]],
+    *,
+    budgets: Sequence[Budget | None],
+    largest_class: float | None,
+) -> Comparison:
+    """Compare the contenders of every rung among each other; the last rung is returned."""
+    ranked = [sorted(rung, key=lambda one: -one.top1) for rung in rungs]
+    compared = [rung[:MOST_COMPARED] for rung in ranked]
+    found = [
+        Comparison(
+            contenders=tuple(rung),
+            pairs=tuple(pairs),
+            groups=tuple(groups_of(rung, pairs)),
+            largest_class=largest_class,
+            left_out=len(everyone) - len(rung),
+            budget=budget,
+        )
+        for everyone, rung, pairs, budget in zip(
+            ranked, compared, pairs_of(compared), budgets, strict=True
+        )
+    ]
+    last = found[-1]
+    return Comparison(
+        contenders=last.contenders,
+        pairs=last.pairs,
+        groups=last.groups,
+        largest_class=last.largest_class,
+        left_out=last.left_out,
+        budget=last.budget,
+        smaller=tuple(found[:-1]),
+    )
+
+
+def _rung_order(budget: Budget) -> tuple[str, float]:
+    return budget.currency.value, budget.limit
+
+
+def _cells_by_label(plan: Plan) -> dict[str, Cell]:
+    names = labels(plan)
+    return {names[cell.id]: cell for cell in plan.cells}
+
+
+def _contenders(
+    run: RunFolder, plan: Plan, rows: Sequence[Row]
+) -> tuple[list[Contender], float | None]:
     names = labels(plan)
     cells = {cell.id: cell for cell in plan.cells}
+    asked = list(names.values())
     table: dict[str, dict[int, Answers]] = {}
     largest: list[float] = []
     for row in rows:
         if row.status == "done" and row.correct is not None and row.test_images:
-            answers, share = _answers(run, cells[row.cell], row)
+            answers, share = read_answers(run, cells[row.cell], row)
             table.setdefault(names[row.cell], {})[row.seed] = answers
             largest += [] if share is None else [share]
-    contenders = [Contender(label=label, answers=answers) for label, answers in table.items()]
-    contenders.sort(key=lambda one: -one.top1)
-    compared = contenders[:MOST_COMPARED]
-    pairs = _pairs(compared)
-    return Comparison(
-        contenders=tuple(compared),
-        pairs=tuple(pairs),
-        groups=tuple(_groups(compared, pairs)),
-        largest_class=max(largest, default=None),
-        left_out=len(contenders) - len(compared),
-    )
+    contenders = [
+        Contender(label=label, answers=answers, asked=asked.count(label))
+        for label, answers in table.items()
+    ]
+    return contenders, max(largest, default=None)
 
 
-def _groups(contenders: Sequence[Contender], pairs: Sequence[Pair]) -> list[tuple[int, ...]]:
-    rank = {one.label: index for index, one in enumerate(contenders)}
-    separated = [(rank[pair.better], rank[pair.worse]) for pair in pairs if pair.separated]
-    return tie_groups(len(contenders), separated)
-
-
-def _answers(run: RunFolder, cell: Cell, row: Row) -> tuple[Answers, float | None]:
+def read_answers(run: RunFolder, cell: Cell, row: Row) -> tuple[Answers, float | None]:
+    """Return a row's answers, and the share of its images that the most frequent class has."""
     kept = run.predictions(cell)
     if kept is None or len(kept.labels) == 0:
         return Answers(row=row, right=None, images=None), None
@@ -192,72 +251,3 @@ def _answers(run: RunFolder, cell: Cell, row: Row) -> tuple[Answers, float | Non
     share = float(np.bincount(kept.labels).max() / len(kept.labels))
     images = digest_of([kept.names, kept.labels.tolist()])
     return Answers(row=row, right=right, images=images), share
-
-
-def _pairs(contenders: Sequence[Contender]) -> list[Pair]:
-    both = list(combinations(contenders, 2))
-    drafts = [_difference(better, worse) for better, worse in both]
-    corrected = holm([draft.p for draft in drafts])
-    return [
-        Pair(
-            better=better.label,
-            worse=worse.label,
-            difference=draft.difference,
-            discordant=draft.discordant,
-            p=draft.p,
-            p_holm=p_holm,
-            images=draft.images,
-            needed=images_needed(draft.difference, draft.discordant, comparisons=len(both)),
-            paired=draft.paired,
-        )
-        for (better, worse), draft, p_holm in zip(both, drafts, corrected, strict=True)
-    ]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Difference:
-    difference: float
-    discordant: float
-    p: float
-    images: int
-    paired: bool
-
-
-def _difference(better: Contender, worse: Contender) -> _Difference:
-    seeds = sorted(better.answers.keys() & worse.answers.keys())
-    tests = [_one_seed(better.answers[seed], worse.answers[seed]) for seed in seeds]
-    if not tests:  # no seed in common, so nothing that differs in the network alone
-        return _Difference(difference=0.0, discordant=1.0, p=1.0, images=0, paired=False)
-    return _Difference(
-        difference=float(np.mean([test.difference for test in tests])),
-        discordant=float(np.mean([test.discordant for test in tests])),
-        p=max(test.p if test.difference > 0 else 1.0 for test in tests),
-        images=min(test.images for test in tests),
-        paired=all(test.paired for test in tests),
-    )
-
-
-def _one_seed(a: Answers, b: Answers) -> _Difference:
-    difference = _top1(a.row) - _top1(b.row)
-    images = min(a.row.test_images or 0, b.row.test_images or 0)
-    if a.right is not None and b.right is not None and a.images == b.images:
-        return _Difference(
-            difference=difference,
-            discordant=float(np.mean(a.right != b.right)),
-            p=mcnemar(a.right, b.right),
-            images=images,
-            paired=True,
-        )
-    a_top1, b_top1 = _top1(a.row), _top1(b.row)
-    a_total, b_total = a.row.test_images or 1, b.row.test_images or 1
-    return _Difference(
-        difference=difference,
-        discordant=discordant_if_independent(a_top1, b_top1),
-        p=fisher(a.row.correct or 0, a_total, b.row.correct or 0, b_total),
-        images=images,
-        paired=False,
-    )
-
-
-def _top1(row: Row) -> float:
-    return (row.correct or 0) / (row.test_images or 1)

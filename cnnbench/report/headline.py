@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cnnbench.report.compare import Comparison, Contender, Pair, compare
-from cnnbench.report.stats import POWER
+from cnnbench.report.compare import Comparison, Contender, compare
+from cnnbench.report.seeds import over_both
 from cnnbench.report.tables import rows
-from cnnbench.report.wording import names, p_value, percent, plural, rounded_up
+from cnnbench.report.wording import names, percent, plural
 
 if TYPE_CHECKING:
     from cnnbench.schema.result import Row
@@ -106,16 +106,22 @@ def _established(comparison: Comparison) -> list[str]:
 
 def _measured(contender: Contender) -> str:
     answers = list(contender.answers.values())
-    row = answers[0].row
-    if len(answers) > 1:
-        shares = [one.row.top1 or 0.0 for one in answers]
+    if len(answers) == 1:
+        row = answers[0].row
         return (
-            f"{percent(contender.top1)} % right on average over {len(answers)} seeds "
-            f"({percent(min(shares))} to {percent(max(shares))} %)"
+            f"{percent(row.top1)} % right ({row.correct} of {row.test_images}, "
+            f"95 % interval {percent(row.top1_low)} to {percent(row.top1_high)} %)"
         )
+    shares = [one.row.top1 or 0.0 for one in answers]
+    found = f"{percent(contender.top1)} % right on average over {len(answers)} seeds"
+    between = f"{percent(min(shares))} to {percent(max(shares))} %"
+    right = contender.right
+    if right is None:
+        return f"{found} ({between})"
+    low, high = over_both(right)
     return (
-        f"{percent(row.top1)} % right ({row.correct} of {row.test_images}, "
-        f"95 % interval {percent(row.top1_low)} to {percent(row.top1_high)} %)"
+        f"{found} ({between}; 95 % interval for another seed on other images "
+        f"{percent(low)} to {percent(high)} %)"
     )
 
 
@@ -156,58 +162,3 @@ def _unfinished(table: Sequence[Row]) -> list[str]:
 
 def _distinct(labels: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(labels))
-
-
-def pair_sentence(pair: Pair) -> str:
-    """Say what one pair of contenders proves, and how many images an open question would take."""
-    test = p_value(pair.p_holm)
-    if not pair.images:
-        return f"{pair.better} and {pair.worse} share no seed, so they were not compared."
-    if pair.separated:
-        points = percent(pair.difference)
-        return f"{pair.better} is better than {pair.worse} by {points} points ({test})."
-    tied = (
-        f"{pair.better} and {pair.worse} cannot be told apart with "
-        f"{plural(pair.images, 'test image')} ({test})"
-    )
-    if pair.needed is None:
-        return f"{tied}: their scores are equal."
-    points = percent(pair.difference)
-    return (
-        f"{tied}; about {rounded_up(pair.needed)} would separate a difference of this size, "
-        f"{points} points."
-    )
-
-
-def comparison_notes(comparison: Comparison) -> list[str]:
-    """Say how the pairs were tested and what the tests cannot know."""
-    if not comparison.pairs:
-        return []
-    seeds = {seed for one in comparison.contenders for seed in one.answers}
-    paired = all(pair.paired for pair in comparison.pairs)
-    notes = [
-        "Pairs are tested on the same images: McNemar's exact test, level 5 % after Holm's "
-        f"correction over {plural(len(comparison.pairs), 'pair')}."
-        if paired
-        else "Some rows have no stored answers on the same images; their pairs are tested by "
-        "Fisher's exact test on the counts, which finds less. Level 5 % after Holm's correction.",
-        "The number of images needed supposes that the true difference is the one seen here, and "
-        f"finds it in {percent(POWER, digits=0)} % of repetitions (Miettinen 1968).",
-    ]
-    if len(seeds) == 1:
-        notes.append(
-            "Each network was trained once. The tests tell apart these trained networks; another "
-            "seed gives another network, and --seeds 3 shows how much that moves the scores."
-        )
-    else:
-        notes.append(
-            "A difference counts only if every shared seed shows it in the same direction; the "
-            "p-value is the largest of the seeds'."
-        )
-    if comparison.left_out:
-        total = len(comparison.contenders) + comparison.left_out
-        notes.append(
-            f"Only the best {len(comparison.contenders)} of {total:,} finished contenders are "
-            "compared and drawn; the table has all."
-        )
-    return notes

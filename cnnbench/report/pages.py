@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +19,12 @@ from cnnbench.report.curve_plot import curves_picture
 from cnnbench.report.curves import Curve, curves
 from cnnbench.report.departures import departures
 from cnnbench.report.escape import escape_markdown, visible
-from cnnbench.report.headline import comparison_notes, finding, pair_sentence
+from cnnbench.report.groups import comparison_data
+from cnnbench.report.headline import finding
 from cnnbench.report.inline import inline_svg
 from cnnbench.report.notices import notices
+from cnnbench.report.proof import comparison_notes, pair_sentence
+from cnnbench.report.sections import Section, seeds_section
 from cnnbench.report.style import Picture, looks
 from cnnbench.report.tables import (
     Table,
@@ -69,23 +73,27 @@ class Page:
     departures: list[tuple[str, str]]
     environment: list[tuple[str, str]]
     pictures: dict[str, Picture]
+    sections: list[Section]
 
 
 def write_report(run: RunFolder) -> Path:
     """Draw everything a finished or unfinished run has to say, and return `report.md`'s path.
 
-    Writes `results.json`, `results.csv`, `figures/`, `report.html` and `report.md`. The same
-    folder gives the same bytes.
+    Writes `results.json`, `results.csv`, `comparison.json`, `figures/`, `report.html` and
+    `report.md`. The same folder gives the same bytes.
     """
     plan, table = run.plan(), rows(run)
     write_results(run, table)
     comparison = compare(run, table)
     drawn = _drawn(table, labels(plan), comparison)
     pictures = draw_pictures(comparison, table, drawn, curves(run, drawn))
-    for picture in pictures:
+    sections = seeds_section(comparison)
+    for picture in [*pictures, *(one.picture for one in sections if one.picture)]:
         run.write_text(f"figures/{picture.name}.svg", picture.svg)
         run.write_bytes(f"figures/{picture.name}.png", picture.png)
-    page = describe(plan, table, comparison, pictures)
+    data = {"version": 1, "rungs": comparison_data(comparison)}
+    run.write_text("comparison.json", json.dumps(data, indent=1) + "\n")
+    page = describe(plan, table, comparison, pictures, sections)
     run.write_text("report.html", render_html(page))
     return run.write_text("report.md", render_markdown(page))
 
@@ -138,7 +146,11 @@ def _clock_alt(table: Sequence[Row]) -> str:
 
 
 def describe(
-    plan: Plan, table: Sequence[Row], comparison: Comparison, pictures: Sequence[Picture]
+    plan: Plan,
+    table: Sequence[Row],
+    comparison: Comparison,
+    pictures: Sequence[Picture],
+    sections: Sequence[Section],
 ) -> Page:
     """Put into words everything the pages say."""
     names, letters = labels(plan), comparison.letter
@@ -164,6 +176,7 @@ def describe(
         departures=departures(plan),
         environment=conditions.environment(plan),
         pictures={picture.name: picture for picture in pictures},
+        sections=list(sections),
     )
 
 

@@ -33,13 +33,21 @@ def wilson(correct: int, total: int, *, confidence: float = 0.95) -> tuple[float
         raise ValueError(
             f"{correct} of {total} is not a share; need 0 <= correct <= total, total > 0"
         )
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = correct / total
-    centre = share + z * z / (2 * total)
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    low = 0.0 if correct == 0 else max(0.0, (centre - half) / scale)
-    high = 1.0 if correct == total else min(1.0, (centre + half) / scale)
+    return score_interval(correct / total, total, NormalDist().inv_cdf((1 + confidence) / 2))
+
+
+def score_interval(share: float, images: float, quantile: float) -> tuple[float, float]:
+    """Return Wilson's interval for a share seen on an effective number of images.
+
+    `images` need not be whole: where answers are correlated, it is the number of independent ones
+    that would be as informative.
+    """
+    z = quantile
+    centre = share + z * z / (2 * images)
+    half = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images))
+    scale = 1 + z * z / images
+    low = 0.0 if share == 0 else max(0.0, (centre - half) / scale)
+    high = 1.0 if share == 1 else min(1.0, (centre + half) / scale)
     return low, high
 
 

@@ -29,6 +29,8 @@ class FakeModel:
     reason: str = ""
     seed: int = 0
     lr: float = 0.01
+    batch_size: int = 32
+    budget: str | None = None
     params: int = 11_183_694
     macs: int = 1_814_083_944
     images_per_second: float = 40.0
@@ -115,7 +117,7 @@ def _cell(fake: FakeRun, model: FakeModel) -> Cell:
     recipe = Recipe(
         name="common",
         lr=model.lr,
-        batch_size=32,
+        batch_size=model.batch_size,
         momentum=0.9,
         weight_decay=0.0005,
         warmup=0.05,
@@ -129,7 +131,7 @@ def _cell(fake: FakeRun, model: FakeModel) -> Cell:
         dataset="fruits",
         dataset_fingerprint="0123456789abcdef",
         recipe=recipe,
-        budget=Budget.parse(fake.budget),
+        budget=Budget.parse(model.budget or fake.budget),
         seed=model.seed,
         image_size=224,
         precision="fp32",
@@ -168,7 +170,8 @@ def _write_cell(run: RunFolder, fake: FakeRun, cell: Cell, model: FakeModel, ind
 
 
 def _spent(cell: Cell, model: FakeModel, share: float) -> Spent:
-    seconds = 120.0 * share
+    in_seconds = cell.budget.currency.value == "seconds"
+    seconds = (cell.budget.limit if in_seconds else 120.0) * share
     images = int(seconds * model.images_per_second)
     if cell.budget.currency.value == "images":
         images = int(cell.budget.limit * share)

@@ -8,7 +8,8 @@ import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.compare import MOST_COMPARED, Comparison, compare, labels
-from cnnbench.report.headline import comparison_notes, headline, pair_sentence
+from cnnbench.report.headline import headline
+from cnnbench.report.proof import comparison_notes, pair_sentence
 from cnnbench.report.tables import rows
 from cnnbench.store import RunFolder
 
@@ -113,13 +114,6 @@ def test_with_several_seeds_every_seed_must_agree(
     models += [FakeModel(name="b", correct=c, seed=seed) for seed, c in enumerate(second)]
     (pair,) = comparison(build_run(tmp_path, FakeRun(models=models))).pairs
     assert pair.separated is separated
-
-
-def test_networks_without_a_common_seed_are_not_compared(tmp_path: Path) -> None:
-    models = (FakeModel(name="a", correct=120, seed=0), FakeModel(name="b", correct=50, seed=1))
-    (pair,) = comparison(build_run(tmp_path, FakeRun(models=models))).pairs
-    assert not pair.separated
-    assert pair_sentence(pair) == "a and b share no seed, so they were not compared."
 
 
 def test_a_crowd_is_compared_as_far_as_anybody_reads(tmp_path: Path) -> None:

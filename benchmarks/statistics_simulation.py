@@ -1,0 +1,135 @@
+"""Do the intervals cover what they promise, and how often is a false winner declared?
+
+Networks are drawn whose true accuracy is known: an answer is right where the sum of an accuracy, an
+image's ease, the network's own liking for the image, the seed's luck and plain luck is above zero.
+Answers of different networks and seeds are thus correlated as those of real ones are. Run it with
+
+    python benchmarks/statistics_simulation.py --draws 2000
+
+and it prints a table of coverages and one of false winners among four equal networks. The suite
+checks the same functions with fewer draws.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy.special import ndtri
+
+from cnnbench.report.seeds import (
+    Right,
+    bootstrap_both,
+    difference_of,
+    over_both,
+    over_images,
+    over_seeds,
+)
+from cnnbench.report.stats import ALPHA, holm
+
+SEED_SPREADS = (0.0, 0.05, 0.15, 0.4)  # deviations of the seed's luck, in units of plain luck
+TEST_SIZES = (50, 128, 500, 1117)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class World:
+    """How strongly image, network and seed move an answer, in units of plain luck."""
+
+    seed: float
+    image: float = 1.0
+    own: float = 0.5
+
+
+def draw_answers(
+    rng: np.random.Generator,
+    world: World,
+    *,
+    networks: int,
+    seeds: int,
+    images: int,
+    accuracy: float,
+) -> list[Right]:
+    """Return `(seeds, images)` answers of equal networks whose true accuracy is given."""
+    scale = np.sqrt(1 + world.seed**2 + world.image**2 + world.own**2)
+    ease = ndtri(accuracy) * scale + rng.normal(0, world.image, images)
+    return [
+        ease
+        + rng.normal(0, world.own, images)
+        + rng.normal(0, world.seed, (seeds, 1))
+        + rng.normal(0, 1, (seeds, images))
+        > 0
+        for _ in range(networks)
+    ]
+
+
+def settings(rng: np.random.Generator, draws: int) -> Iterator[tuple[int, float]]:
+    """Yield so many test sizes and true accuracies."""
+    for _ in range(draws):
+        yield int(rng.choice(TEST_SIZES)), float(rng.uniform(0.3, 0.97))
+
+
+def coverage(
+    rng: np.random.Generator, world: World, *, seeds: int, draws: int, bootstrap: bool = False
+) -> dict[str, float]:
+    """Return how often each interval holds the accuracy of the training, over seeds and images.
+
+    The bootstrap takes most of the time, so it is left out unless it is asked for.
+    """
+    covered: dict[str, list[bool]] = {}
+    for images, accuracy in settings(rng, draws):
+        (right,) = draw_answers(
+            rng, world, networks=1, seeds=seeds, images=images, accuracy=accuracy
+        )
+        found = {"both": over_both(right), "images": over_images(right)}
+        if seeds > 1:
+            found["seeds"] = over_seeds(right) or (0.0, 1.0)
+        if seeds > 1 and bootstrap:
+            found["bootstrap"] = bootstrap_both(right, seed=0)
+        for name, (low, high) in found.items():
+            covered.setdefault(name, []).append(low <= accuracy <= high)
+    return {name: float(np.mean(values)) for name, values in covered.items()}
+
+
+def false_winners(
+    rng: np.random.Generator, world: World, *, seeds: int, draws: int
+) -> tuple[float, float]:
+    """Return how often any of four equal networks is called better than another.
+
+    The first share is of the test that decides; the second of the test that asks only about the
+    networks that were trained, which may truly differ.
+    """
+    decided, networks = 0, 0
+    for images, accuracy in settings(rng, draws):
+        four = draw_answers(rng, world, networks=4, seeds=seeds, images=images, accuracy=accuracy)
+        tests = [difference_of(a, b) for a, b in combinations(four, 2)]
+        decided += min(holm([test.p for test in tests])) < ALPHA
+        networks += min(holm([test.p_networks for test in tests])) < ALPHA
+    return decided / draws, networks / draws
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=2000)
+    draws = parser.parse_args().draws
+    rng = np.random.default_rng(0)
+    print(f"{draws} draws a line; accuracies 30 to 97 %, {TEST_SIZES} test images\n")
+    print("seed spread  seeds  coverage of the training's accuracy by each interval")
+    for spread in SEED_SPREADS:
+        for seeds in (1, 3, 5):
+            found = coverage(rng, World(seed=spread), seeds=seeds, draws=draws, bootstrap=True)
+            shown = "  ".join(f"{name} {100 * share:.1f} %" for name, share in found.items())
+            print(f"{spread:11g}  {seeds:5}  {shown}", flush=True)
+    print("\nseed spread  seeds  false winner among four  (of the trained networks only)")
+    for spread in SEED_SPREADS:
+        for seeds in (1, 3, 5):
+            decided, networks = false_winners(rng, World(seed=spread), seeds=seeds, draws=draws)
+            shown = f"{100 * decided:.1f} %  ({100 * networks:.1f} %)"
+            print(f"{spread:11g}  {seeds:5}  {shown}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
