@@ -91,14 +91,14 @@ def _schedule_words(recipe: Recipe) -> str:
 
 
 def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
-    """Return the one value that all cells share, or each value with the models that have it."""
+    """Return the values, each with the models that have it unless all models have all of them."""
     models: dict[str, list[str]] = {}
     for cell in cells:
         known = models.setdefault(read(cell), [])
         if cell.model not in known:
             known.append(cell.model)
-    if len(models) == 1:
-        return next(iter(models))
+    if len(set(map(frozenset, models.values()))) == 1:
+        return "; ".join(models)
     return "; ".join(f"{value} ({names(having)})" for value, having in models.items())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +18,11 @@ from cnnbench.report.curve_plot import curves_picture
 from cnnbench.report.curves import Curve, curves
 from cnnbench.report.departures import departures
 from cnnbench.report.escape import escape_markdown, visible
-from cnnbench.report.groups import comparison_data
 from cnnbench.report.headline import finding
 from cnnbench.report.inline import inline_svg
 from cnnbench.report.notices import notices
 from cnnbench.report.proof import comparison_notes, pair_sentence
-from cnnbench.report.sections import Section, seeds_section
+from cnnbench.report.sections import Section, comparison_json, ladder_section, seeds_section
 from cnnbench.report.style import Picture, looks
 from cnnbench.report.tables import (
     Table,
@@ -87,12 +85,11 @@ def write_report(run: RunFolder) -> Path:
     comparison = compare(run, table)
     drawn = _drawn(table, labels(plan), comparison)
     pictures = draw_pictures(comparison, table, drawn, curves(run, drawn))
-    sections = seeds_section(comparison)
+    sections = [*seeds_section(comparison), *ladder_section(plan, comparison)]
     for picture in [*pictures, *(one.picture for one in sections if one.picture)]:
         run.write_text(f"figures/{picture.name}.svg", picture.svg)
         run.write_bytes(f"figures/{picture.name}.png", picture.png)
-    data = {"version": 1, "rungs": comparison_data(comparison)}
-    run.write_text("comparison.json", json.dumps(data, indent=1) + "\n")
+    run.write_text("comparison.json", comparison_json(plan, comparison))
     page = describe(plan, table, comparison, pictures, sections)
     run.write_text("report.html", render_html(page))
     return run.write_text("report.md", render_markdown(page))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cnnbench.report.stats import POWER
@@ -90,3 +91,23 @@ def _method(pairs: list[Pair], *, several: bool) -> str:
         "(Gallas, Pennello and Myers 2007). So a difference holds for another seed on other "
         f"images, not only for the networks trained here. {level}"
     )
+
+
+def standing(comparison: Comparison, names: Mapping[str, str] | None = None) -> str:
+    """Return the order with `>` where it is established and `~` where it is not.
+
+    Where ties overlap there is no one order, so the ties and the established pairs are listed.
+    `names` has shorter names by label.
+    """
+    called = names or {one.label: one.label for one in comparison.contenders}
+    labels = [called[one.label] for one in comparison.contenders]
+    groups = comparison.groups
+    if [rank for group in groups for rank in group] == list(range(len(labels))):
+        return " > ".join(" ~ ".join(labels[rank] for rank in group) for group in groups)
+    ties = [" ~ ".join(labels[rank] for rank in group) for group in groups if len(group) > 1]
+    proven = [
+        f"{called[pair.better]} > {called[pair.worse]}"
+        for pair in comparison.pairs
+        if pair.separated
+    ]
+    return "; ".join([", ".join(ties), *([", ".join(proven)] if proven else [])])

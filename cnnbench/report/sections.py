@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cnnbench.report.groups import group_sentences, group_table
+from cnnbench.report.groups import comparison_data, group_sentences, group_table
+from cnnbench.report.ladder import ladder_data, ladder_sentences, ladder_table, line_names, points
+from cnnbench.report.ladder_plot import ladder_picture
+from cnnbench.report.style import looks
 
 if TYPE_CHECKING:
     from cnnbench.report.compare import Comparison
     from cnnbench.report.style import Picture
     from cnnbench.report.tables import Table
+    from cnnbench.schema.cell import Plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +30,14 @@ class Section:
     note: str = ""
 
 
+def comparison_json(plan: Plan, comparison: Comparison) -> str:
+    """Return `comparison.json`: every group, pair and tie, and a ladder's points and crossings."""
+    data: dict[str, Any] = {"version": 1, "rungs": comparison_data(comparison)}
+    if comparison.smaller:
+        data["ladder"] = ladder_data(comparison, line_names(plan))
+    return json.dumps(data, indent=1) + "\n"
+
+
 def seeds_section(comparison: Comparison) -> list[Section]:
     """Return the section on several seeds, if a network has them."""
     table = group_table(comparison)
@@ -32,3 +45,31 @@ def seeds_section(comparison: Comparison) -> list[Section]:
         return []
     note = " ".join(group_sentences(comparison))
     return [Section(title="Over the seeds", table=table, note=note)]
+
+
+def ladder_section(plan: Plan, comparison: Comparison) -> list[Section]:
+    """Return the section on a ladder of budgets, if the plan is one."""
+    if not comparison.smaller:
+        return []
+    lines = line_names(plan)
+    found, said = points(comparison, lines), ladder_sentences(comparison, lines)
+    picture = None
+    if found:
+        chance, look = comparison.largest_class, looks(list(lines.values()))
+        picture = ladder_picture(found, look, chance=chance, alt=" ".join(said))
+    return [
+        Section(
+            title="Accuracy against budget",
+            points=said,
+            picture=picture,
+            table=ladder_table(comparison, lines),
+            note=_LADDER_NOTE,
+        )
+    ]
+
+
+_LADDER_NOTE = (
+    "Every rung is a training of its own, and its learning rate reached zero at that budget. "
+    "Networks that share a letter within a column cannot be told apart under that budget; > is an "
+    "established rank and ~ a tie. One correction covers the pairs of all rungs."
+)

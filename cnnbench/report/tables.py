@@ -57,15 +57,24 @@ def _row(result: Result) -> Row:
 def ranked(table: Sequence[Row], *, names: Mapping[str, str] | None = None) -> list[Row]:
     """Sort rows: the finished ones by accuracy, best first, then the others as planned.
 
-    The seeds of one contender, as `names` calls it by the cell's id, stay together.
+    The seeds of one contender, as `names` calls it by the cell's id, stay together, and so do the
+    networks under one budget of a ladder, the largest budget first.
     """
+    ladder = len({row.budget.limit for row in table}) > 1 < len({row.model for row in table})
     scores: dict[str, list[float]] = {}
     for row in table:
         if row.status == "done":
             scores.setdefault(_name(row, names), []).append(row.top1 or 0.0)
     means = {name: sum(values) / len(values) for name, values in scores.items()}
     done = [row for row in table if row.status == "done"]
-    done.sort(key=lambda row: (-means[_name(row, names)], _name(row, names), row.seed))
+    done.sort(
+        key=lambda row: (
+            -row.budget.limit if ladder else 0.0,
+            -means[_name(row, names)],
+            _name(row, names),
+            row.seed,
+        )
+    )
     return done + [row for row in table if row.status != "done"]
 
 
