@@ -154,7 +154,7 @@ def settings_of(cell: Cell, *, apart: Collection[str] = ()) -> dict[str, str]:
     return {
         key.replace("_", " "): f"{value:g}" if isinstance(value, float) else str(value)
         for key, value in values.items()
-        if key not in apart
+        if key.replace("_", " ") not in apart
     }
 
 

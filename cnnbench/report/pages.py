@@ -22,7 +22,7 @@ from cnnbench.report.headline import finding
 from cnnbench.report.inline import inline_svg
 from cnnbench.report.notices import notices
 from cnnbench.report.proof import comparison_notes, pair_sentence
-from cnnbench.report.sections import Section, comparison_json, ladder_section, seeds_section
+from cnnbench.report.sections import Section, comparison_json, sections_of
 from cnnbench.report.style import Picture, looks
 from cnnbench.report.tables import (
     Table,
@@ -85,7 +85,7 @@ def write_report(run: RunFolder) -> Path:
     comparison = compare(run, table)
     drawn = _drawn(table, labels(plan), comparison)
     pictures = draw_pictures(comparison, table, drawn, curves(run, drawn))
-    sections = [*seeds_section(comparison), *ladder_section(plan, comparison)]
+    sections = sections_of(plan, table, comparison)
     for picture in [*pictures, *(one.picture for one in sections if one.picture)]:
         run.write_text(f"figures/{picture.name}.svg", picture.svg)
         run.write_bytes(f"figures/{picture.name}.png", picture.png)

@@ -91,12 +91,7 @@ class _Draft:
 
     @classmethod
     def of(cls, better: Contender, worse: Contender) -> _Draft:
-        a, b = better.right, worse.right
-        paired = a is not None and b is not None and better.images == worse.images
-        if a is not None and b is not None and paired:
-            test = difference_of(a, b)
-        else:
-            test = _from_counts(better, worse)
+        test, paired = difference_between(better, worse), on_same_images(better, worse)
         return cls(better=better, worse=worse, test=test, paired=paired)
 
     def pair(self, p_holm: float, comparisons: int) -> Pair:
@@ -118,6 +113,19 @@ class _Draft:
             needed=_needed(self.test, images, comparisons),
             paired=self.paired,
         )
+
+
+def on_same_images(a: Contender, b: Contender) -> bool:
+    """Tell whether two contenders have answers on the same images."""
+    return a.right is not None and b.right is not None and a.images == b.images
+
+
+def difference_between(a: Contender, b: Contender) -> Difference:
+    """Test the difference a - b: on the same images where the answers are kept, else by counts."""
+    first, second = a.right, b.right
+    if first is not None and second is not None and a.images == b.images:
+        return difference_of(first, second)
+    return _from_counts(a, b)
 
 
 def gap_interval(test: Difference, *, confidence: float = 0.95) -> tuple[float, float]:

@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cnnbench.report.ablation import ablation_sentences, ablation_table, base_of, effects
 from cnnbench.report.groups import comparison_data, group_sentences, group_table
 from cnnbench.report.ladder import ladder_data, ladder_sentences, ladder_table, line_names, points
 from cnnbench.report.ladder_plot import ladder_picture
 from cnnbench.report.style import looks
+from cnnbench.report.sweep_plot import sweep_picture
+from cnnbench.report.sweeps import sweep_points, sweep_sentences, swept
 
 if TYPE_CHECKING:
     from cnnbench.report.compare import Comparison
     from cnnbench.report.style import Picture
     from cnnbench.report.tables import Table
     from cnnbench.schema.cell import Plan
+    from cnnbench.schema.result import Row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +40,16 @@ def comparison_json(plan: Plan, comparison: Comparison) -> str:
     if comparison.smaller:
         data["ladder"] = ladder_data(comparison, line_names(plan))
     return json.dumps(data, indent=1) + "\n"
+
+
+def sections_of(plan: Plan, table: Sequence[Row], comparison: Comparison) -> list[Section]:
+    """Return every further section that a run has something to say in, in the page's order."""
+    return [
+        *seeds_section(comparison),
+        *ladder_section(plan, comparison),
+        *sweep_sections(plan, table, comparison),
+        *ablation_section(plan, comparison),
+    ]
 
 
 def seeds_section(comparison: Comparison) -> list[Section]:
@@ -72,4 +86,49 @@ _LADDER_NOTE = (
     "Every rung is a training of its own, and its learning rate reached zero at that budget. "
     "Networks that share a letter within a column cannot be told apart under that budget; > is an "
     "established rank and ~ a tie. One correction covers the pairs of all rungs."
+)
+
+
+def sweep_sections(plan: Plan, table: Sequence[Row], comparison: Comparison) -> list[Section]:
+    """Return a section for each setting that the plan sweeps."""
+    found = []
+    for key in swept(plan):
+        points = sweep_points(plan, table, comparison, key)
+        said = sweep_sentences(points, key, comparison)
+        picture = None
+        if any(point.top1 is not None for point in points):
+            look = looks([point.line for point in points])
+            picture = sweep_picture(points, look, key, alt=" ".join(said))
+        found.append(
+            Section(title=f"Sweep of the {key}", points=said, picture=picture, note=_SWEEP_NOTE)
+        )
+    return found
+
+
+_SWEEP_NOTE = (
+    "Each point is the end of a training of its own. The highest score is picked after seeing the "
+    "test images, so it flatters its value a little; to choose a setting, use other images."
+)
+
+
+def ablation_section(plan: Plan, comparison: Comparison) -> list[Section]:
+    """Return the section on a paper's ingredients, if the plan leaves them out one by one."""
+    base = base_of(plan)
+    found = effects(comparison, base) if base else []
+    if not base or not found:
+        return []
+    return [
+        Section(
+            title=f"What each ingredient of {base} is worth here",
+            points=ablation_sentences(found, base),
+            table=ablation_table(found, base),
+            note=_ABLATION_NOTE,
+        )
+    ]
+
+
+_ABLATION_NOTE = (
+    "An effect is the accuracy with the ingredient minus the accuracy without it, under this "
+    "budget and on these images; the paper's is the fall of its top-1 error on ImageNet after full "
+    "training, so the two columns need not agree. Holm's correction covers the lines of the table."
 )

@@ -1,0 +1,151 @@
+"""What is each ingredient of a paper worth under this budget, beside what the paper claims?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import zoo
+from cnnbench.report.pairs import difference_between, gap_interval
+from cnnbench.report.stats import ALPHA, holm
+from cnnbench.report.tables import Table
+from cnnbench.report.wording import MINUS, NOTHING, p_value
+from zoo.registry import papers
+
+if TYPE_CHECKING:
+    from cnnbench.report.compare import Comparison
+    from cnnbench.schema.cell import Plan
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effect:
+    """What an ingredient adds to top-1 accuracy, as shares: the base minus the network without it.
+
+    `claimed` is the paper's own effect in points of top-1 error, or None where it states none.
+    """
+
+    label: str
+    effect: float
+    low: float
+    high: float
+    p_holm: float
+    claimed: float | None
+    claim: str
+    source: str
+
+    @property
+    def established(self) -> bool:
+        """Whether the effect is established at the 5 % level."""
+        return self.p_holm < ALPHA
+
+
+def base_of(plan: Plan) -> str | None:
+    """Return the network that all others of a plan are variants of, or None."""
+    models = list(dict.fromkeys(cell.model for cell in plan.cells))
+    base = models[0] if models else ""
+    others = models[1:]
+    if not others or len({cell.budget for cell in plan.cells}) > 1:
+        return None
+    return base if all(_variant_of(model) == base for model in others) else None
+
+
+def _variant_of(model: str) -> str | None:
+    rows: list[dict[str, Any]] = papers()["models"]
+    return next((row.get("variant_of") for row in rows if row["name"] == model), None)
+
+
+def effects(comparison: Comparison, base: str) -> list[Effect]:
+    """Return the effect of leaving each ingredient out, the largest first.
+
+    Each is tested against the base alone; Holm's correction covers these tests.
+    """
+    contenders = {one.label: one for one in comparison.contenders}
+    whole = contenders.pop(base, None)
+    if whole is None:
+        return []
+    tests = {label: difference_between(whole, one) for label, one in contenders.items()}
+    corrected = holm([test.p for test in tests.values()])
+    found = []
+    for (label, test), p_holm in zip(tests.items(), corrected, strict=True):
+        low, high = gap_interval(test)
+        claimed, claim, source = _claim(label.split()[0])
+        found.append(
+            Effect(
+                label=label,
+                effect=test.difference,
+                low=low,
+                high=high,
+                p_holm=p_holm,
+                claimed=claimed,
+                claim=claim,
+                source=source,
+            )
+        )
+    return sorted(found, key=lambda one: -one.effect)
+
+
+def _claim(model: str) -> tuple[float | None, str, str]:
+    for statement in papers()["statements"]:
+        if statement["id"] == f"{model}/effect":
+            expected = statement["expected"]
+            points = expected[0] if isinstance(expected, list) else expected
+            return float(points), statement["text"], statement["source"]
+    return None, "", ""
+
+
+def ablation_table(found: list[Effect], base: str) -> Table:
+    """Return a line an ingredient: its effect here, whether it is established, the claim."""
+    lines = tuple(
+        (
+            one.label,
+            _summary(one.label),
+            _points(one.effect),
+            f"{_points(one.low)} to {_points(one.high)}",
+            p_value(one.p_holm),
+            "yes" if one.established else "no",
+            NOTHING if one.claimed is None else f"{one.claimed:+.1f}",
+            one.source or NOTHING,
+        )
+        for one in found
+    )
+    header = (
+        f"{base} against",
+        "what it is",
+        "effect, points",
+        "95 % interval",
+        "p",
+        "established",
+        "paper claims, points",
+        "where",
+    )
+    return Table(header=header, align="llrrrlrl", rows=lines)
+
+
+def _summary(label: str) -> str:
+    name, *settings = label.split(" ", 1)
+    if settings:
+        return settings[0]
+    try:
+        return zoo.card(name).summary
+    except LookupError:
+        return NOTHING
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", MINUS)
+
+
+def ablation_sentences(found: list[Effect], base: str) -> list[str]:
+    """Say which ingredients help or hurt for certain under this budget."""
+    said = []
+    for one in found:
+        if one.established:
+            verb = "more" if one.effect > 0 else "fewer"
+            points = f"{abs(100 * one.effect):.1f}"
+            said.append(
+                f"{base} gets {points} points {verb} than {one.label} ({p_value(one.p_holm)})."
+            )
+    rest = [one.label for one in found if not one.established]
+    if rest:
+        said.append(f"No effect is established against {', '.join(rest)}.")
+    return said

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from synthetic import FOUR, FakeModel, FakeRun, build_run
+
+from cnnbench.report.ablation import ablation_sentences, ablation_table, base_of, effects
+from cnnbench.report.compare import compare
+from cnnbench.report.pages import write_report
+from cnnbench.report.tables import rows
+from cnnbench.store import RunFolder
+
+SCORES = {"alexnet": 100, "alexnet-no-lrn": 101, "alexnet-tanh": 60, "alexnet-pool2x2": 98}
+
+
+def ablated(path: Path) -> RunFolder:
+    models = [FakeModel(name=name, correct=correct) for name, correct in SCORES.items()]
+    return build_run(path, FakeRun(models=models))
+
+
+def test_variants_of_the_first_network_are_an_ablation(tmp_path: Path) -> None:
+    assert base_of(ablated(tmp_path).plan()) == "alexnet"
+
+
+def test_other_networks_are_no_ablation(tmp_path: Path) -> None:
+    assert base_of(build_run(tmp_path, FOUR).plan()) is None
+
+
+def test_an_effect_stands_beside_the_papers_claim(tmp_path: Path) -> None:
+    run = ablated(tmp_path)
+    table = ablation_table(effects(compare(run, rows(run)), "alexnet"), "alexnet")
+    lines = {line[0]: line for line in table.rows}
+    assert lines["alexnet-no-lrn"][2] == "\u22120.8"
+    assert lines["alexnet-no-lrn"][6] == "+1.4"
+    assert lines["alexnet-pool2x2"][6] == "+0.4"
+    assert lines["alexnet-tanh"][5:7] == ("yes", "\u2013")
+
+
+def test_an_effect_lies_within_its_interval(tmp_path: Path) -> None:
+    run = ablated(tmp_path)
+    found = effects(compare(run, rows(run)), "alexnet")
+    assert all(one.low < one.effect < one.high for one in found)
+
+
+def test_only_established_effects_are_called_effects(tmp_path: Path) -> None:
+    run = ablated(tmp_path)
+    said = ablation_sentences(effects(compare(run, rows(run)), "alexnet"), "alexnet")
+    assert said[0] == "alexnet gets 31.2 points more than alexnet-tanh (p < 0.001)."
+    assert said[1].startswith("No effect is established against alexnet-pool2x2, alexnet-no-lrn")
+
+
+def test_an_ablation_whose_base_failed_has_no_effects(tmp_path: Path) -> None:
+    models = [
+        FakeModel(name="alexnet", status="oom", reason="no room"),
+        FakeModel(name="alexnet-tanh", correct=60),
+    ]
+    run = build_run(tmp_path, FakeRun(models=models))
+    assert effects(compare(run, rows(run)), "alexnet") == []
+
+
+def test_the_report_has_the_table(tmp_path: Path) -> None:
+    text = write_report(ablated(tmp_path)).read_text()
+    assert "## What each ingredient of alexnet is worth here" in text
