@@ -27,6 +27,7 @@ def _explain(error: BaseException) -> int:
     from cnnbench.data.errors import DataError
     from cnnbench.launch import CellError, Stopped
     from cnnbench.plan import PlanError
+    from cnnbench.report.two_runs import CannotCompare
     from cnnbench.store import BusyError, StoreError
     from zoo import UnknownModel
 
@@ -38,7 +39,7 @@ def _explain(error: BaseException) -> int:
         _say(f"error: {error}")
         return error.exit_code
     codes: list[tuple[tuple[type[BaseException], ...], int]] = [
-        ((PlanError, UnknownModel), 2),
+        ((PlanError, UnknownModel, CannotCompare), 2),
         ((DataError,), 3),
         ((BusyError,), 5),
         ((StoreError, OSError), 4),

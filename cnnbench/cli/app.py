@@ -10,7 +10,7 @@ import typer
 STARTED = time.monotonic()  # before torch is imported, so that a cell's total includes it
 
 EXITS = """\
-exit codes: 0 all done, 1 a cell failed, 2 usage, 3 data, 4 disk, 5 busy elsewhere,
+exit codes: 0 all done, 1 a cell failed or got worse, 2 usage, 3 data, 4 disk, 5 busy elsewhere,
 70 internal error, 130/143 interrupted and resumable"""
 
 

@@ -1,4 +1,4 @@
-"""The verbs that read what runs left behind: `report`."""
+"""The verbs that read what runs left behind: `report`, `compare`."""
 
 from __future__ import annotations
 
@@ -33,3 +33,25 @@ def report(
 
             update_readme(Path(readme), store)
     return show_outcome(store.path, as_json=as_json, was_done=False)
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="DIR_A", help="The run to compare with.")],
+    b: Annotated[str, typer.Argument(metavar="DIR_B", help="The run to judge.")],
+    across_machines: Annotated[
+        bool, typer.Option("--across-machines", help="Compare though the machines differ.")
+    ] = False,
+    across_data: Annotated[
+        bool, typer.Option("--across-data", help="Compare though the images differ.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Say for each network whether run B is better or worse than run A; exit 1 on worse."""
+    from cnnbench.listing.two_runs import show_two_runs
+    from cnnbench.report.two_runs import compare_runs
+    from cnnbench.store import RunFolder
+
+    first, second = RunFolder(a), RunFolder(b)
+    found = compare_runs(first, second, across_machines=across_machines, across_data=across_data)
+    return show_two_runs(found, first.path, second.path, as_json=as_json)

@@ -169,7 +169,7 @@ def compare(run: RunFolder, rows: Sequence[Row]) -> Comparison:
     On a ladder the answer is the comparison under the largest budget, which holds the others.
     """
     plan = run.plan()
-    contenders, largest_class = _contenders(run, plan, rows)
+    contenders, largest_class = contenders_of(run, plan, rows)
     budgets: list[Budget | None] = [None]
     rungs = [contenders]
     if is_ladder(plan):
@@ -222,9 +222,10 @@ def _cells_by_label(plan: Plan) -> dict[str, Cell]:
     return {names[cell.id]: cell for cell in plan.cells}
 
 
-def _contenders(
+def contenders_of(
     run: RunFolder, plan: Plan, rows: Sequence[Row]
 ) -> tuple[list[Contender], float | None]:
+    """Return the finished contenders in plan order, and the share of the largest class."""
     names = labels(plan)
     cells = {cell.id: cell for cell in plan.cells}
     asked = list(names.values())

@@ -54,6 +54,8 @@ class FakeRun:
         default_factory=lambda: {"cpu": "Example CPU", "cores": 2, "torch": "2.10.0", "gpu": None}
     )
     image_names: tuple[str, ...] | None = None
+    machine_line: str = "Example CPU, 2 cores"
+    fingerprint: str = "0123456789abcdef"
 
 
 FOUR = FakeRun(
@@ -95,7 +97,7 @@ def build_run(path: Path, fake: FakeRun = FOUR) -> RunFolder:
         images={"train": 1178, "test": fake.test_images},
         curve_split=fake.curve_split,
         headline_split="test",
-        fingerprint="0123456789abcdef",
+        fingerprint=fake.fingerprint,
         notices=fake.notices,
     )
     cells = tuple(_cell(fake, model) for model in fake.models)
@@ -129,7 +131,7 @@ def _cell(fake: FakeRun, model: FakeModel) -> Cell:
     return Cell(
         model=model.name,
         dataset="fruits",
-        dataset_fingerprint="0123456789abcdef",
+        dataset_fingerprint=fake.fingerprint,
         recipe=recipe,
         budget=Budget.parse(model.budget or fake.budget),
         seed=model.seed,
@@ -282,5 +284,5 @@ def _result(fake: FakeRun, cell: Cell, model: FakeModel, share: float) -> Result
         image_size=224,
         precision="fp32",
         device="cpu",
-        machine="Example CPU, 2 cores",
+        machine=fake.machine_line,
     )

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from synthetic import FakeModel, FakeRun, build_run
+
+from cnnbench.cli import main
+from cnnbench.listing.two_runs import show_two_runs
+from cnnbench.report.two_runs import CannotCompare, TwoRuns, compare_runs
+from cnnbench.store import RunFolder
+
+BASE = {"alexnet": 90, "resnet18": 100}
+
+
+def fake(scores: Mapping[str, int], *, seeds: int = 1) -> FakeRun:
+    models = [
+        FakeModel(name=name, correct=correct + seed, seed=seed)
+        for seed in range(seeds)
+        for name, correct in scores.items()
+    ]
+    return FakeRun(models=models)
+
+
+def both(path: Path, a: FakeRun, b: FakeRun) -> tuple[RunFolder, RunFolder]:
+    return build_run(path / "a", a), build_run(path / "b", b)
+
+
+def verdicts(found: TwoRuns) -> dict[str, str]:
+    return {one.label: one.verdict for one in found.judged}
+
+
+def test_a_run_against_itself_gives_no_evidence(tmp_path: Path) -> None:
+    found = compare_runs(*both(tmp_path, fake(BASE), fake(BASE)))
+    assert verdicts(found) == {"alexnet": "no evidence", "resnet18": "no evidence"}
+    assert found.unlike == ()
+    assert not found.worse
+
+
+def test_each_network_has_its_own_verdict(tmp_path: Path) -> None:
+    found = compare_runs(*both(tmp_path, fake(BASE), fake({"alexnet": 50, "resnet18": 125})))
+    assert verdicts(found) == {"alexnet": "worse", "resnet18": "better"}
+    assert found.worse
+
+
+def test_two_photos_are_no_evidence(tmp_path: Path) -> None:
+    found = compare_runs(*both(tmp_path, fake(BASE), fake({"alexnet": 88, "resnet18": 102})))
+    assert set(verdicts(found).values()) == {"no evidence"}
+
+
+def test_a_difference_lies_within_its_interval(tmp_path: Path) -> None:
+    found = compare_runs(*both(tmp_path, fake(BASE), fake({"alexnet": 80, "resnet18": 110})))
+    for one in found.judged:
+        assert one.low is not None
+        assert one.high is not None
+        assert one.difference is not None
+        assert one.low < one.difference < one.high
+
+
+def test_several_seeds_are_tested_together(tmp_path: Path) -> None:
+    b = fake({"alexnet": 50, "resnet18": 100}, seeds=3)
+    found = compare_runs(*both(tmp_path, fake(BASE, seeds=3), b))
+    assert verdicts(found) == {"alexnet": "worse", "resnet18": "no evidence"}
+    assert {one.method for one in found.judged} == {"over seeds and images"}
+
+
+def test_other_machines_are_refused_until_allowed(tmp_path: Path) -> None:
+    runs = both(tmp_path, fake(BASE), replace(fake(BASE), machine_line="Other CPU, 64 cores"))
+    with pytest.raises(CannotCompare, match=r"Other CPU, 64 cores in B.*--across-machines"):
+        compare_runs(*runs)
+    found = compare_runs(*runs, across_machines=True)
+    assert [one.kind for one in found.unlike] == ["machine"]
+
+
+def test_other_data_are_refused_until_allowed_and_then_not_paired(tmp_path: Path) -> None:
+    other = replace(
+        fake(BASE),
+        fingerprint="fedcba9876543210",
+        image_names=tuple(f"other/{index}.png" for index in range(128)),
+    )
+    runs = both(tmp_path, fake(BASE), other)
+    with pytest.raises(CannotCompare, match="--across-data"):
+        compare_runs(*runs)
+    found = compare_runs(*runs, across_data=True)
+    assert {one.method for one in found.judged} == {"Fisher"}
+
+
+def test_settings_that_differ_are_said_with_their_networks(tmp_path: Path) -> None:
+    b = FakeRun(
+        models=[
+            FakeModel(name="alexnet", correct=90, lr=0.02),
+            FakeModel(name="resnet18", correct=100),
+        ]
+    )
+    (one,) = compare_runs(*both(tmp_path, fake(BASE), b)).unlike
+    assert (one.kind, one.what, one.a, one.b, one.models) == (
+        *("setting", "lr", "0.01", "0.02"),
+        ("alexnet",),
+    )
+
+
+def test_a_network_that_fails_now_is_worse(tmp_path: Path) -> None:
+    b = FakeRun(
+        models=[
+            FakeModel(name="alexnet", status="oom", reason="no room"),
+            FakeModel(name="resnet18", correct=100),
+        ]
+    )
+    found = compare_runs(*both(tmp_path, fake(BASE), b))
+    assert verdicts(found) == {"alexnet": "worse", "resnet18": "no evidence"}
+    assert found.judged[0].reason == "B oom: no room"
+    assert verdicts(compare_runs(*both(tmp_path, b, fake(BASE))))["alexnet"] == "better"
+
+
+def test_a_network_that_has_not_started_is_no_evidence(tmp_path: Path) -> None:
+    b = FakeRun(models=[FakeModel(name="alexnet", status="planned")])
+    found = compare_runs(*both(tmp_path, fake(BASE), b))
+    assert verdicts(found) == {"alexnet": "no evidence"}
+    assert found.only_a == ("resnet18",)
+
+
+def test_runs_without_a_common_network_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotCompare, match="A has alexnet, resnet18; B has vgg11"):
+        compare_runs(*both(tmp_path, fake(BASE), fake({"vgg11": 60})))
+
+
+def test_worse_is_exit_code_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = both(tmp_path, fake(BASE), fake({"alexnet": 50, "resnet18": 100}))
+    found = compare_runs(a, b)
+    assert show_two_runs(found, a.path, b.path, as_json=False) == 1
+    shown = capsys.readouterr().out
+    assert "the same settings, machine, data and versions" in shown
+    assert "of 2 networks: 0 better, 1 worse, 1 no evidence" in shown
+
+
+@pytest.mark.parametrize(
+    ("scores", "machine", "code"),
+    [
+        (BASE, "Example CPU, 2 cores", 0),
+        ({"alexnet": 50, "resnet18": 100}, "Example CPU, 2 cores", 1),
+        (BASE, "Other CPU", 2),
+    ],
+)
+def test_the_verb_leaves_with_the_documented_code(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    scores: dict[str, int],
+    machine: str,
+    code: int,
+) -> None:
+    both(tmp_path, fake(BASE), replace(fake(scores), machine_line=machine))
+    words = ["cnnbench", "compare", str(tmp_path / "a"), str(tmp_path / "b")]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == code
+    assert ("--across-machines" in capsys.readouterr().err) is (code == 2)
+
+
+def test_the_json_is_one_document_with_every_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = both(tmp_path, fake(BASE), fake(BASE))
+    assert show_two_runs(compare_runs(a, b), a.path, b.path, as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["worse"] is False
+    assert [one["label"] for one in document["judged"]] == ["alexnet", "resnet18"]
