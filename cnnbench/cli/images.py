@@ -1,4 +1,4 @@
-"""The verbs about data: `datasets`."""
+"""The verbs about data: `datasets`, `check`, `fetch`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cnnbench.cli.app import Json, app
+from cnnbench.cli.options import pairs
 
 
 @app.command()
@@ -21,4 +22,44 @@ def datasets(
         show_cards(as_json=as_json)
     else:
         show_card(name, as_json=as_json)
+    return 0
+
+
+@app.command()
+def check(
+    dataset: Annotated[str, typer.Argument(help="A card's name, or a folder of images.")],
+    data: Annotated[
+        list[str] | None, typer.Option(help="A card's option, KEY=VALUE; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Look at every image for damage, odd formats, copies and leaks; exit code 3 for errors."""
+    from cnnbench.data.doctor import examine
+    from cnnbench.listing.counting import counting
+    from cnnbench.listing.images import show_diagnosis
+
+    with counting("looking at images") as progress:
+        diagnosis = examine(dataset, options=pairs(data or []), progress=progress)
+    show_diagnosis(diagnosis, as_json=as_json)
+    return 0 if diagnosis.usable else 3
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="A card's name or path, or torchvision:NAME.")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="A file or address to use in place of the card's.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Download a dataset, verify and unpack it; the only verb that uses the network."""
+    from cnnbench.data.fetch import fetch as bring
+    from cnnbench.data.opening import require_card
+    from cnnbench.listing.counting import counting
+    from cnnbench.listing.images import show_fetched
+
+    card = require_card(dataset)
+    with counting("fetching", in_bytes=True) as progress:
+        folder = bring(card, source=source, progress=progress)
+    show_fetched(card, folder, as_json=as_json)
     return 0

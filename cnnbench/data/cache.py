@@ -9,10 +9,12 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +25,10 @@ from platformdirs import user_cache_path
 from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.decode import DECODE_VERSION
 from cnnbench.data.ingest import Progress, write_images
+from cnnbench.data.looks import LOOKS_VERSION, Look, looks_of
 
 CACHE_VERSION = 1
+_LOOK_FIELDS = ("verdict", "reason", "notes", "dhash", "thumbnail", "pixels")
 _SPARE_BYTES = 64 * 2**20  # left free for the run's own files
 
 
@@ -157,3 +161,57 @@ def _sync(path: Path) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remembered_looks(root: Path, names: Sequence[str], digests: Sequence[str]) -> list[Look]:
+    """Return the looks of files below `root`, decoding them only when their contents are new.
+
+    `digests` are the files' sha256, in the order of `names`.
+    """
+    order = sorted(range(len(names)), key=lambda i: (digests[i], Path(names[i]).suffix.lower()))
+    identity = [[digests[i], Path(names[i]).suffix.lower()] for i in order]
+    key = fingerprint_of([LOOKS_VERSION, DECODE_VERSION, PIL.__version__, identity])
+    path = cache_folder() / "looks" / f"{key}.npz"
+    looks = _read_looks(path)
+    if looks is None:
+        looks = looks_of(root, [names[i] for i in order])
+        _write_looks(path, looks)
+    by_place = dict(zip(order, looks, strict=True))
+    return [by_place[i] for i in range(len(names))]
+
+
+def _read_looks(path: Path) -> list[Look] | None:
+    try:
+        with np.load(path) as stored:
+            rows = zip(*(stored[name].tolist() for name in _LOOK_FIELDS), strict=True)
+            return [
+                Look(
+                    verdict=verdict,
+                    reason=reason,
+                    notes=tuple(filter(None, notes.split(","))),
+                    dhash=dhash,
+                    thumbnail=bytes.fromhex(thumbnail),
+                    pixels=pixels,
+                )
+                for verdict, reason, notes, dhash, thumbnail, pixels in rows
+            ]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # absent or damaged: looked anew
+        return None
+
+
+def _write_looks(path: Path, looks: Sequence[Look]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("wb") as file:
+        np.savez(
+            file,
+            verdict=np.array([look.verdict for look in looks], dtype=np.str_),
+            reason=np.array([look.reason for look in looks], dtype=np.str_),
+            notes=np.array([",".join(look.notes) for look in looks], dtype=np.str_),
+            dhash=np.array([look.dhash for look in looks], dtype=np.uint64),
+            thumbnail=np.array([look.thumbnail.hex() for look in looks], dtype=np.str_),
+            pixels=np.array([look.pixels for look in looks], dtype=np.str_),
+        )
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

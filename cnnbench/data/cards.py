@@ -15,7 +15,7 @@ from typing import Any
 from cnnbench.data.errors import DataError, hint
 
 CARD_VERSION = 1
-KINDS = ("drawn", "folder")
+KINDS = ("drawn", "folder", "torchvision", "scikit-learn")
 _OPTION_TYPES: dict[str, type] = {"int": int, "float": float, "str": str}
 _REQUIRED = object()
 
@@ -27,11 +27,32 @@ class CardOption:
     type: str
     default: int | float | str
     help: str
+    choices: tuple[str, ...] = ()
 
     def parse(self, text: str) -> int | float | str:
         """Turn the text a user typed into the option's type; ValueError when it does not fit."""
         value: int | float | str = _OPTION_TYPES[self.type](text)
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{text!r} is none of {', '.join(self.choices)}")
         return value
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Download:
+    """How a dataset's files are fetched and known to be the right ones.
+
+    `sha256` lists the archives known to be good. `files_sha256` is over the kept files' list in
+    the form of `sha256sum`, sorted by path; it also vouches for an archive that is not listed,
+    such as one that its server packs anew. `keep` are patterns of paths below the archive's
+    single top folder; nothing else is unpacked. `archive_bytes` is about how much is downloaded.
+    """
+
+    url: str
+    sha256: tuple[str, ...]
+    archive_bytes: int
+    keep: tuple[str, ...]
+    files: int
+    files_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +84,9 @@ class Card:
     options: Mapping[str, CardOption]
     known_results: tuple[KnownResult, ...]
     folder: str
+    below: str
+    loader: str
+    download: Download | None
     path: Path
 
 
@@ -174,10 +198,32 @@ def _card(table: _Table, path: Path) -> Card:
             for row in table.take("known_results", list, [])
         ),
         folder=table.take("folder", str, ""),
+        below=table.take("below", str, ""),
+        loader=table.take("loader", str, ""),
+        download=_download(table),
         path=path,
     )
     image.finish()
     return card
+
+
+def _download(table: _Table) -> Download | None:
+    content = table.take("fetch", dict, {})
+    if not content:
+        return None
+    facts = _Table(content, f"{table.where}: [fetch]")
+    download = Download(
+        url=facts.take("url", str),
+        sha256=facts.take_list("sha256", str),
+        archive_bytes=facts.take("archive_bytes", int, 0),
+        keep=facts.take_list("keep", str) or ("*",),
+        files=facts.take("files", int, 0),
+        files_sha256=facts.take("files_sha256", str, ""),
+    )
+    if not (download.sha256 or download.files_sha256):
+        raise DataError(f"{facts.where}: 'sha256' or 'files_sha256' is needed to trust a download")
+    facts.finish()
+    return download
 
 
 def _splits(table: _Table) -> dict[str, int]:
@@ -201,6 +247,7 @@ def _options(table: _Table) -> dict[str, CardOption]:
             type=type_name,
             default=option.take("default", _OPTION_TYPES[type_name]),
             help=option.take("help", str, ""),
+            choices=option.take_list("choices", str),
         )
         option.finish()
     return options

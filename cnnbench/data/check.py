@@ -3,6 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,8 +15,29 @@ _IMBALANCE = 5  # largest class of train to smallest; beyond it, say so
 _FINE_ENOUGH = 3.0  # points that a test split should be able to separate
 
 
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing found in a dataset: an error must be mended, a warning known, a note is a fact.
+
+    `names` are the images it is about, or some of them; it may be empty.
+    """
+
+    severity: Severity
+    verdict: str
+    detail: str
+    names: tuple[str, ...] = ()
+
+
 def quick_check(dataset: Dataset) -> tuple[str, ...]:
     """Return warnings on duplicates, unequal classes and a small test; decodes no image."""
+    return tuple(finding.detail for finding in quick_findings(dataset))
+
+
+def quick_findings(dataset: Dataset) -> tuple[Finding, ...]:
+    """Return what labels, counts and contents of files show; decodes no image."""
     return (
         *_duplicates_within(dataset),
         *_duplicates_between(dataset),
@@ -33,31 +56,39 @@ def smallest_difference(images: int) -> float:
     return 100 * 1.96 * math.sqrt(2 * 0.88 * 0.12 / images)
 
 
-def _duplicates_within(dataset: Dataset) -> Iterable[str]:
+def _duplicates_within(dataset: Dataset) -> Iterable[Finding]:
     for name, split in dataset.splits.items():
         copies = len(split.digests) - len(set(split.digests))
         if copies:
             seen = Counter(split.digests)
             example = [i for i, digest in enumerate(split.digests) if seen[digest] > 1]
             same = [i for i in example if split.digests[i] == split.digests[example[0]]]
-            yield f"{name} holds {copies} exact copies of its images, {_pair(split, same)}"
+            yield Finding(
+                severity="warning",
+                verdict="duplicates",
+                detail=f"{name} holds {copies} exact copies of its images, {_pair(split, same)}",
+                names=tuple(split.names[i] for i in example),
+            )
         yield from _contradictions(dataset, name, split)
 
 
-def _contradictions(dataset: Dataset, name: SplitName, split: Split) -> Iterable[str]:
+def _contradictions(dataset: Dataset, name: SplitName, split: Split) -> Iterable[Finding]:
     first: dict[str, int] = {}
     for index, digest in enumerate(split.digests):
         other = first.setdefault(digest, index)
         if split.labels[other] != split.labels[index]:
             classes = [dataset.classes[split.labels[i]] for i in (other, index)]
-            yield (
-                f"{name} holds one image in two classes ({listed(classes)}), "
-                f"{_pair(split, [other, index])}"
+            yield Finding(
+                severity="error",
+                verdict="two labels",
+                detail=f"{name} holds one image in two classes ({listed(classes)}), "
+                f"{_pair(split, [other, index])}",
+                names=(split.names[other], split.names[index]),
             )
             return
 
 
-def _duplicates_between(dataset: Dataset) -> Iterable[str]:
+def _duplicates_between(dataset: Dataset) -> Iterable[Finding]:
     names = list(dataset.splits)
     for place, name in enumerate(names):
         for later in names[place + 1 :]:
@@ -65,37 +96,47 @@ def _duplicates_between(dataset: Dataset) -> Iterable[str]:
             known = set(earlier.digests)
             leaks = [i for i, digest in enumerate(split.digests) if digest in known]
             if leaks:
-                yield (
-                    f"{len(leaks)} of {len(split)} {later} images are exact copies of {name} "
-                    f"images, for example {listed([split.names[leaks[0]]])}"
+                yield Finding(
+                    severity="error",
+                    verdict="leak",
+                    detail=f"{len(leaks)} of {len(split)} {later} images are exact copies of "
+                    f"{name} images, for example {listed([split.names[leaks[0]]])}",
+                    names=tuple(split.names[i] for i in leaks),
                 )
 
 
-def _imbalance(dataset: Dataset) -> Iterable[str]:
+def _imbalance(dataset: Dataset) -> Iterable[Finding]:
     classes = len(dataset.classes)
     counts = np.bincount(dataset.splits["train"].labels, minlength=classes)
     large, small = int(counts.argmax()), int(counts.argmin())
     if counts[large] > _IMBALANCE * counts[small]:
-        yield (
-            f"train is unequal: {listed([dataset.classes[large]])} has {counts[large]} images, "
-            f"{listed([dataset.classes[small]])} has {counts[small]}"
+        yield Finding(
+            severity="warning",
+            verdict="imbalance",
+            detail=f"train is unequal: {listed([dataset.classes[large]])} has {counts[large]} "
+            f"images, {listed([dataset.classes[small]])} has {counts[small]}",
         )
     tested = dataset.splits[dataset.headline_split]
     share = np.bincount(tested.labels, minlength=classes) / len(tested)
     if share.max() > 2 / classes:
-        yield (
-            f"answering {listed([dataset.classes[int(share.argmax())]])} every time is right on "
-            f"{share.max():.1%} of {dataset.headline_split}, chance would be {1 / classes:.1%}"
+        yield Finding(
+            severity="warning",
+            verdict="imbalance",
+            detail=f"answering {listed([dataset.classes[int(share.argmax())]])} every time is "
+            f"right on {share.max():.1%} of {dataset.headline_split}, "
+            f"chance would be {1 / classes:.1%}",
         )
 
 
-def _small_test(dataset: Dataset) -> Iterable[str]:
+def _small_test(dataset: Dataset) -> Iterable[Finding]:
     images = len(dataset.splits[dataset.headline_split])
     points = smallest_difference(images)
     if points > _FINE_ENOUGH:
-        yield (
-            f"{images} {dataset.headline_split} images cannot separate models that are less than "
-            f"about {points:.0f} points apart"
+        yield Finding(
+            severity="warning",
+            verdict="small test",
+            detail=f"{images} {dataset.headline_split} images cannot separate models that are "
+            f"less than about {points:.0f} points apart",
         )
 
 

@@ -17,6 +17,8 @@ The rules, each tested:
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,15 @@ from cnnbench.data.errors import DataError
 
 DECODE_VERSION = 1  # raised whenever the same file gives other pixels
 MAX_PIXELS = 50_000_000
+VERDICTS = (
+    "empty",
+    "not an image",
+    "truncated",
+    "damaged",
+    "too large",
+    "unsupported",
+    "unreadable",
+)
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 
 _UPRIGHT = {
@@ -40,10 +51,33 @@ _UPRIGHT = {
 }
 
 
+class BrokenImage(DataError):
+    """An image file that cannot be used; `verdict` is one of VERDICTS, `reason` says the rest."""
+
+    def __init__(self, path: Path, verdict: str, reason: str) -> None:
+        super().__init__(f"cannot read image {str(path)!r}: {reason}")
+        self.verdict = verdict
+        self.reason = reason
+
+
+class _Refused(Exception):
+    """An image that Pillow could read and we do not: (verdict, reason)."""
+
+
 def decode_square(path: Path, size: int) -> npt.NDArray[np.uint8]:
     """Return the central square of an image file as uint8 RGB `(size, size, 3)`.
 
-    Raises DataError, which names the file and the reason, for every file that cannot be read.
+    Raises BrokenImage, which names the file and the reason, for every file that cannot be read.
+    """
+    with opened(path) as image:
+        return square_of(image, size)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image whose header is within bounds, and translate every error of the block.
+
+    Raises BrokenImage for whatever goes wrong while the image is opened or used.
     """
     try:
         with warnings.catch_warnings():
@@ -51,44 +85,67 @@ def decode_square(path: Path, size: int) -> npt.NDArray[np.uint8]:
             # the user in lines. What it cannot read, it raises.
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
-                return _square(image, size)
+                _require_bounds(image)
+                yield image
     except Exception as error:  # damaged files raise nearly any type from inside Pillow
-        raise DataError(f"cannot read image {str(path)!r}: {_reason(path, error)}") from error
+        raise BrokenImage(path, *_reason(path, error)) from error
 
 
-def _square(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"{width} x {height} is {width * height / 1e6:.0f} megapixels, "
-            f"the most accepted is {MAX_PIXELS // 1_000_000}; scale it down"
-        )
-    image.draft(image.mode, (2 * size, 2 * size))
-    image.load()
-    # Read after loading, because Pillow turns a TIFF upright by itself while it loads.
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+def square_of(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
+    """Return the upright central square of an open image as uint8 RGB `(size, size, 3)`."""
+    loaded, orientation = load_upright(image, 2 * size)
+    return np.asarray(turned(central_square(loaded, size), orientation))
+
+
+def central_square(image: Image.Image, size: int) -> Image.Image:
+    """Return the central square of a loaded RGB image, scaled to `size` with antialiasing."""
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
-    square = _rgb(image).resize(
+    return image.resize(
         (size, size),
         Image.Resampling.BILINEAR,
         box=(left, top, left + side, top + side),
         reducing_gap=3.0,
     )
-    if orientation in _UPRIGHT:
-        square = square.transpose(_UPRIGHT[orientation])
-    return np.asarray(square)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def load_upright(image: Image.Image, least: int) -> tuple[Image.Image, int]:
+    """Decode an open image to RGB over white and say which EXIF turn is still to be applied.
+
+    A JPEG may come at a half, a quarter or an eighth, its sides still at least `least` pixels.
+    """
+    image.draft(image.mode, (least, least))
+    image.load()
+    # Read after loading, because Pillow turns a TIFF upright by itself while it loads.
+    orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return rgb_over_white(image), orientation
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Apply an EXIF orientation; one that the standard does not know changes nothing."""
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _require_bounds(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _Refused(
+            "too large",
+            f"{width} x {height} is {width * height / 1e6:.0f} megapixels, "
+            f"the most accepted is {MAX_PIXELS // 1_000_000}; scale it down",
+        )
+
+
+def rgb_over_white(image: Image.Image) -> Image.Image:
     """Return a loaded image as 8-bit RGB over white."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         wide = np.asarray(image).astype(np.int64)
         return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F", "LAB"):
-        raise DataError(
-            f"pixels of mode {image.mode!r} have no single 8-bit form; save it as 8 or 16 bits"
+        raise _Refused(
+            "unsupported",
+            f"pixels of mode {image.mode!r} have no single 8-bit form; save it as 8 or 16 bits",
         )
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
@@ -97,18 +154,20 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _reason(path: Path, error: Exception) -> str:
-    """Say in a few words what is wrong with a file."""
-    if isinstance(error, DataError):
-        return str(error)
+def _reason(path: Path, error: Exception) -> tuple[str, str]:
+    """Say in one word and in a few what is wrong with a file."""
+    if isinstance(error, _Refused):
+        return error.args[0], error.args[1]
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return "unreadable", error.strerror
     if path.stat().st_size == 0:
-        return "the file is empty (0 bytes)"
+        return "empty", "the file is empty (0 bytes)"
     if isinstance(error, UnidentifiedImageError):
         with path.open("rb") as file:
             start = file.read(12)
-        return f"not an image of a known format, it starts with {start!r}"
+        return "not an image", f"not an image of a known format, it starts with {start!r}"
     if isinstance(error, Image.DecompressionBombError):
-        return f"over {MAX_PIXELS // 1_000_000} megapixels; scale it down"
-    return f"damaged or incomplete ({error or type(error).__name__})"
+        return "too large", f"over {MAX_PIXELS // 1_000_000} megapixels; scale it down"
+    said = f"damaged or incomplete ({error or type(error).__name__})"
+    cut_short = isinstance(error, EOFError) or "truncated" in str(error)
+    return ("truncated" if cut_short else "damaged"), said

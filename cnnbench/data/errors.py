@@ -8,6 +8,10 @@ class DataError(ValueError):
     """Say what is wrong with the data, what was seen and what to do; shown without a traceback."""
 
 
+class FetchError(OSError):
+    """A download that failed, or whose content is not what it must be; the message says which."""
+
+
 def hint(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'NAME'?` for the nearest known word, or nothing when none is near."""
     near = difflib.get_close_matches(word, list(known), n=1)

@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cnnbench.data.cache import remembered_looks
 from cnnbench.data.dataset import SPLIT_NAMES, Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.decode import decode_square
 from cnnbench.data.errors import DataError, hint, listed
+from cnnbench.data.looks import Look
 from cnnbench.data.scan import Scan, child_folders, digests_of, scan_classes
-from cnnbench.data.splitting import TEST_SHARE, Files, take_test_images
+from cnnbench.data.skipping import leave_out_broken
+from cnnbench.data.splitting import TEST_SHARE, Files, alike, take_test_images
 
 _LAYOUT = "give it train/ and val/ or test/ with one folder a class, or just one folder a class"
 _SPLIT_ALIASES = frozenset(("val", "test", "valid", "validation", "eval", "dev"))
@@ -35,8 +38,26 @@ class FolderImages:
         return decode_square(self.root / self.names[index], size)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """How a folder is read.
+
+    `below` is a folder between a split and its classes. With `fine`, each innermost folder is a
+    class, else each outermost. Up to `skip_broken` images that cannot be decoded are left out.
+    """
+
+    below: str = ""
+    fine: bool = False
+    skip_broken: int = 0
+
+
 def open_folder(
-    folder: Path, *, split_seed: int, name: str | None = None, title: str | None = None
+    folder: Path,
+    *,
+    split_seed: int,
+    name: str | None = None,
+    title: str | None = None,
+    reading: Reading | None = None,
 ) -> Dataset:
     """Open `train/` with `val/` and `test/` or either, or one level of class folders to be split.
 
@@ -44,19 +65,23 @@ def open_folder(
     class without images to train on, a class that `train/` lacks, and fewer than two classes.
     """
     root = _existing(folder)
-    files: Mapping[SplitName, Files]
+    how = reading or Reading()
     folders = child_folders(root)
-    if "train" in folders:
-        scans = _scan_splits(root, folders)
-        classes = _classes(root / "train", scans)
-        files = {split: scan.files for split, scan in scans.items()}
-        notices = _empty_class_notices(scans, classes)
-        digests = _digests(root, files)
-    else:
-        scans = {"train": _scan_one_level(root, folders)}
-        classes = _classes(root, scans)
-        digests = _digests(root, {"train": scans["train"].files})
-        files = take_test_images(scans["train"].files, digests, seed=split_seed)
+    one_level = "train" not in folders
+    scans: Mapping[SplitName, Scan] = (
+        {"train": _scan_one_level(root, folders, how)}
+        if one_level
+        else _scan_splits(root, folders, how)
+    )
+    digests = _digests(root, scans)
+    looks = _looks(root, digests) if one_level or how.skip_broken else {}
+    scans, skipped = leave_out_broken(scans, looks, at_most=how.skip_broken)
+    home = root if one_level else root / "train" / how.below
+    classes = _classes(home, scans)
+    files: Mapping[SplitName, Files] = {split: scan.files for split, scan in scans.items()}
+    notices = _empty_class_notices(scans, classes)
+    if one_level:
+        files = take_test_images(files["train"], alike(digests, looks), seed=split_seed)
         notices = (_split_notice(files, split_seed),)
     return Dataset(
         name=name or root.name or "root",
@@ -64,7 +89,7 @@ def open_folder(
         classes=classes,
         drawn=False,
         splits={split: _split(root, classes, files[split], digests) for split in files},
-        notices=tuple(filter(None, (*notices, _seen(*scans.values())))),
+        notices=tuple(filter(None, (*notices, skipped, _seen(*scans.values())))),
     )
 
 
@@ -78,14 +103,16 @@ def _existing(folder: Path) -> Path:
     return root
 
 
-def _scan_splits(root: Path, folders: list[str]) -> dict[SplitName, Scan]:
+def _scan_splits(root: Path, folders: list[str], how: Reading) -> dict[SplitName, Scan]:
     present = [split for split in SPLIT_NAMES if split in folders]
     if present == ["train"]:
         raise DataError(
             f"folder {str(root)!r} has train/ but no val/ or test/, saw: {listed(folders)}; "
             "rename or add the split to test on, or give the folder of classes itself to split it"
         )
-    scans = {split: scan_classes(root, root / split) for split in present}
+    scans = {
+        split: scan_classes(root, root / split / how.below, fine=how.fine) for split in present
+    }
     for split, scan in scans.items():
         if not any(scan.files.values()):
             raise DataError(
@@ -94,10 +121,10 @@ def _scan_splits(root: Path, folders: list[str]) -> dict[SplitName, Scan]:
     return scans
 
 
-def _scan_one_level(root: Path, folders: list[str]) -> Scan:
+def _scan_one_level(root: Path, folders: list[str], how: Reading) -> Scan:
     if folders and set(folders) <= _SPLIT_ALIASES:
         raise DataError(f"folder {str(root)!r} has no train/, saw: {listed(folders)}; {_LAYOUT}")
-    scan = scan_classes(root, root)
+    scan = scan_classes(root, root, fine=how.fine)
     if not any(scan.files.values()):
         raise DataError(f"folder {str(root)!r} has no class folders with images; {_LAYOUT}")
     return scan
@@ -128,9 +155,14 @@ def _classes(home: Path, scans: Mapping[SplitName, Scan]) -> tuple[str, ...]:
     return classes
 
 
-def _digests(root: Path, files: Mapping[SplitName, Files]) -> dict[str, str]:
-    names = [name for by_class in files.values() for mine in by_class.values() for name in mine]
+def _digests(root: Path, scans: Mapping[SplitName, Scan]) -> dict[str, str]:
+    names = [name for scan in scans.values() for mine in scan.files.values() for name in mine]
     return dict(zip(names, digests_of(root, names), strict=True))
+
+
+def _looks(root: Path, digests: Mapping[str, str]) -> dict[str, Look]:
+    looks = remembered_looks(root, tuple(digests), tuple(digests.values()))
+    return dict(zip(digests, looks, strict=True))
 
 
 def _split(
@@ -175,5 +207,5 @@ def _split_notice(files: Mapping[SplitName, Files], seed: int) -> str:
     train, test = (sum(map(len, files[split].values())) for split in ("train", "test"))
     return (
         f"there is no train/ folder: every class was split by seed {seed}, {TEST_SHARE:.0%} for "
-        f"the test, identical files kept on one side (train {train}, test {test})"
+        f"the test, near duplicates kept on one side (train {train}, test {test})"
     )

@@ -34,8 +34,10 @@ def child_folders(folder: Path) -> list[str]:
     return [entry.name for entry in _entries(folder) if _is_class_folder(entry)]
 
 
-def scan_classes(root: Path, folder: Path) -> Scan:
+def scan_classes(root: Path, folder: Path, *, fine: bool = False) -> Scan:
     """Find the images of each class folder inside `folder`, at any depth below the class.
+
+    With `fine`, the folder that an image lies in is its class, at any depth below `folder`.
 
     Symbolic links are never followed: a loop cannot multiply images, and nothing outside the
     dataset's folder is read. Hidden files and other file types are passed over and counted.
@@ -48,7 +50,44 @@ def scan_classes(root: Path, folder: Path) -> Scan:
             files[entry.name] = tuple(sorted(path.relative_to(root).as_posix() for path in found))
         else:
             passed_over[_reason(entry, inside_a_class=False)] += 1
-    return Scan(files=files, passed_over=passed_over)
+    return Scan(files=_by_own_folder(files) if fine else files, passed_over=passed_over)
+
+
+def _by_own_folder(files: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Group images by the name of the folder they lie in, which must name one class only."""
+    homes: dict[str, str] = {}
+    finer: dict[str, tuple[str, ...]] = {}
+    for name in sorted(name for mine in files.values() for name in mine):
+        home = name.rpartition("/")[0]
+        label = home.rpartition("/")[2]
+        if homes.setdefault(label, home) != home:
+            raise DataError(
+                f"two folders are called {label!r}: {homes[label]} and {home}; with fine labels "
+                "the folder names are the classes, rename one"
+            )
+        finer[label] = (*finer.get(label, ()), name)
+    return finer
+
+
+def everything_below(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield each file below `root` with why a scan passes it over, or "" for an image.
+
+    Names are POSIX paths relative to `root`, in sorted order. Links are named, never followed.
+    """
+    folders = child_folders(root)
+    class_depth = 3 if "train" in folders else 2
+    for path, reason in _walk(root):
+        name = path.relative_to(root).as_posix()
+        outside = not reason and name.count("/") + 1 < class_depth
+        yield name, "images outside any class folder" if outside else reason
+
+
+def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
+    for entry in _entries(folder):
+        if _is_class_folder(entry):
+            yield from _walk(Path(entry.path))
+        else:
+            yield Path(entry.path), "" if _is_image(entry) else _reason(entry, inside_a_class=True)
 
 
 def digests_of(root: Path, names: Sequence[str]) -> tuple[str, ...]:

@@ -6,10 +6,29 @@ from collections.abc import Mapping
 
 from cnnbench.data.dataset import SplitName
 from cnnbench.data.errors import DataError
+from cnnbench.data.looks import Look, near_groups
 
 TEST_SHARE = 0.2
 
 Files = Mapping[str, tuple[str, ...]]
+
+
+def alike(digests: Mapping[str, str], looks: Mapping[str, Look]) -> dict[str, str]:
+    """Return for each file a digest that all its near duplicates share.
+
+    It is the smallest digest among them, so it follows from contents and not from names.
+    """
+    names = list(digests)
+    groups = near_groups([looks[name] for name in names])
+    smallest: dict[int, str] = {}
+    for group, name in zip(groups, names, strict=True):
+        smallest[group] = min(smallest.get(group, digests[name]), digests[name])
+    shared = {name: smallest[group] for group, name in zip(groups, names, strict=True)}
+    # Files of one content share it whatever their looks say: broken ones have no looks.
+    by_content: dict[str, str] = {}
+    for name in names:
+        by_content.setdefault(digests[name], shared[name])
+    return {name: by_content[digests[name]] for name in names}
 
 
 def take_test_images(
@@ -17,8 +36,9 @@ def take_test_images(
 ) -> dict[SplitName, dict[str, tuple[str, ...]]]:
     """Split each class 80/20 by a seed, with at least one image on either side.
 
-    Files of equal content go to one side together, also when they lie in different classes. An
-    image's rank comes from the seed and its content, so adding or renaming files moves few others.
+    Files of equal digest (see `alike`) go to one side together, also when they lie in different
+    classes. An image's rank comes from the seed and its digest, so adding or renaming files moves
+    few others.
     Raises DataError for a class that has only one distinct image.
     """
     side: dict[str, SplitName] = {}

@@ -1,12 +1,18 @@
-"""How are datasets listed?"""
+"""How are datasets listed, and what `check` and `fetch` found told?"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from cnnbench.data.cards import list_cards, load_card
+from cnnbench.data.cards import Card, list_cards, load_card
+from cnnbench.data.check import Finding
+from cnnbench.data.doctor import Diagnosis
 from cnnbench.listing.printing import print_json, print_table, say
+
+_FINDINGS_SHOWN = 100
 
 
 def show_cards(*, as_json: bool) -> None:
@@ -18,7 +24,7 @@ def show_cards(*, as_json: bool) -> None:
         (
             c.name,
             "drawn" if c.drawn else "photos",
-            str(len(c.classes)),
+            str(len(c.classes) or "?"),
             ", ".join(f"{split} {count}" for split, count in c.splits.items()),
             c.title,
         )
@@ -56,3 +62,39 @@ def show_card(name: str, *, as_json: bool) -> None:
 
 def _plain(card: Any) -> dict[str, Any]:
     return {key: value for key, value in asdict(card).items() if key != "path"}
+
+
+def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
+    """Show what `check` found: errors first, each with the images it is about."""
+    if as_json:
+        return print_json({"version": 1, "usable": diagnosis.usable, **asdict(diagnosis)})
+    counts = ", ".join(f"{split} {count}" for split, count in diagnosis.images.items())
+    say(f"{diagnosis.dataset}: {counts or 'no dataset can be made of it'}")
+    rows = [
+        (finding.severity, finding.verdict, _what(finding))
+        for finding in diagnosis.findings[:_FINDINGS_SHOWN]
+    ]
+    if rows:
+        print_table(("", "verdict", "what"), rows, "lll")
+    if len(diagnosis.findings) > _FINDINGS_SHOWN:
+        say(f"and {len(diagnosis.findings) - _FINDINGS_SHOWN} more; --json has all")
+    number = Counter(finding.severity for finding in diagnosis.findings)
+    return say(
+        f"{number['error']} errors, {number['warning']} warnings, {number['note']} notes; "
+        + ("it can be trained on" if diagnosis.usable else "mend the errors before training")
+    )
+
+
+def _what(finding: Finding) -> str:
+    """Name the image in front when a finding is about one and does not say so itself."""
+    one = len(finding.names) == 1 and finding.names[0] not in finding.detail
+    return f"{finding.names[0]}: {finding.detail}" if one else finding.detail
+
+
+def show_fetched(card: Card, folder: Path, *, as_json: bool) -> None:
+    """Say where a fetched dataset lies and what to type next."""
+    if as_json:
+        return print_json({"version": 1, "dataset": card.name, "folder": str(folder)})
+    say(f"{card.name} is verified and lies in {folder}")
+    say(f"its licence: {card.licence}")
+    return say(f"next: cnnbench check {card.name}")
