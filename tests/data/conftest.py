@@ -1,11 +1,21 @@
 """Small image folders for the tests of the data room."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the tests decode and fetch out of the user's folders."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("CNNBENCH_DATA", str(tmp_path_factory.mktemp("data")))
+        yield
+
 
 TreeMaker = Callable[[Mapping[str, int]], Path]
 

@@ -102,9 +102,9 @@ def test_a_file_is_not_a_dataset(tmp_path: Path) -> None:
         open_dataset(str(tmp_path / "fruit.zip"))
 
 
-def test_a_folder_has_no_options(make_tree) -> None:
+def test_an_unknown_option_of_a_folder_is_named(make_tree) -> None:
     root = make_tree({"apple": 2, "plum": 2})
-    with pytest.raises(DataError, match="has no options, saw size"):
+    with pytest.raises(DataError, match="has no option 'size'; its options: skip_broken"):
         open_dataset(str(root), options={"size": "3"})
 
 
