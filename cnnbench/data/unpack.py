@@ -157,6 +157,7 @@ def _members(archive: Path) -> Iterator[Iterator[_Member]]:
     else:
         with _plain(archive) as file, tarfile.TarFile(fileobj=_Bounded(file)) as tar:  # type: ignore[arg-type]
             yield _tar_members(tar)
+            _read_to_end(file)
 
 
 def _zip_members(archive: zipfile.ZipFile) -> Iterator[_Member]:
@@ -188,6 +189,14 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
             trouble="" if plain or info.isdir() else "is a link or a device",
             content=archive.extractfile(info) if plain else None,
         )
+
+
+def _read_to_end(file: Plain) -> None:
+    """Read what follows a tar's end mark, so that a cut or damaged stream is noticed."""
+    for _ in range(_LONGEST_READ // _CHUNK):
+        if not file.read(_CHUNK):
+            return
+    raise FetchError("an archive is refused: it goes on long after its end")
 
 
 def _plain(archive: Path) -> Plain:
