@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from cnnbench.cli.options import numbers, pairs, seed_list
+from cnnbench.cli.options import data_options, numbers, seed_list
 from cnnbench.plan import PlanError
 
 
@@ -28,10 +28,11 @@ def test_numbers_come_with_commas():
         numbers("--lr", "0.1,x", float)
 
 
-def test_a_pair_needs_a_key_and_a_value():
-    assert pairs(["seed=3", "text=a=b"]) == {"seed": "3", "text": "a=b"}
+def test_a_data_option_needs_a_key_and_a_value():
+    assert data_options(["seed=3", "text=a=b"]) == {"seed": "3", "text": "a=b"}
+    assert data_options(None, 2) == {"skip_broken": "2"}
     with pytest.raises(PlanError, match="KEY=VALUE"):
-        pairs(["seed"])
+        data_options(["seed"])
 
 
 def a_dry_run(tmp_path, config, *flags):

@@ -24,6 +24,7 @@ def sweep(
     seeds: options.Seeds = "1",
     evaluations: options.Evaluations = None,
     data: options.Data = None,
+    skip_broken: options.SkipBroken = None,
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
     out: options.Out = None,
@@ -39,7 +40,7 @@ def sweep(
     wishes = Wishes(
         models=options.listed(models),
         dataset=dataset,
-        dataset_options=options.pairs(data or []),
+        dataset_options=options.data_options(data, skip_broken),
         budget=budget,
         recipe=recipe,
         lrs=options.numbers("--lr", lr, float),
@@ -66,6 +67,7 @@ def ablate(
     seeds: options.Seeds = "1",
     evaluations: options.Evaluations = None,
     data: options.Data = None,
+    skip_broken: options.SkipBroken = None,
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
     out: options.Out = None,
@@ -86,7 +88,7 @@ def ablate(
     wishes = Wishes(
         models=[whole, *variants],
         dataset=dataset,
-        dataset_options=options.pairs(data or []),
+        dataset_options=options.data_options(data, skip_broken),
         budget=budget,
         recipe=recipe,
         image_size=image_size,

@@ -7,18 +7,25 @@ from typing import Annotated
 import typer
 
 from cnnbench.cli.app import Json, app
-from cnnbench.cli.options import pairs
+from cnnbench.cli.options import SkipBroken, data_options
 
 
 @app.command()
 def datasets(
     name: Annotated[str | None, typer.Argument(help="One dataset's card.")] = None,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Remove all decoded images; runs decode them again.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """List the datasets, or show one's card: source, licence, classes, known results."""
-    from cnnbench.listing.images import show_card, show_cards
+    from cnnbench.listing.images import show_card, show_cards, show_cleaned
 
-    if name is None:
+    if clean:
+        from cnnbench.data.tidying import clean_cache
+
+        show_cleaned(clean_cache(), as_json=as_json)
+    elif name is None:
         show_cards(as_json=as_json)
     else:
         show_card(name, as_json=as_json)
@@ -31,6 +38,7 @@ def check(
     data: Annotated[
         list[str] | None, typer.Option(help="A card's option, KEY=VALUE; may be repeated.")
     ] = None,
+    skip_broken: SkipBroken = None,
     as_json: Json = False,
 ) -> int:
     """Look at every image for damage, odd formats, copies and leaks; exit code 3 for errors."""
@@ -39,7 +47,7 @@ def check(
     from cnnbench.listing.images import show_diagnosis
 
     with counting("looking at images") as progress:
-        diagnosis = examine(dataset, options=pairs(data or []), progress=progress)
+        diagnosis = examine(dataset, options=data_options(data, skip_broken), progress=progress)
     show_diagnosis(diagnosis, as_json=as_json)
     return 0 if diagnosis.usable else 3
 

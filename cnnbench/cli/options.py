@@ -22,6 +22,10 @@ Evaluations = Annotated[int | None, typer.Option(help="Tests on the way.  [defau
 Data = Annotated[
     list[str] | None, typer.Option(help="A card's option, KEY=VALUE; may be repeated.")
 ]
+SkipBroken = Annotated[
+    int | None,
+    typer.Option(help="Leave out up to this many broken images, for every model.  [default: 0]"),
+]
 Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 PrecisionName = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
 Out = Annotated[str | None, typer.Option(help="Run folder.  [reports/<data>-<digest>]")]
@@ -123,14 +127,15 @@ def seed_list(text: str) -> list[int]:
     return list(range(seeds[0]))
 
 
-def pairs(words: list[str]) -> dict[str, str]:
-    """Read KEY=VALUE words.
+def data_options(data: list[str] | None, skip_broken: int | None = None) -> dict[str, str]:
+    """Read the KEY=VALUE words of `--data`, to which `--skip-broken N` is one more.
 
     Raises:
         PlanError: if a word is none.
     """
     from cnnbench.plan import PlanError
 
+    words = [*(data or []), *([] if skip_broken is None else [f"skip_broken={skip_broken}"])]
     split = [word.partition("=") for word in words]
     for word, (key, equals, _) in zip(words, split, strict=True):
         if not key or not equals:

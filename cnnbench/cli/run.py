@@ -38,6 +38,7 @@ def run(
     tune: Annotated[int, typer.Option(help="Learning-rate trials for every model.")] = 0,
     evaluations: options.Evaluations = None,
     data: options.Data = None,
+    skip_broken: options.SkipBroken = None,
     device: options.Device = "auto",
     precision: options.PrecisionName = "auto",
     out: options.Out = None,
@@ -53,7 +54,7 @@ def run(
     wishes = Wishes(
         models=options.listed(models),
         dataset=dataset,
-        dataset_options=options.pairs(data or []),
+        dataset_options=options.data_options(data, skip_broken),
         budget=budget,
         recipe=recipe,
         lrs=() if lr is None else (lr,),

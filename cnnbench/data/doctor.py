@@ -69,7 +69,8 @@ def examine(
     seen = dict(everything_below(root)) if root else {}
     images = [file for file, reason in seen.items() if not reason]
     looks = dict(zip(images, _looks(root, images, progress), strict=True))
-    findings = [*_broken(looks), *_passed_over(seen), *_conversions(looks)]
+    cap = int(options.get("skip_broken", "0")) if options else 0
+    findings = [*_broken(looks, at_most=cap), *_passed_over(seen), *_conversions(looks)]
     findings += changed_since_listed(root) if root else []
     dataset = _opened(name, options, findings)
     if dataset is not None:
@@ -106,9 +107,12 @@ def _opened(
     return dataset
 
 
-def _broken(looks: Mapping[str, Look]) -> list[Finding]:
+def _broken(looks: Mapping[str, Look], *, at_most: int) -> list[Finding]:
+    """Return a finding for each broken image: a warning if all of them may be left out."""
+    count = sum(bool(look.verdict) for look in looks.values())
+    severity: Severity = "warning" if count <= at_most else "error"
     return [
-        Finding(severity="error", verdict=look.verdict, detail=look.reason, names=(name,))
+        Finding(severity=severity, verdict=look.verdict, detail=look.reason, names=(name,))
         for name, look in looks.items()
         if look.verdict
     ]

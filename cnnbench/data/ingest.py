@@ -99,5 +99,8 @@ def _summary(faults: dict[int, str], count: int) -> str:
     lines = [faults[index] for index in sorted(faults)[:_FAULTS_SHOWN]]
     if len(faults) > _FAULTS_SHOWN:
         lines.append(f"... and {len(faults) - _FAULTS_SHOWN} more")
-    head = f"{len(faults)} of {count} images cannot be used; repair or remove them:"
+    head = (
+        f"{len(faults)} of {count} images cannot be used; repair or remove them, "
+        "or leave them out for every model with --skip-broken N:"
+    )
     return "\n  ".join([head, *lines])

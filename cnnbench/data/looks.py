@@ -26,6 +26,7 @@ NEAR_BITS = 4  # of 64: the most by which dHashes of near duplicates differ
 NEAR_LEVELS = 8.0  # of 255: the most by which their thumbnails differ, on average
 _TINY_PIXELS = 32
 _ELONGATED = 3.0
+_CHUNK = 128  # files between two words of progress
 _LEAST = 128  # pixels a JPEG is decoded to at least, which is enough for 9 x 8
 _SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
@@ -89,10 +90,10 @@ def looks_of(
     root: Path, names: Sequence[str], *, progress: Callable[[int, int], None] | None = None
 ) -> list[Look]:
     """Look at files below `root` with every core; `progress` is called with (done, in all)."""
-    looks = []
+    looks: list[Look] = []
     with ThreadPoolExecutor(usable_cores()) as pool:
-        for look in pool.map(look_at, (root / name for name in names)):
-            looks.append(look)
+        for start in range(0, len(names), _CHUNK):
+            looks += pool.map(look_at, (root / name for name in names[start : start + _CHUNK]))
             if progress is not None:
                 progress(len(looks), len(names))
     return looks

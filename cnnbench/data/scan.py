@@ -14,6 +14,7 @@ from cnnbench.data.errors import DataError
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
+_CHUNK = 1024
 _NOT_CLASSES = frozenset(("__MACOSX", "__pycache__", "lost+found"))
 
 
@@ -93,7 +94,12 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
 def digests_of(root: Path, names: Sequence[str]) -> tuple[str, ...]:
     """Return the sha256 hex of each file's content, in order; hashing lets other threads run."""
     with ThreadPoolExecutor(usable_cores()) as pool:
-        return tuple(pool.map(lambda name: _digest(root / name), names))
+        # In chunks, because a pool holds an object for every task that it is given at once.
+        return tuple(
+            digest
+            for start in range(0, len(names), _CHUNK)
+            for digest in pool.map(_digest, (root / name for name in names[start : start + _CHUNK]))
+        )
 
 
 def _digest(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from cnnbench.data.cards import Card, list_cards, load_card
 from cnnbench.data.check import Finding
 from cnnbench.data.doctor import Diagnosis
+from cnnbench.data.tidying import Cleaned
 from cnnbench.listing.printing import print_json, print_table, say
 
 _FINDINGS_SHOWN = 100
@@ -89,6 +90,17 @@ def _what(finding: Finding) -> str:
     """Name the image in front when a finding is about one and does not say so itself."""
     one = len(finding.names) == 1 and finding.names[0] not in finding.detail
     return f"{finding.names[0]}: {finding.detail}" if one else finding.detail
+
+
+def show_cleaned(cleaned: Cleaned, *, as_json: bool) -> None:
+    """Say what was removed from the cache."""
+    if as_json:
+        return print_json({"version": 1, **asdict(cleaned)})
+    kept = f"; {cleaned.busy} are being written and stay" if cleaned.busy else ""
+    return say(
+        f"removed {cleaned.removed} files, {cleaned.removed_bytes / 1e6:.1f} MB, of decoded images "
+        f"from {cleaned.folder}{kept}; fetched datasets are kept"
+    )
 
 
 def show_fetched(card: Card, folder: Path, *, as_json: bool) -> None:
