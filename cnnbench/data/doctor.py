@@ -17,7 +17,7 @@ from cnnbench.data.dataset import Dataset, Split, SplitName
 from cnnbench.data.errors import DataError, listed
 from cnnbench.data.folder import FolderImages
 from cnnbench.data.looks import Look, look_of, looks_of, near_copies, near_groups
-from cnnbench.data.opening import image_folder, open_dataset
+from cnnbench.data.opening import broken_allowed, image_folder, open_dataset
 from cnnbench.data.scan import everything_below
 from cnnbench.data.sums import changed_since_listed
 
@@ -69,7 +69,7 @@ def examine(
     seen = dict(everything_below(root)) if root else {}
     images = [file for file, reason in seen.items() if not reason]
     looks = dict(zip(images, _looks(root, images, progress), strict=True))
-    cap = int(options.get("skip_broken", "0")) if options else 0
+    cap = broken_allowed(options or {})
     findings = [*_broken(looks, at_most=cap), *_passed_over(seen), *_conversions(looks)]
     findings += changed_since_listed(root) if root else []
     dataset = _opened(name, options, findings)

@@ -78,6 +78,12 @@ def image_folder(name: str, *, options: Mapping[str, str] | None = None) -> Path
     return folder.resolve()
 
 
+def broken_allowed(options: Mapping[str, str]) -> int:
+    """Return how many broken images the options of a dataset let be left out; 0 is none."""
+    typed = {key: text for key, text in options.items() if key in FOLDER_OPTIONS}
+    return _count(_values("a folder", FOLDER_OPTIONS, typed)["skip_broken"])
+
+
 def _exists(name: str) -> bool:
     try:
         return Path(name).exists()
