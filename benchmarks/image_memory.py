@@ -21,7 +21,7 @@ SIDE = 48
 
 
 def paint(root: Path, count: int) -> None:
-    """Write `count` different JPEG files of SIDE pixels in ten classes, nine tenths for training."""
+    """Write `count` different JPEG files of SIDE pixels, nine tenths for training."""
     rng = np.random.default_rng(0)
     for number in range(count):
         folder = root / ("val" if number % 10 == 9 else "train") / f"class{number // 10 % 10}"

@@ -7,6 +7,7 @@ decodes every image once, as training would, and compares all of them with each 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -16,12 +17,13 @@ from cnnbench.data.check import Finding, Severity, quick_findings
 from cnnbench.data.dataset import Dataset, Split, SplitName
 from cnnbench.data.errors import DataError, listed
 from cnnbench.data.folder import FolderImages
-from cnnbench.data.looks import Look, look_of, looks_of, near_copies, near_groups
-from cnnbench.data.opening import broken_allowed, image_folder, open_dataset
+from cnnbench.data.looks import TINY_PIXELS, Look, look_of, looks_of, near_copies, near_groups
+from cnnbench.data.opening import broken_allowed, card_of, image_folder, open_dataset
 from cnnbench.data.scan import everything_below
 from cnnbench.data.sums import changed_since_listed
 
 Progress = Callable[[int, int], None]
+Looker = Callable[[Image.Image], Look]
 
 _CONVERSIONS: Mapping[str, str] = {
     "16-bit": "is scaled from 16 to 8 bits",
@@ -75,7 +77,7 @@ def examine(
     dataset = _opened(name, options, findings)
     if dataset is not None:
         findings += quick_findings(dataset)
-        findings += _alike(dataset, root, looks, progress)
+        findings += _alike(dataset, root, looks, _looker(name), progress)
     order: list[Severity] = ["error", "warning", "note"]
     return Diagnosis(
         dataset=dataset.name if dataset else name,
@@ -164,7 +166,11 @@ def _verdicts_by_file(
 
 
 def _alike(
-    dataset: Dataset, root: Path | None, looks: Mapping[str, Look], progress: Progress | None
+    dataset: Dataset,
+    root: Path | None,
+    looks: Mapping[str, Look],
+    look: Looker,
+    progress: Progress | None,
 ) -> list[Finding]:
     """Compare all images with each other: near duplicates, within and between the splits."""
     if dataset.drawn:
@@ -176,7 +182,7 @@ def _alike(
         mine += (
             [looks[name] for name in split.names]
             if root is not None and _is_below(split, root)
-            else _looks_of_source(split, progress)
+            else _looks_of_source(split, look, progress)
         )
     places = _places(dataset)
     return [*_near_between(dataset, names, mine, places), *_near_within(dataset, mine, places)]
@@ -186,10 +192,17 @@ def _is_below(split: Split, root: Path) -> bool:
     return isinstance(split.source, FolderImages) and split.source.root == root
 
 
-def _looks_of_source(split: Split, progress: Progress | None) -> list[Look]:
+def _looker(name: str) -> Looker:
+    """Return how an image that is no file is looked at: tiny ones are known by their card."""
+    card = card_of(name)
+    tiny = card is not None and 0 < card.image_size < TINY_PIXELS
+    return partial(look_of, notes=("tiny",) if tiny else ())
+
+
+def _looks_of_source(split: Split, look: Looker, progress: Progress | None) -> list[Look]:
     looks = []
     for index in range(len(split)):
-        looks.append(look_of(Image.fromarray(split.source.image(index, _LOOK_SIZE))))
+        looks.append(look(Image.fromarray(split.source.image(index, _LOOK_SIZE))))
         if progress is not None:
             progress(index + 1, len(split))
     return looks

@@ -23,8 +23,8 @@ from cnnbench.data.decode import BrokenImage, load_upright, opened, turned
 
 LOOKS_VERSION = 1
 NEAR_BITS = 4  # of 64: the most by which dHashes of near duplicates differ
-NEAR_LEVELS = 8.0  # of 255: the most by which their thumbnails differ, on average
-_TINY_PIXELS = 32
+NEAR_LEVELS = 20.0  # of 255: the most by which their thumbnails differ, on average
+TINY_PIXELS = 32
 _ELONGATED = 3.0
 _CHUNK = 128  # files between two words of progress
 _LEAST = 128  # pixels a JPEG is decoded to at least, which is enough for 9 x 8
@@ -120,7 +120,7 @@ def near_copies(
     """Map each of the images `asked` to one of `known` that it nearly equals, if there is one.
 
     Near: dHashes at most NEAR_BITS apart and thumbnails at most NEAR_LEVELS. Broken images are
-    near to none.
+    near to none, and tiny ones only to their equals.
     """
     firsts = _firsts(looks)
     holder = {firsts[index]: index for index in reversed(known) if not looks[index].verdict}
@@ -153,7 +153,8 @@ def _near_pairs(looks: Sequence[Look]) -> Iterator[tuple[int, int]]:
     only hashes that share a part misses none.
     """
     firsts = [index for index, first in enumerate(_firsts(looks)) if index == first]
-    usable = [index for index in firsts if not looks[index].verdict]
+    # Under 32 pixels, different things look alike in 9 x 8: only equal ones count as near there.
+    usable = [i for i in firsts if not looks[i].verdict and "tiny" not in looks[i].notes]
     close: set[tuple[int, int]] = set()
     for part in range(NEAR_BITS + 1):
         buckets: dict[int, list[int]] = defaultdict(list)
@@ -199,7 +200,7 @@ def _header_notes(image: Image.Image, suffix: str) -> list[str]:
     if image.mode.startswith("I"):
         notes.append("16-bit")
     short, long = sorted(image.size)
-    if short < _TINY_PIXELS:
+    if short < TINY_PIXELS:
         notes.append("tiny")
     if long > _ELONGATED * short:
         notes.append("elongated")
