@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,11 +12,12 @@ from cnnbench.data.cache import decoded
 from cnnbench.data.dataset import Dataset
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
-from cnnbench.launch import CellUpdate, run_cells
+from cnnbench.launch import HUNG_AFTER_SECONDS, Asked, CellUpdate, Stopped, run_cells, signals
 from cnnbench.plan import PlanError, Wishes, default_folder, make_plan, open_for_cell
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan, stored_size
-from cnnbench.store import RunFolder
+from cnnbench.store import RunFolder, StoreError
+from cnnbench.store.files import REPORT_BYTES, require_room
 from cnnbench.tuning import trial_plan, tuned_rates, with_rates
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ def execute(
     folder: Path,
     *,
     fresh: bool = False,
+    fail_fast: bool = False,
+    hung_after_seconds: float = HUNG_AFTER_SECONDS,
     on_update: OnUpdate = lambda update: None,
     on_decode: OnDecode = lambda split, done, total: None,
 ) -> Path:
@@ -142,19 +145,28 @@ def execute(
     from cnnbench.report.pages import write_report
 
     store = RunFolder(folder)
-    with store.lock():
-        store.write_plan(plan)
+    with store.lock(), signals() as asked:
         if fresh:
-            for cell in plan.cells:
-                shutil.rmtree(store.cell(cell).path, ignore_errors=True)
-            store.write_plan(plan)
+            store.clear()
+        store.write_plan(plan)
+        require_room(folder, REPORT_BYTES)
         if not all(store.cell(cell).is_final() for cell in plan.cells):
-            _decode(plan, dataset, on_decode)
+            _decode(plan, dataset, on_decode, asked)
         try:
-            for update in run_cells(plan, store):
+            for update in run_cells(
+                plan,
+                store,
+                asked=asked,
+                fail_fast=fail_fast,
+                hung_after_seconds=hung_after_seconds,
+            ):
                 on_update(update)
-        finally:
-            write_report(store)
+        except BaseException as error:
+            if not (isinstance(error, Stopped) and error.at_once):
+                with contextlib.suppress(StoreError):  # what went wrong first is what is told
+                    write_report(store)
+            raise
+        write_report(store)
     return folder
 
 
@@ -171,8 +183,13 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     return pd.json_normalize([row.model_dump(mode="json") for row in rows(RunFolder(folder))])
 
 
-def _decode(plan: Plan, dataset: Dataset, on_decode: OnDecode) -> None:
+def _decode(plan: Plan, dataset: Dataset, on_decode: OnDecode, asked: Asked) -> None:
     """Fill the image cache before the first cell starts, where progress can be shown."""
+
+    def tell(split: str, done: int, total: int) -> None:
+        on_decode(split, done, total)
+        asked.check()
+
     for size in sorted({stored_size(cell.image_size) for cell in plan.cells}):
         for split in dataset.splits:
-            decoded(dataset, split, size, progress=partial(on_decode, split))
+            decoded(dataset, split, size, progress=partial(tell, split))

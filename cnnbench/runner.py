@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import zoo.registry
 from cnnbench.data.cache import Decoded, decoded
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.errors import DataError
-from cnnbench.data.loader import Batches, evaluation_batches
+from cnnbench.data.loader import Batch, Batches, evaluation_batches
 from cnnbench.data.statistics import channel_statistics, colour_directions, mean_image
 from cnnbench.engine import machine as machines
 from cnnbench.engine.canary import canary_gflops
@@ -31,7 +31,7 @@ from cnnbench.schema.budget import Currency, Spent
 from cnnbench.schema.cell import Cell, stored_size
 from cnnbench.schema.events import Checkpointed, Evaluated, Failed, Finished
 from cnnbench.schema.result import BudgetUsed, Result, Seconds, Status, planned
-from cnnbench.store import CellFolder, Predictions, StoreError
+from cnnbench.store import CellFolder, DamagedError, Predictions, StoreError
 
 EVALUATION_BATCH = 32
 STARTING_IMAGES = 32
@@ -61,6 +61,7 @@ def run_cell(
     stop_asked: Callable[[], bool] = lambda: False,
     started: float | None = None,
     machine_line: str = "",
+    checkpoint_seconds: float = 60.0,
 ) -> Result:
     """Train a cell, or go on where its checkpoint left it, and write its result.
 
@@ -74,12 +75,14 @@ def run_cell(
     """
     clock = Clock(started=started)
     try:
-        return _train_cell(cell, folder, clock, stop_asked, machine_line)
+        return _train_cell(cell, folder, clock, stop_asked, machine_line, checkpoint_seconds)
+    except DamagedError as error:
+        return _write_failure(folder, clock, "failed", str(error), machine_line)
     except (DataError, StoreError, Interrupted, KeyboardInterrupt):
         raise
     except Exception as error:
         traceback.print_exc()
-        status, reason = _reason(error)
+        status, reason = _reason(error, cell)
         return _write_failure(folder, clock, status, reason, machine_line)
 
 
@@ -89,16 +92,19 @@ def _train_cell(
     clock: Clock,
     stop_asked: Callable[[], bool],
     machine_line: str,
+    checkpoint_seconds: float,
 ) -> Result:
     machine = machines.prepare(cell.device, cell.precision, memory_bytes=cell.memory_bytes)
     clock.synchronise = machine.synchronise
     canary = canary_gflops(machine)
     with clock.measure("build"):
         data = _open(cell)
-        job = _prepare(cell, data, machine, clock, stop_asked)
+        job = _prepare(cell, data, machine, clock, folder, stop_asked, checkpoint_seconds)
+        folder.require_room(job.params)
         checkpoint = folder.load_checkpoint()
-        steps, state = checkpoint if checkpoint else (-1, None)
-        folder.rewind(steps)
+        folder.rewind(checkpoint.log_bytes if checkpoint else 0)
+    state = checkpoint.state if checkpoint else None
+    notice = checkpoint.notice if checkpoint else ""
     last: Scored | None = None
     best: Evaluated | None = None
     for event in train(job, state=state):
@@ -121,7 +127,7 @@ def _train_cell(
             best = max(curve, key=lambda e: e.top1)
             headline = last if job.curve_is_headline else _headline(cell, job, data, last, folder)
             return _write_success(
-                folder, job, data, headline, event, best, machine_line, canary=canary
+                folder, job, data, headline, event, best, machine_line, notice, canary=canary
             )
     raise AssertionError("the loop ended without saying how")
 
@@ -157,8 +163,14 @@ def _prepare(
     data: _Data,
     machine: machines.Machine,
     clock: Clock,
+    folder: CellFolder,
     stop_asked: Callable[[], bool],
+    checkpoint_seconds: float,
 ) -> Training:
+    def beating() -> bool:
+        folder.beat()
+        return stop_asked()
+
     num_classes = len(data.dataset.classes)
     torch.manual_seed(cell.seed)
     model = zoo.build(
@@ -186,7 +198,7 @@ def _prepare(
     return Training(
         model=model,
         stream=stream,
-        test=lambda: _evaluate(cell, model, data, data.dataset.curve_split, machine),
+        test=lambda: _evaluate(cell, model, data, data.dataset.curve_split, machine, folder),
         recipe=cell.recipe,
         budget=cell.budget,
         machine=machine,
@@ -198,7 +210,8 @@ def _prepare(
         curve_split=data.dataset.curve_split,
         curve_is_headline=data.dataset.curve_split == data.dataset.headline_split
         and cell.recipe.test_views == 1,
-        stop_asked=stop_asked,
+        checkpoint_seconds=checkpoint_seconds,
+        stop_asked=beating,
         micro_batch=cell.micro_batch,
         joules=_joules(cell),
     )
@@ -220,6 +233,7 @@ def _evaluate(
     data: _Data,
     split: str,
     machine: machines.Machine,
+    folder: CellFolder,
     *,
     views: int = 1,
 ) -> Evaluation:
@@ -237,14 +251,23 @@ def _evaluate(
         )
         for view in range(views)
     ]
-    return evaluate(model, batches, machine)
+    return evaluate(model, [_beating(each, folder) for each in batches], machine)
+
+
+def _beating(batches: Iterable[Batch], folder: CellFolder) -> Iterator[Batch]:
+    """Pass batches on; each shows that the cell is alive."""
+    for batch in batches:
+        folder.beat()
+        yield batch
 
 
 def _headline(cell: Cell, job: Training, data: _Data, last: Scored, folder: CellFolder) -> Scored:
     """Read the test split, once, after the budget is spent."""
     split = data.dataset.headline_split
     with job.clock.measure("eval"):
-        found = _evaluate(cell, job.model, data, split, job.machine, views=cell.recipe.test_views)
+        found = _evaluate(
+            cell, job.model, data, split, job.machine, folder, views=cell.recipe.test_views
+        )
     event = evaluated(
         found,
         spent=last.event.spent,
@@ -265,6 +288,7 @@ def _write_success(
     finished: Finished,
     best: Evaluated,
     machine_line: str,
+    notice: str,
     *,
     canary: float,
 ) -> Result:
@@ -279,6 +303,7 @@ def _write_success(
     result = planned(folder.cell).model_copy(
         update={
             "status": "done",
+            "reason": notice,
             "split": event.split,
             "test_images": event.images,
             "correct": event.correct,
@@ -306,11 +331,15 @@ def _write_failure(
 ) -> Result:
     events = folder.events()
     spent = events[-1].spent if events else Spent()
+    cell = folder.cell
+    machine = machines.Machine(device=torch.device(cell.device), precision=cell.precision)
+    peak = machine.peak_memory_bytes() if status == "oom" else None
     folder.append(Failed(spent=spent, status=status, reason=reason))
-    used = _used(folder.cell, clock, spent, None, machine_line)
-    result = planned(folder.cell).model_copy(update={"status": status, "reason": reason, **used})
+    used = _used(cell, clock, spent, peak, machine_line)
+    result = planned(cell).model_copy(update={"status": status, "reason": reason, **used})
     folder.write_result(result)
-    folder.forget_checkpoints()
+    if folder.is_final():  # what is tried again goes on where it was
+        folder.forget_checkpoints()
     return result
 
 
@@ -330,11 +359,12 @@ def _used(
     }
 
 
-def _reason(error: Exception) -> tuple[Status, str]:
+def _reason(error: Exception, cell: Cell) -> tuple[Status, str]:
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
         words in text.lower() for words in OUT_OF_MEMORY
     )
     if memory:
-        return "oom", f"out of memory: {text[:200]}; try a smaller --batch-size"
+        smaller = max(1, cell.recipe.batch_size // 2)
+        return "oom", f"out of memory: {text[:200]}; try --batch-size {smaller}"
     return "failed", f"{type(error).__name__}: {text[:300]}"

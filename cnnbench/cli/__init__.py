@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import traceback
 
@@ -33,7 +34,7 @@ def _explain(error: BaseException) -> int:
 
     if isinstance(error, Stopped):
         _say("stopped; all finished work and a checkpoint are saved. To continue, type again:")
-        _say(f"  cnnbench {' '.join(sys.argv[1:])}")
+        _say(f"  cnnbench {shlex.join(word for word in sys.argv[1:] if word != '--fresh')}")
         return error.exit_code
     if isinstance(error, CellError):
         _say(f"error: {error}")

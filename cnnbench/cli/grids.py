@@ -30,6 +30,8 @@ def sweep(
     out: options.Out = None,
     config: options.Config = None,
     fresh: options.Fresh = False,
+    fail_fast: options.FailFast = False,
+    hung_after: options.HungAfter = 900.0,
     dry_run: options.DryRun = False,
     smoke: options.Smoke = False,
     as_json: Json = False,
@@ -53,7 +55,19 @@ def sweep(
     )
     if max(len(wishes.lrs), len(wishes.batch_sizes), len(options.listed(budget or ""))) < 2:
         raise PlanError("a sweep needs several values: give --lr, --batch-size or --budget a list")
-    return train(wishes, How(device, precision, out, fresh=fresh, dry_run=dry_run, as_json=as_json))
+    return train(
+        wishes,
+        How(
+            device=device,
+            precision=precision,
+            out=out,
+            fresh=fresh,
+            fail_fast=fail_fast,
+            hung_after=hung_after,
+            dry_run=dry_run,
+            as_json=as_json,
+        ),
+    )
 
 
 @app.command(epilog=EXITS)
@@ -73,6 +87,8 @@ def ablate(
     out: options.Out = None,
     config: options.Config = None,
     fresh: options.Fresh = False,
+    fail_fast: options.FailFast = False,
+    hung_after: options.HungAfter = 900.0,
     dry_run: options.DryRun = False,
     smoke: options.Smoke = False,
     as_json: Json = False,
@@ -97,4 +113,16 @@ def ablate(
         evaluations=evaluations,
         smoke=smoke,
     )
-    return train(wishes, How(device, precision, out, fresh=fresh, dry_run=dry_run, as_json=as_json))
+    return train(
+        wishes,
+        How(
+            device=device,
+            precision=precision,
+            out=out,
+            fresh=fresh,
+            fail_fast=fail_fast,
+            hung_after=hung_after,
+            dry_run=dry_run,
+            as_json=as_json,
+        ),
+    )

@@ -30,6 +30,12 @@ Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
 PrecisionName = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
 Out = Annotated[str | None, typer.Option(help="Run folder.  [reports/<data>-<digest>]")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Train anew what is there.")]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="End the run at the first cell that fails.")
+]
+HungAfter = Annotated[
+    float, typer.Option(min=1, help="Seconds without a step until a cell counts as hung.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and show the plan only.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="A whole tiny run, for CI.")]
 

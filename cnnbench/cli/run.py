@@ -44,6 +44,8 @@ def run(
     out: options.Out = None,
     config: options.Config = None,
     fresh: options.Fresh = False,
+    fail_fast: options.FailFast = False,
+    hung_after: options.HungAfter = 900.0,
     dry_run: options.DryRun = False,
     smoke: options.Smoke = False,
     as_json: Json = False,
@@ -65,11 +67,21 @@ def run(
         evaluations=evaluations,
         smoke=smoke,
     )
-    how = How(device, precision, out, fresh=fresh, dry_run=dry_run, as_json=as_json, tune=tune)
+    how = How(
+        device=device,
+        precision=precision,
+        out=out,
+        fresh=fresh,
+        fail_fast=fail_fast,
+        hung_after=hung_after,
+        dry_run=dry_run,
+        as_json=as_json,
+        tune=tune,
+    )
     return train(wishes, how)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class How:
     """Where and how a plan is carried out, apart from what it holds."""
 
@@ -77,6 +89,8 @@ class How:
     precision: str
     out: str | None
     fresh: bool
+    fail_fast: bool
+    hung_after: float
     dry_run: bool
     as_json: bool
     tune: int = 0
@@ -110,6 +124,8 @@ def train(wishes: Wishes, how: How) -> int:
             opened,
             folder,
             fresh=how.fresh,
+            fail_fast=how.fail_fast,
+            hung_after_seconds=how.hung_after,
             on_update=progress.update,
             on_decode=progress.decode,
         )
@@ -136,12 +152,15 @@ def _tune(plan: Plan, folder: Path, trials: int, console: Console) -> Plan:
 def cell(
     run: Annotated[str, typer.Option(help="The run folder.")],
     id: Annotated[str, typer.Option(help="The cell's folder name.")],
+    launched: Annotated[
+        bool, typer.Option("--launched", help="End when stdin closes: the launcher is gone.")
+    ] = False,
 ) -> int:
     """Run one cell of a plan; `cnnbench run` starts one of these for each cell."""
-    from cnnbench.launch import serve_cell
+    from cnnbench.serve import serve_cell
     from cnnbench.store import RunFolder
 
-    return serve_cell(RunFolder(run), id, started=STARTED)
+    return serve_cell(RunFolder(run), id, started=STARTED, launched=launched)
 
 
 def _console() -> Console:

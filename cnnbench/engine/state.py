@@ -144,6 +144,7 @@ class RunState:
             "images": self.images,
             "steps": self.steps,
             "tested": self.tested,
+            "last_lr": self.last_lr,
             "joules": self.joules,
             "since_test": [
                 self.since_test.loss_sum,
@@ -159,6 +160,6 @@ class RunState:
         set_rng_state(state["rng"], self.job.machine.device)
         self.job.clock.restore(state["clock"])
         self.images, self.steps, self.tested = state["images"], state["steps"], state["tested"]
-        self.joules = state["joules"]
+        self.last_lr, self.joules = state["last_lr"], state["joules"]
         loss_sum, correct, images = state["since_test"]
         self.since_test = Meter(loss_sum=loss_sum, correct=correct, images=images)

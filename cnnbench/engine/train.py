@@ -82,7 +82,11 @@ def train(job: Training, *, state: dict[str, Any] | None = None) -> Iterator[Tra
             yield _stepped(run, job.clock.charged - said)
             said = job.clock.charged
         if run.test_is_due():
-            yield _test(run, final=False)
+            scored = _test(run, final=False)
+            yield scored
+            if failed := _blown_up(run, scored):
+                yield failed
+                return
         stopping = job.stop_asked()
         if stopping or job.clock.charged - saved >= job.checkpoint_seconds:
             yield CheckpointDue(spent=run.spent(), state=run.state, last=stopping)
@@ -91,8 +95,9 @@ def train(job: Training, *, state: dict[str, Any] | None = None) -> Iterator[Tra
             return
     if run.interval.images:
         yield _stepped(run, job.clock.charged - said)
-    yield _test(run, final=True)
-    yield Finished(spent=run.spent(), last_lr=run.last_lr)
+    scored = _test(run, final=True)
+    yield scored
+    yield _blown_up(run, scored) or Finished(spent=run.spent(), last_lr=run.last_lr)
 
 
 def _step(run: RunState, size: int) -> float:
@@ -137,6 +142,15 @@ def _backward(job: Training, images: Tensor, labels: Tensor) -> Tensor:
         right = (logits.detach().argmax(dim=1) == answers).sum()
         counted += torch.stack([loss.detach() * share, right])
     return counted
+
+
+def _blown_up(run: RunState, scored: Scored) -> Failed | None:
+    """Tell a network whose last step left weights that are not finite from one that is bad."""
+    loss = scored.event.loss
+    if math.isfinite(loss):
+        return None
+    reason = f"the test loss became {loss} after step {run.steps}"
+    return Failed(spent=run.spent(), status="diverged", reason=reason)
 
 
 def _losses(job: Training, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -146,6 +146,7 @@ def _unfinished(table: Sequence[Row]) -> list[str]:
         "diverged": "diverged",
         "oom": "ran out of memory",
         "killed": "was stopped before its end",
+        "hung": "hung",
         "running": "is still running",
         "planned": "has not started",
     }

@@ -11,7 +11,7 @@ from cnnbench.schema.cell import Cell
 
 VERSION = 1
 
-Status = Literal["done", "failed", "diverged", "oom", "killed", "running", "planned"]
+Status = Literal["done", "failed", "diverged", "oom", "killed", "hung", "running", "planned"]
 
 
 class BudgetUsed(BaseModel):

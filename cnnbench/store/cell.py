@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +16,30 @@ import numpy as np
 from pydantic import ValidationError
 
 from cnnbench.schema.cell import Cell
-from cnnbench.schema.events import EVENT, Event
+from cnnbench.schema.events import Event
 from cnnbench.schema.result import VERSION, BudgetUsed, Result, planned
 from cnnbench.store import checkpoints
-from cnnbench.store.files import StoreError, append_line, is_locked, locked, write_whole
+from cnnbench.store.checkpoints import Checkpoint
+from cnnbench.store.failpoints import pass_failpoint
+from cnnbench.store.files import (
+    REPORT_BYTES,
+    DamagedError,
+    append_line,
+    disk_errors,
+    require_room,
+    require_version,
+    sync_file,
+    write_whole,
+)
+from cnnbench.store.locks import is_locked, locked
+from cnnbench.store.tail import EventTail, parse_events
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+FINAL = frozenset(("done", "diverged"))  # training again could add nothing
+ORPHAN_SECONDS = 30.0  # a cell whose launcher was killed saves its state before it ends
+BEAT_EVERY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,16 +60,31 @@ class CellFolder:
     def __init__(self, path: Path, cell: Cell) -> None:
         self.path = path
         self.cell = cell
+        self._beaten = -BEAT_EVERY_SECONDS
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the cell for writing.
+        """Hold the cell for writing; wait for one that is just saving its state to end.
 
         Raises:
             BusyError: if another process trains this cell.
         """
-        with locked(self.path):
+        with locked(self.path, wait_seconds=ORPHAN_SECONDS, deep=True):
             yield
+
+    def beat(self) -> None:
+        """Show that the work goes on, about once a second; call it every step and every batch."""
+        now = time.monotonic()
+        if now - self._beaten >= BEAT_EVERY_SECONDS:
+            self._beaten = now
+            with contextlib.suppress(OSError):  # a full disk is for the next real write to name
+                (self.path / ".heartbeat").touch()
+
+    def heartbeat(self) -> int:
+        """Return a number that changes with every beat; its value means nothing."""
+        with contextlib.suppress(OSError):
+            return (self.path / ".heartbeat").stat().st_mtime_ns
+        return 0
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -60,18 +95,18 @@ class CellFolder:
     def events(self) -> list[Event]:
         """Return every whole event; a line torn by a kill is left out."""
         path = self.path / "events.jsonl"
-        lines = path.read_bytes().split(b"\n") if path.exists() else []
-        found = []
-        for line in lines:
-            with contextlib.suppress(ValidationError):
-                found.append(EVENT.validate_json(line))
-        return found
+        return parse_events(path.read_bytes()) if path.exists() else []
 
-    def rewind(self, steps: int) -> None:
-        """Drop the events later than a checkpoint, so that a resumed run says nothing twice."""
-        kept = [event for event in self.events() if event.spent.steps <= steps]
-        text = "".join(event.model_dump_json() + "\n" for event in kept)
-        write_whole(self.path / "events.jsonl", lambda file: file.write(text.encode()))
+    def tail(self) -> EventTail:
+        """Return a reader of the events as they come."""
+        return EventTail(self.path / "events.jsonl")
+
+    def rewind(self, log_bytes: int) -> None:
+        """Cut the log to its length at a checkpoint, so that a resumed run says nothing twice."""
+        path = self.path / "events.jsonl"
+        log = path.read_bytes() if path.exists() else b""
+        if len(log) != log_bytes:
+            write_whole(path, lambda file: file.write(log[:log_bytes]))
 
     # -- results --------------------------------------------------------------------------------
 
@@ -84,27 +119,26 @@ class CellFolder:
         """Return what came out, or what is known so far of a cell that has not ended.
 
         Raises:
-            StoreError: if `result.json` is damaged or of a newer version.
+            StoreError: if `result.json` is damaged or of another version.
         """
         path = self.path / "result.json"
         if not path.exists():
             return self._unfinished()
+        data = path.read_bytes()
+        require_version(path, data, VERSION)
         try:
-            result = Result.model_validate_json(path.read_bytes())
+            return Result.model_validate_json(data)
         except ValidationError as error:
             first = error.errors()[0]
-            raise StoreError(
-                f"{path} is damaged or of another version: {first['loc']} {first['msg']}; "
+            raise DamagedError(
+                f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}; "
                 "delete that file to train the cell again"
             ) from None
-        if result.version > VERSION:
-            raise StoreError(f"{path} is of version {result.version}; update cnnbench to read it")
-        return result
 
     def is_final(self) -> bool:
         """Tell whether training again could add nothing: the cell is done or has diverged."""
         path = self.path / "result.json"
-        return path.exists() and self.result().status in {"done", "diverged"}
+        return path.exists() and self.result().status in FINAL
 
     def _unfinished(self) -> Result:
         events = self.events()
@@ -144,20 +178,46 @@ class CellFolder:
         path = self.path / "predictions.npz"
         if not path.exists():
             return None
-        with np.load(path, allow_pickle=False) as stored:
-            names: Sequence[str] = stored["names"].tolist()
-            return Predictions(labels=stored["labels"], logits=stored["logits"], names=tuple(names))
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                names: Sequence[str] = stored["names"].tolist()
+                labels, logits = stored["labels"], stored["logits"]
+        except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError):
+            raise DamagedError(
+                f"{path} is damaged; delete the result.json beside it to train the cell again"
+            ) from None
+        return Predictions(labels=labels, logits=logits, names=tuple(names))
 
     # -- checkpoints ----------------------------------------------------------------------------
 
     def save_checkpoint(self, state: dict[str, Any], *, steps: int) -> None:
-        """Keep a state that training can go on from; the two newest are kept."""
-        checkpoints.save(self.path / "checkpoint", state, steps=steps)
+        """Keep a state that training can go on from; the two newest are kept.
 
-    def load_checkpoint(self) -> tuple[int, dict[str, Any]] | None:
-        """Return the newest checkpoint whose hash is right, as (steps, state)."""
+        The log is made durable first: a checkpoint stands for all events up to it.
+        """
+        log_bytes = sync_file(self.path / "events.jsonl")
+        checkpoints.save(self.path / "checkpoint", state, steps=steps, log_bytes=log_bytes)
+
+    def require_room(self, params: int) -> None:
+        """Check that the checkpoints of a network and a small report fit onto the disk.
+
+        Two checkpoints are kept and a third is written, of weights and momentum in float32.
+
+        Raises:
+            StoreError: if they do not.
+        """
+        require_room(self.path, 3 * 2 * 4 * params + REPORT_BYTES)
+
+    def load_checkpoint(self) -> Checkpoint | None:
+        """Return the newest checkpoint whose hash is right, None if there never was one."""
         return checkpoints.load(self.path / "checkpoint")
 
     def forget_checkpoints(self) -> None:
         """Remove the checkpoints of a cell that has ended."""
+        pass_failpoint("checkpoint", "forgetting")
         shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+
+    def retry(self) -> None:
+        """Make a cell that ended without being final one that is still to be done."""
+        with disk_errors(self.path):
+            (self.path / "result.json").unlink(missing_ok=True)

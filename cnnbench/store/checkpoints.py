@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from cnnbench.store.files import StoreError, write_whole
+from cnnbench.store.failpoints import pass_failpoint
+from cnnbench.store.files import DamagedError, StoreError, disk_errors, write_whole
 
-VERSION = 1
+VERSION = 2
 KEPT = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """A sound state, the bytes of the event log at its time, and what was passed over for it."""
+
+    steps: int
+    log_bytes: int
+    state: dict[str, Any]
+    notice: str = ""
 
 
 class _Hashing:
@@ -21,16 +34,21 @@ class _Hashing:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.sha256 = hashlib.sha256()
+        self.refused: OSError | None = None
 
     def write(self, data: bytes) -> int:
         self.sha256.update(data)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.refused = error
+            raise
 
     def flush(self) -> None:
         self._file.flush()
 
 
-def save(folder: Path, state: dict[str, Any], *, steps: int) -> None:
+def save(folder: Path, state: dict[str, Any], *, steps: int, log_bytes: int = 0) -> None:
     """Write a checkpoint, then its sidecar with the hash, then drop the oldest.
 
     A checkpoint counts only once its sidecar is there.
@@ -46,53 +64,129 @@ def save(folder: Path, state: dict[str, Any], *, steps: int) -> None:
     def fill(file: IO[bytes]) -> None:
         nonlocal digest
         hashing = _Hashing(file)
-        torch.save(state, cast(IO[bytes], hashing))
+        try:
+            torch.save(state, cast(IO[bytes], hashing))
+        except RuntimeError:  # torch says "unexpected pos" where the disk said that it is full
+            raise hashing.refused or RuntimeError(f"{path} cannot be serialised") from None
         digest = hashing.sha256.hexdigest()
 
     write_whole(path, fill)
-    sidecar = {"version": VERSION, "steps": steps, "sha256": digest, "torch": torch.__version__}
-    write_whole(path.with_suffix(".json"), lambda file: file.write(json.dumps(sidecar).encode()))
-    for old in sorted(folder.glob("step-*.pt"))[:-KEPT]:
-        old.with_suffix(".json").unlink(missing_ok=True)
-        old.unlink(missing_ok=True)
+    sidecar = {
+        "version": VERSION,
+        "steps": steps,
+        "log_bytes": log_bytes,
+        "sha256": digest,
+        "torch": torch.__version__,
+    }
+    text = json.dumps({**sidecar, "seal": _seal(sidecar)})
+    write_whole(path.with_suffix(".json"), lambda file: file.write(text.encode()))
+    _prune(folder, path)
 
 
-def load(folder: Path) -> tuple[int, dict[str, Any]] | None:
-    """Return (steps, state) of the newest sound checkpoint, or None if there never was one.
+def _prune(folder: Path, newest: Path) -> None:
+    """Keep the newest and the one before it that counts.
+
+    What is later than the newest was passed over as damaged, and what has no sidecar never
+    counted: neither may take the place of a good one.
+    """
+    pass_failpoint(newest.name, "pruning")
+    earlier = [p for p in sorted(folder.glob("step-*.pt")) if p < newest and _sidecar_of(p)]
+    kept = {newest, *earlier[len(earlier) - (KEPT - 1) :]}
+    with disk_errors(folder):
+        for path in folder.glob("step-*"):
+            if path.with_suffix(".pt") not in kept:
+                path.unlink(missing_ok=True)
+
+
+def load(folder: Path) -> Checkpoint | None:
+    """Return the newest sound checkpoint, or None if there never was one.
 
     The hash is checked before a byte is unpickled; a damaged checkpoint is passed over with a
-    warning.
+    warning, which the checkpoint's `notice` repeats.
 
     Raises:
-        StoreError: if checkpoints exist and none is sound: starting again at zero in silence
+        DamagedError: if checkpoints exist and none is sound: starting again at zero in silence
             would hide the loss.
+        StoreError: if the newest is of another version of cnnbench.
     """
-    import torch
-
-    found = False
-    for path, sidecar in _newest_first(folder):
-        found = True
-        if sidecar is not None and _sha256(path) == sidecar["sha256"]:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            return int(sidecar["steps"]), state
+    notices = []
+    for path in _newest_first(folder):
+        sidecar = _sidecar_of(path)
+        state = _sound_state(path, sidecar) if sidecar else None
+        if sidecar and state:
+            notices += _other_torch(sidecar["torch"])
+            return Checkpoint(
+                steps=sidecar["steps"],
+                log_bytes=sidecar["log_bytes"],
+                state=state,
+                notice="; ".join(notices),
+            )
+        notices.append(f"checkpoint {path.name} is damaged and was passed over")
         warnings.warn(f"{path} is damaged; falling back to the one before it", stacklevel=2)
-    if found:
-        raise StoreError(
+    if notices:
+        raise DamagedError(
             f"no checkpoint in {folder} is sound; delete that folder to train the cell from zero"
         )
     return None
 
 
-def _newest_first(folder: Path) -> Iterator[tuple[Path, dict[str, Any] | None]]:
+def _newest_first(folder: Path) -> Iterator[Path]:
+    """Yield the checkpoints that have a sidecar; without one a kill came between the two."""
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
-        sidecar_path = path.with_suffix(".json")
-        if not sidecar_path.exists():
-            continue  # killed between the two writes: it never counted
-        try:
-            sidecar = json.loads(sidecar_path.read_bytes())
-        except ValueError:
-            sidecar = None
-        yield path, sidecar if isinstance(sidecar, dict) and "sha256" in sidecar else None
+        if path.with_suffix(".json").exists():
+            yield path
+
+
+def _sidecar_of(path: Path) -> dict[str, Any] | None:
+    """Return the sidecar of a checkpoint, None if it is missing, damaged or of another file.
+
+    Raises:
+        StoreError: if it is of another version.
+    """
+    try:
+        sidecar = json.loads(path.with_suffix(".json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(sidecar, dict):
+        return None
+    version, seal = sidecar.get("version"), sidecar.pop("seal", None)
+    oldest = version == 1 and seal is None  # the first version had no seal
+    if seal != _seal(sidecar) and not oldest:
+        return None
+    if version != VERSION:
+        raise StoreError(
+            f"{path} is of version {version}, this cnnbench reads version {VERSION}; "
+            "continue with the cnnbench that wrote it, or train anew with --fresh"
+        )
+    return sidecar if path.name == f"step-{sidecar['steps']:09d}.pt" else None
+
+
+def _seal(sidecar: Mapping[str, object]) -> str:
+    """Return a hash over the sidecar's own facts: a flipped digit of them is damage too."""
+    return hashlib.sha256(json.dumps(sidecar, sort_keys=True).encode()).hexdigest()
+
+
+def _sound_state(path: Path, sidecar: Mapping[str, Any]) -> dict[str, Any] | None:
+    import torch
+
+    if _sha256(path) != sidecar["sha256"]:
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        return None  # a right hash over what is no state, such as a hostile pickle
+    return state
+
+
+def _other_torch(saved_by: str) -> list[str]:
+    import torch
+
+    if saved_by == torch.__version__:
+        return []
+    return [
+        f"began under torch {saved_by} and went on under {torch.__version__}: "
+        "the bits may differ from those of an uninterrupted run"
+    ]
 
 
 def _sha256(path: Path) -> str:

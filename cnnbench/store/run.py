@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from cnnbench.data.errors import DataError
 from cnnbench.schema.cell import VERSION, Cell, Plan
 from cnnbench.schema.events import Event
 from cnnbench.schema.result import Result
 from cnnbench.store.cell import CellFolder, Predictions
-from cnnbench.store.files import StoreError, locked, write_whole
+from cnnbench.store.differences import differences
+from cnnbench.store.files import (
+    StoreError,
+    disk_errors,
+    require_version,
+    sweep_temporaries,
+    write_whole,
+)
+from cnnbench.store.locks import is_locked, locked
 
 
 class RunFolder:
@@ -30,12 +40,28 @@ class RunFolder:
             StoreError: if the folder cannot be written.
         """
         with locked(self.path):
+            sweep_temporaries(self.path / "figures")
+            for path in self.path.glob("cells/*"):
+                if not is_locked(path):  # a cell may outlive its launcher by a few seconds
+                    sweep_temporaries(path, deep=True)
             yield
+
+    def clear(self) -> None:
+        """Forget the plan and every cell, to train anew; other files stay.
+
+        Raises:
+            StoreError: if the disk refuses.
+        """
+        if (self.path / "plan.json").exists():  # never empty a folder that is no run's
+            with disk_errors(self.path):
+                shutil.rmtree(self.path / "cells", ignore_errors=True)
+                (self.path / "plan.json").unlink()
 
     def write_plan(self, plan: Plan) -> None:
         """Write `plan.json` and a `cell.json` for each cell.
 
         Raises:
+            DataError: if the dataset is not what this folder's plan saw.
             StoreError: if the folder holds another plan.
         """
         if (self.path / "plan.json").exists():
@@ -57,19 +83,16 @@ class RunFolder:
             raise StoreError(
                 f"{self.path} is no run folder (it has no plan.json); `cnnbench run` makes one"
             )
+        data = path.read_bytes()
+        require_version(path, data, VERSION)
         try:
-            plan = Plan.model_validate_json(path.read_bytes())
+            return Plan.model_validate_json(data)
         except ValidationError as error:
             first = error.errors()[0]
             raise StoreError(
-                f"{path} is damaged or of another version: "
-                f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+                f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}; "
+                "train anew with --fresh, or choose another folder with --out"
             ) from None
-        if plan.version != VERSION:
-            raise StoreError(
-                f"{path} is of version {plan.version}, this cnnbench reads version {VERSION}"
-            )
-        return plan
 
     def cell(self, cell: Cell) -> CellFolder:
         """Return the folder of one cell."""
@@ -101,20 +124,15 @@ class RunFolder:
 def _refuse_another(folder: Path, old: Plan, new: Plan) -> None:
     if old.digest == new.digest:
         return
-    changes = []
-    if old.dataset.fingerprint != new.dataset.fingerprint:
-        changes.append(
-            f"the dataset changed ({old.dataset.name} {old.dataset.images}, fingerprint "
-            f"{old.dataset.fingerprint[:8]}, now {new.dataset.name} {new.dataset.images}, "
-            f"{new.dataset.fingerprint[:8]})"
+    before, after = old.dataset, new.dataset
+    if before.name == after.name and before.fingerprint != after.fingerprint:
+        raise DataError(
+            f"the dataset {after.name!r} changed since {folder} was begun: it had "
+            f"{before.images} images (fingerprint {before.fingerprint[:8]}), now {after.images} "
+            f"({after.fingerprint[:8]}); bring the images back, choose another --out, or train "
+            "anew with --fresh"
         )
-    if len(old.cells) != len(new.cells):
-        changes.append(f"it has {len(old.cells)} cells, not {len(new.cells)}")
-    for before, after in zip(old.cells, new.cells, strict=False):
-        a, b = before.model_dump(mode="json"), after.model_dump(mode="json")
-        changes += [f"{key}: {a[key]} -> {b[key]}" for key in a if a[key] != b[key]][:3]
-        break
     raise StoreError(
-        f"{folder} holds another run: {'; '.join(changes)}. "
+        f"{folder} holds another run: {'; '.join(differences(old, new))}. "
         "Choose another --out, or --fresh to train anew"
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnnbench.data.errors import DataError
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.events import Finished, Stepped
@@ -65,13 +66,13 @@ def test_the_same_plan_may_be_written_again(tmp_path):
 
 def test_another_plan_is_refused_with_the_difference(tmp_path):
     run, _, _ = a_run(tmp_path)
-    with pytest.raises(StoreError, match=r"budget: .*120.* -> .*180"):
+    with pytest.raises(StoreError, match=r"budget\.limit: 120.* -> 180"):
         run.write_plan(a_plan(budget="3m"))
 
 
 def test_a_changed_dataset_is_refused(tmp_path):
     run, _, _ = a_run(tmp_path)
-    with pytest.raises(StoreError, match="the dataset changed"):
+    with pytest.raises(DataError, match=r"dataset 'fruits' changed .*train anew"):
         run.write_plan(a_plan(fingerprint="e"))
 
 
@@ -80,7 +81,7 @@ def test_a_folder_without_a_plan_says_so(tmp_path):
         RunFolder(tmp_path).plan()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 99}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 99}', '{"version": 0}'])
 def test_a_damaged_plan_is_named(tmp_path, text):
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(StoreError, match=r"plan\.json is"):
@@ -99,9 +100,45 @@ def test_events_come_back_and_a_torn_one_is_the_end(tmp_path):
 def test_a_rewound_log_forgets_what_came_after_the_checkpoint(tmp_path):
     _, _, cell = a_run(tmp_path)
     for steps in (1, 2, 3):
+        if steps == 3:
+            cell.save_checkpoint({"weight": 1}, steps=2)
         cell.append(stepped(steps))
-    cell.rewind(2)
+    cell.append(stepped(3))
+    found = cell.load_checkpoint()
+    assert found is not None
+    cell.rewind(found.log_bytes)
     assert [event.spent.steps for event in cell.events()] == [1, 2]
+
+
+def test_a_reader_sees_each_new_event_once(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    tail = cell.tail()
+    assert tail.read() == []
+    cell.append(stepped(1))
+    cell.append(stepped(2))
+    assert [event.spent.steps for event in tail.read()] == [1, 2]
+    assert tail.read() == []
+    cell.append(stepped(3))
+    assert [event.spent.steps for event in tail.read()] == [3]
+    cell.rewind(0)
+    cell.append(stepped(1))
+    assert [event.spent.steps for event in tail.read()] == [1]
+
+
+def test_fresh_forgets_the_plan_and_the_cells_and_nothing_else(tmp_path):
+    run, _, cell = a_run(tmp_path)
+    cell.append(stepped(1))
+    run.write_text("notes.txt", "mine")
+    run.clear()
+    run.write_plan(a_plan(budget="3m"))
+    assert not cell.path.exists()
+    assert (run.path / "notes.txt").read_text() == "mine"
+
+
+def test_fresh_never_empties_a_folder_that_is_no_run(tmp_path):
+    (tmp_path / "cells").mkdir()
+    RunFolder(tmp_path).clear()
+    assert (tmp_path / "cells").exists()
 
 
 def test_a_cell_that_never_began_is_planned(tmp_path):
@@ -139,6 +176,20 @@ def test_a_failed_cell_is_not_final(tmp_path):
     _, _, cell = a_run(tmp_path)
     cell.write_result(cell.result().model_copy(update={"status": "oom"}))
     assert not cell.is_final()
+
+
+def test_a_result_of_a_newer_version_says_so(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    (cell.path / "result.json").write_text('{"version": 99, "new": true}')
+    with pytest.raises(StoreError, match=r"version 99.*update cnnbench"):
+        cell.result()
+
+
+def test_damaged_predictions_are_named(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    (cell.path / "predictions.npz").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(StoreError, match=r"predictions\.npz is damaged"):
+        cell.predictions()
 
 
 def test_a_damaged_result_is_named(tmp_path):
