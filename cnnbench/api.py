@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -142,8 +143,6 @@ def execute(
         DataError: if an image cannot be read.
         Stopped: if a signal asked for it.
     """
-    from cnnbench.report.pages import write_report
-
     store = RunFolder(folder)
     with store.lock(), signals() as asked:
         if fresh:
@@ -152,6 +151,7 @@ def execute(
         require_room(folder, REPORT_BYTES)
         if not all(store.cell(cell).is_final() for cell in plan.cells):
             _decode(plan, dataset, on_decode, asked)
+        early = threading.Thread(target=_draw_early, args=(store,), daemon=True)
         try:
             for update in run_cells(
                 plan,
@@ -160,13 +160,15 @@ def execute(
                 fail_fast=fail_fast,
                 hung_after_seconds=hung_after_seconds,
             ):
+                if early.ident is None and update.result.status == "running":
+                    early.start()
                 on_update(update)
         except BaseException as error:
             if not (isinstance(error, Stopped) and error.at_once):
                 with contextlib.suppress(StoreError):  # what went wrong first is what is told
-                    write_report(store)
+                    _draw(store, early)
             raise
-        write_report(store)
+        _draw(store, early)
     return folder
 
 
@@ -181,6 +183,25 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     from cnnbench.report.tables import rows
 
     return pd.json_normalize([row.model_dump(mode="json") for row in rows(RunFolder(folder))])
+
+
+def _draw_early(store: RunFolder) -> None:
+    """Draw the page of what is planned while the first cell's process is still starting.
+
+    Loading the plotting library takes seconds; who stops a run should not have to wait for it.
+    """
+    from cnnbench.report.pages import write_report
+
+    with contextlib.suppress(StoreError):  # the report at the end meets it again, and says so
+        write_report(store)
+
+
+def _draw(store: RunFolder, early: threading.Thread) -> None:
+    from cnnbench.report.pages import write_report
+
+    if early.ident is not None:
+        early.join()
+    write_report(store)
 
 
 def _decode(plan: Plan, dataset: Dataset, on_decode: OnDecode, asked: Asked) -> None:

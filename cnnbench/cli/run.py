@@ -160,7 +160,9 @@ def cell(
     from cnnbench.serve import serve_cell
     from cnnbench.store import RunFolder
 
-    return serve_cell(RunFolder(run), id, started=STARTED, launched=launched)
+    code = serve_cell(RunFolder(run), id, started=STARTED, launched=launched)
+    # All is on disk; taking torch down politely costs a second that a stopped user would wait.
+    os._exit(code)
 
 
 def _console() -> Console:
