@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING
 from cnnbench.data.cache import decoded
 from cnnbench.data.dataset import Dataset
 from cnnbench.engine.energy import NoCounter, energy_counter
-from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
+from cnnbench.engine.hardware import (
+    Hardware,
+    choose_device,
+    choose_precision,
+    detect,
+    machine_line,
+)
 from cnnbench.launch import HUNG_AFTER_SECONDS, Asked, CellUpdate, Stopped, run_cells, signals
+from cnnbench.measuring.calibration import settle
 from cnnbench.plan import PlanError, Wishes, default_folder, make_plan, open_for_cell
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan, stored_size
@@ -98,7 +105,7 @@ def prepare(
             energy_counter(chosen)
         except NoCounter as error:
             raise PlanError(f"a budget in joules needs a counter: {error}") from None
-    return plan, opened
+    return _calibrated(plan, chosen, hardware) if precision == "auto" else plan, opened
 
 
 def tuned_plan(
@@ -170,6 +177,17 @@ def execute(
             raise
         _draw(store, early)
     return folder
+
+
+def _calibrated(plan: Plan, device: str, hardware: Hardware) -> Plan:
+    """Put what was measured of this machine in place of what its flags promise.
+
+    It comes after every check: a command that makes no plan should not wait for a trial.
+    """
+    choice = settle("auto", device=device, hardware=hardware)
+    cells = [cell.model_copy(update={"precision": choice.precision}) for cell in plan.cells]
+    machine = {**plan.machine, "threads": choice.threads, "precision_why": choice.why}
+    return plan.model_copy(update={"cells": tuple(cells), "machine": machine})
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:

@@ -10,8 +10,8 @@ import sys
 import threading
 from dataclasses import dataclass, field
 
-from cnnbench.schema.cell import Cell
-from cnnbench.store import BusyError, RunFolder, StoreError
+from cnnbench.schema.cell import Plan
+from cnnbench.store import BusyError, CellFolder, RunFolder, StoreError
 
 EXIT_DATA, EXIT_DISK, EXIT_BUSY, EXIT_STOPPED = 3, 4, 5, 128 + signal.SIGTERM
 CHECKPOINT_VARIABLE = "CNNBENCH_CHECKPOINT_SECONDS"
@@ -54,25 +54,23 @@ def serve_cell(run: RunFolder, cell_id: str, *, started: float, launched: bool) 
     cell = next((cell for cell in plan.cells if cell.id == cell_id), None)
     if cell is None:
         raise StoreError(f"{run.path} has no cell {cell_id!r}")
-    machine_line = str(plan.machine.get("line") or "")
-    return _serve(run, cell, stop, started=started, machine_line=machine_line)
+    return _serve(run.cell(cell), stop, plan, started=started)
 
 
-def _serve(run: RunFolder, cell: Cell, stop: _Stop, *, started: float, machine_line: str) -> int:
+def _serve(folder: CellFolder, stop: _Stop, plan: Plan, *, started: float) -> int:
     from cnnbench.data.errors import DataError
-    from cnnbench.runner import Interrupted, run_cell
+    from cnnbench.runner import Interrupted, Setting, run_cell
 
-    folder = run.cell(cell)
+    setting = Setting(
+        stop_asked=stop.poll,
+        started=started,
+        machine_line=str(plan.machine.get("line") or ""),
+        threads=int(plan.machine.get("threads") or 0) or None,
+        checkpoint_seconds=_checkpoint_seconds(),
+    )
     try:
         with folder.lock():
-            result = run_cell(
-                cell,
-                folder,
-                stop_asked=stop.poll,
-                started=started,
-                machine_line=machine_line,
-                checkpoint_seconds=_checkpoint_seconds(),
-            )
+            result = run_cell(folder.cell, folder, setting)
     except Interrupted:
         return EXIT_STOPPED
     except DataError as error:

@@ -7,7 +7,7 @@ import sys
 import traceback
 
 # Each file enters its verbs into the application; the order is the order of `--help`.
-from cnnbench.cli import grids, images, networks, results, run  # noqa: F401
+from cnnbench.cli import grids, images, machine, networks, results, run  # noqa: F401
 from cnnbench.cli.app import app
 
 

@@ -46,14 +46,21 @@ class Machine:
         return peak if sys.platform == "darwin" else peak * 1024
 
 
-def prepare(device: str, precision: Precision, *, memory_bytes: int | None = None) -> Machine:
-    """Set up this process for training; nothing here changes a result.
+def prepare(
+    device: str,
+    precision: Precision,
+    *,
+    threads: int | None = None,
+    memory_bytes: int | None = None,
+) -> Machine:
+    """Set up this process for training; `threads` is a measured number, None is every core.
 
-    `memory_bytes` caps what a GPU may hold: past it torch raises its out-of-memory error. A CPU
-    has no such cap; there only the plan keeps to it.
+    Nothing here changes a result but the number of threads, which decides in which order sums are
+    added up: it is recorded with the plan. `memory_bytes` caps what a GPU may hold: past it torch
+    raises its out-of-memory error. A CPU has no such cap; there only the plan keeps to it.
     """
     keep_freed_pages()
-    torch.set_num_threads(detect().cores)
+    torch.set_num_threads(threads or detect().cores)
     # Denormals appear when activations die out, and are a hundred times slower on a CPU.
     torch.set_flush_denormal(True)
     if device == "cuda":

@@ -6,6 +6,7 @@ command line's own entry; the trial may kill that child at any moment.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -33,10 +34,8 @@ class Child:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal; a child that has ended already does not mind."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
-        except ProcessLookupError:
-            pass
 
     def wait(self) -> int:
         """Return the exit code, or minus the signal."""
@@ -138,10 +137,10 @@ def _instrument() -> None:
 
 
 def _bear_witness(path: Path) -> None:
-    from cnnbench import runner
     from cnnbench.engine import train
+    from cnnbench.runner import running
 
-    write_success, step = runner._write_success, train._step
+    write_success, step = running.write_success, train._step
     longest = 0.0
 
     def timed(run: Any, size: int) -> float:
@@ -151,14 +150,14 @@ def _bear_witness(path: Path) -> None:
         longest = max(longest, run.job.clock.charged - before)
         return value
 
-    def witnessed(folder: Any, job: Any, *rest: Any) -> Any:
+    def witnessed(job: Any, ended: Any) -> Any:
         digest = hashlib.sha256()
-        for name, value in job.model.state_dict().items():
+        for name, value in ended.training.model.state_dict().items():
             digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
         path.write_text(json.dumps({"sha256": digest.hexdigest(), "longest_step": longest}))
-        return write_success(folder, job, *rest)
+        return write_success(job, ended)
 
-    runner._write_success, train._step = witnessed, timed  # type: ignore[assignment]
+    running.write_success, train._step = witnessed, timed  # type: ignore[assignment]
 
 
 def _set_clock_back(seconds: float) -> None:
@@ -170,8 +169,8 @@ def _set_clock_back(seconds: float) -> None:
 def _inject(what: str) -> None:
     import torch
 
-    from cnnbench import runner
     from cnnbench.engine import train
+    from cnnbench.runner import inputs, running
 
     def fail(*_: Any, **__: Any) -> Any:
         if what.startswith("oom"):
@@ -181,11 +180,11 @@ def _inject(what: str) -> None:
         raise RuntimeError(f"injected while {what}")
 
     where: dict[str, tuple[Any, str]] = {
-        "build": (runner, "_prepare"),
+        "build": (running, "prepare"),
         "train": (train, "_losses"),
         "oom": (train, "_losses"),
         "hang": (train, "_step"),
-        "eval": (runner, "evaluate"),
+        "eval": (inputs, "evaluate"),
     }
     setattr(*where[what], fail)
 

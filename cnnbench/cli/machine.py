@@ -1,0 +1,84 @@
+"""The verbs about this machine: `profile`, `doctor`, and the hidden ones that they start."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cnnbench.cli.app import STARTED, Json, app
+from cnnbench.cli.options import listed
+
+
+@app.command()
+def profile(
+    models: Annotated[str, typer.Argument(help="Names with commas between.")],
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 16]")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Pixels.  [default: the paper's]")] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    seconds: Annotated[float, typer.Option(help="Measure each model at least this long.")] = 5.0,
+    dataset: Annotated[
+        str | None, typer.Option(help="How long would a run on it take?  [fruits, with --budget]")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="How long would a run take?  [2m, with --dataset]")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds that run has.")] = 1,
+    as_json: Json = False,
+) -> int:
+    """Measure images/s, memory and where the time goes; say how long a run would take here."""
+    from cnnbench import api
+    from cnnbench.listing.machine import show_profiled
+    from cnnbench.measuring.profiling import profile as measure
+    from cnnbench.plan import Wishes
+
+    wishes = Wishes(
+        models=listed(models),
+        dataset=dataset or "fruits",
+        budget=budget,
+        batch_sizes=() if batch_size is None else (batch_size,),
+        image_size=image_size,
+        seeds=range(seeds),
+    )
+    plan = None
+    if dataset is not None or budget is not None:
+        plan, _ = api.prepare(wishes, device=device, precision=precision, argv=())
+    found = measure(
+        wishes, device=device, precision=precision, seconds=seconds, plan=plan, on_start=_announce
+    )
+    show_profiled(found, as_json=as_json)
+    return 1 if found.failed else 0
+
+
+@app.command("profile-one", hidden=True)
+def profile_one(job: Annotated[str, typer.Option(help="A ProfileJob as JSON.")]) -> int:
+    """Profile one network in this process; `cnnbench profile` starts one of these for each."""
+    from cnnbench.measuring.apart import serve_profile
+
+    return serve_profile(job, started=STARTED)
+
+
+@app.command("calibrate", hidden=True)
+def calibrate() -> int:
+    """Measure in this process which settings are fast here; `--precision auto` asks for it."""
+    from cnnbench.measuring.trial import serve_trial
+
+    return serve_trial()
+
+
+@app.command()
+def doctor(as_json: Json = False) -> int:
+    """Say what this machine can do and what will go wrong on it, with a way out of each."""
+    from cnnbench.listing.machine import show_findings
+    from cnnbench.measuring.doctor import examine
+
+    findings = examine()
+    show_findings(findings, as_json=as_json)
+    return 1 if any(finding.level == "error" for finding in findings) else 0
+
+
+def _announce(model: str) -> None:
+    import sys
+
+    print(f"profiling {model} ...", file=sys.stderr)
