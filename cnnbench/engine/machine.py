@@ -15,7 +15,8 @@ import torch
 from cnnbench.engine.hardware import detect
 from cnnbench.schema.cell import Precision
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+_LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more on 64 bits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,12 +76,18 @@ def keep_freed_pages() -> bool:
     """Keep glibc from handing freed pages back to the kernel; tell whether it was done.
 
     A training step frees and asks for the same hundreds of megabytes again and again, and each
-    page that comes back has to be cleared first.
+    page that comes back has to be cleared first. Blocks of 32 MiB and more still get a mapping of
+    their own: in one heap with the small ones they fragment it, and a long run of VGG-11 held
+    twice the memory that it needed. `benchmarks/allocator.py` measures the settings.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt: Callable[[int, int], int] = ctypes.CDLL(None).mallopt
-    wishes = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 64 * 2**20))
+    wishes = (
+        (_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD),
+        (_M_TRIM_THRESHOLD, 2**31 - 1),
+        (_M_TOP_PAD, 64 * 2**20),
+    )
     granted = [mallopt(option, value) for option, value in wishes]
     return all(granted)
 
