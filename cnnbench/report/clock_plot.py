@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnnbench.schema.result import Row
 
 # Charged time is dark, time that is only published is pale.
-_BUCKETS: tuple[tuple[str, str, Callable[[Row], float]], ...] = (
+BUCKETS: tuple[tuple[str, str, Callable[[Row], float]], ...] = (
     ("training (charged)", "#2f4b6b", lambda row: row.seconds.train - row.seconds.data_wait),
     ("waiting for data (charged)", "#8aa9c9", lambda row: row.seconds.data_wait),
     ("evaluation", "#e3c58b", lambda row: row.seconds.eval),
@@ -79,7 +79,7 @@ def _clock(table: Sequence[Row], names: Mapping[str, str]) -> Figure:
 
 def _bars(axes: Axes, table: Sequence[Row]) -> None:
     start = [0.0] * len(table)
-    for name, colour, seconds_of in _BUCKETS:
+    for name, colour, seconds_of in BUCKETS:
         widths = [max(0.0, seconds_of(row)) for row in table]
         axes.barh(
             range(len(table)),

@@ -24,6 +24,7 @@ class Curve:
     `top1` is a share in [0, 1]; `train_loss` is the mean since the evaluation before.
     """
 
+    cell: str
     label: str
     seed: int
     split: str
@@ -31,6 +32,7 @@ class Curve:
     epochs: Floats
     seconds: Floats
     images: Floats
+    flops: Floats
     correct: Floats
     total: Floats
     top1: Floats
@@ -46,14 +48,14 @@ def curves(run: RunFolder, names: Mapping[str, str]) -> list[Curve]:
     plan = run.plan()
     split = plan.dataset.curve_split
     found = (
-        curve(run.events(cell), label=names[cell.id], seed=cell.seed, split=split)
+        curve(run.events(cell), cell=cell.id, label=names[cell.id], seed=cell.seed, split=split)
         for cell in plan.cells
         if cell.id in names
     )
     return [one for one in found if len(one.top1)]
 
 
-def curve(events: Iterable[Event], *, label: str, seed: int, split: str) -> Curve:
+def curve(events: Iterable[Event], *, cell: str, label: str, seed: int, split: str) -> Curve:
     """Reduce one cell's events to its evaluations on a split."""
     kinds: set[str] = set()
     points: list[Evaluated] = []
@@ -62,6 +64,7 @@ def curve(events: Iterable[Event], *, label: str, seed: int, split: str) -> Curv
         if isinstance(event, Evaluated) and event.split == split:
             points.append(event)
     return Curve(
+        cell=cell,
         label=label,
         seed=seed,
         split=split,
@@ -69,6 +72,7 @@ def curve(events: Iterable[Event], *, label: str, seed: int, split: str) -> Curv
         epochs=_array(point.spent.epochs for point in points),
         seconds=_array(point.spent.seconds for point in points),
         images=_array(point.spent.images for point in points),
+        flops=_array(point.spent.flops for point in points),
         correct=_array(point.correct for point in points),
         total=_array(point.images for point in points),
         top1=_array(point.top1 for point in points),

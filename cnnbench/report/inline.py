@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from cnnbench.report.style import GRID, INK, MUTED, PAPER
+from cnnbench.report.style import COLOURS, GRID, INK, MUTED, PAPER
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
-_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"}
+_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"} | {
+    colour.lower(): f"--line-{index}" for index, colour in enumerate(COLOURS)
+}
 _COLOURS = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 
 

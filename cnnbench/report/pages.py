@@ -5,28 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnbench.report import conditions
 from cnnbench.report.accuracy_plot import accuracy_picture
 from cnnbench.report.article import article_intro, article_sentences, article_table
+from cnnbench.report.classes import confusions
 from cnnbench.report.clock_plot import clock_picture
 from cnnbench.report.compare import MOST_COMPARED, Comparison, compare, labels
 from cnnbench.report.curve_plot import curves_picture
 from cnnbench.report.curves import Curve, curves
 from cnnbench.report.departures import departures
-from cnnbench.report.escape import escape_markdown, visible
 from cnnbench.report.headline import finding
-from cnnbench.report.inline import inline_svg
+from cnnbench.report.html import Extras, extras
 from cnnbench.report.notices import notices
 from cnnbench.report.proof import comparison_notes, pair_sentence
+from cnnbench.report.rendering import render_html, render_markdown, templates
 from cnnbench.report.sections import Section, comparison_json, sections_of
 from cnnbench.report.style import Picture, looks
 from cnnbench.report.tables import (
     Table,
-    as_markdown,
     clock_table,
     result_table,
     rows,
@@ -38,8 +37,6 @@ from cnnbench.report.wording import percent
 from cnnbench.schema.budget import Currency
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
-
     from cnnbench.schema.cell import Plan
     from cnnbench.schema.result import Row
     from cnnbench.store import RunFolder
@@ -72,6 +69,8 @@ class Page:
     environment: list[tuple[str, str]]
     pictures: dict[str, Picture]
     sections: list[Section]
+    extras: Extras
+    gallery: tuple[Any, ...] = ()
 
 
 def write_report(run: RunFolder) -> Path:
@@ -84,13 +83,24 @@ def write_report(run: RunFolder) -> Path:
     write_results(run, table)
     comparison = compare(run, table)
     drawn = _drawn(table, labels(plan), comparison)
-    pictures = draw_pictures(comparison, table, drawn, curves(run, drawn))
+    lines, look = curves(run, drawn), looks(list(drawn.values()))
+    pictures = draw_pictures(comparison, table, drawn, lines)
     sections = sections_of(plan, table, comparison)
     for picture in [*pictures, *(one.picture for one in sections if one.picture)]:
         run.write_text(f"figures/{picture.name}.svg", picture.svg)
         run.write_bytes(f"figures/{picture.name}.png", picture.png)
     run.write_text("comparison.json", comparison_json(plan, comparison))
-    page = describe(plan, table, comparison, pictures, sections)
+    own = extras(
+        comparison,
+        table,
+        labels(plan),
+        look,
+        lines,
+        confusions(run, comparison),
+        classes=plan.dataset.classes,
+        axis=plan.cells[0].budget.currency.value,
+    )
+    page = describe(plan, table, comparison, pictures, sections, own)
     run.write_text("report.html", render_html(page))
     return run.write_text("report.md", render_markdown(page))
 
@@ -148,6 +158,7 @@ def describe(
     comparison: Comparison,
     pictures: Sequence[Picture],
     sections: Sequence[Section],
+    own: Extras,
 ) -> Page:
     """Put into words everything the pages say."""
     names, letters = labels(plan), comparison.letter
@@ -174,6 +185,7 @@ def describe(
         environment=conditions.environment(plan),
         pictures={picture.name: picture for picture in pictures},
         sections=list(sections),
+        extras=own,
     )
 
 
@@ -213,63 +225,5 @@ def images_table(plan: Plan, table: Sequence[Row]) -> Table | None:
 
 def budget_rules() -> list[str]:
     """Return the rules that every run follows, from the one file that holds them."""
-    lines = _templates().joinpath("budget_rules.md").read_text("utf-8").splitlines()
+    lines = templates().joinpath("budget_rules.md").read_text("utf-8").splitlines()
     return [re.sub(r"^\d+\. ", "", line) for line in lines if line]
-
-
-# -- rendering ------------------------------------------------------------------------------------
-
-
-class _Markdown(str):
-    """Text that is Markdown already and is not escaped again."""
-
-    __slots__ = ()
-
-
-def render_markdown(page: Page) -> str:
-    """Return the page in GitHub's Markdown; whatever a template prints is escaped by default."""
-    environment = _environment(autoescape=False, finalize=_escape_unless_markdown)
-    environment.filters["table"] = lambda table: _Markdown(as_markdown(table))
-    environment.filters["fenced"] = _fenced
-    return environment.get_template("report.md.jinja").render(page=page)
-
-
-def _escape_unless_markdown(value: object) -> str:
-    return value if isinstance(value, _Markdown) else escape_markdown(str(value))
-
-
-def _fenced(lines: Sequence[str]) -> _Markdown:
-    text = "\n".join(lines)
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return _Markdown(f"{fence}console\n{text}\n{fence}")
-
-
-def render_html(page: Page) -> str:
-    """Return the page as one HTML file that loads nothing and runs no script."""
-    environment = _environment(autoescape=True, finalize=None)
-    environment.filters["inline"] = inline_svg
-    environment.filters["visible"] = visible
-    return environment.get_template("report.html.jinja").render(page=page)
-
-
-def _environment(*, autoescape: bool, finalize: Any) -> Environment:
-    from jinja2 import DictLoader, Environment, StrictUndefined
-
-    sources = {
-        file.name: file.read_text("utf-8")
-        for file in _templates().iterdir()
-        if file.name.endswith(".jinja")
-    }
-    return Environment(
-        loader=DictLoader(sources),
-        autoescape=autoescape,
-        finalize=finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _templates() -> Any:
-    return resources.files("cnnbench.report").joinpath("templates")

@@ -25,7 +25,9 @@ WIDTH: Final = 9.0  # inches: 864 pixels, about the width of a page on GitHub
 LABEL_LIMIT: Final = 20  # characters of a name beside a line; the panels are small
 # Okabe and Ito (2008), chosen so that colour-blind readers tell them apart; yellow is left out
 # because it cannot be seen on white.
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#595959")
+COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#595959")
+# On a dark page the same hues are lighter, so that they are seen as well as on white.
+DARK_COLOURS: Final = ("#56a8e0", "#ef8236", "#2fc48f", "#e29cc4", "#f0b429", "#8fd0f5", "#a5a5a5")
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 _DASHES: Final[tuple[tuple[float, tuple[float, ...]], ...]] = (
     (0, ()),
@@ -74,6 +76,11 @@ class Look:
     marker: str
     dash: tuple[float, tuple[float, ...]]
 
+    @property
+    def variable(self) -> str:
+        """The name of the page's CSS variable that holds this colour for light and for dark."""
+        return f"--line-{COLOURS.index(self.colour)}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
@@ -90,9 +97,9 @@ def looks(labels: Sequence[str]) -> dict[str, Look]:
     distinct = list(dict.fromkeys(labels))
     return {
         label: Look(
-            colour=_COLOURS[index % len(_COLOURS)],
+            colour=COLOURS[index % len(COLOURS)],
             marker=_MARKERS[index % len(_MARKERS)],
-            dash=_DASHES[(index // len(_COLOURS)) % len(_DASHES)],
+            dash=_DASHES[(index // len(COLOURS)) % len(_DASHES)],
         )
         for index, label in enumerate(distinct)
     }

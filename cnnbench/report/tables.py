@@ -32,11 +32,15 @@ VERSION = 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """A table of plain text, escaped only when it is written; `align` has l or r a column."""
+    """A table of plain text, escaped only when it is written; `align` has l or r a column.
+
+    `cells` names the cell that each row tells of, where it tells of one, for links between tables.
+    """
 
     header: tuple[str, ...]
     align: str
     rows: tuple[tuple[str, ...], ...]
+    cells: tuple[str, ...] = ()
 
 
 # -- rows -----------------------------------------------------------------------------------------
@@ -153,8 +157,8 @@ def result_table(
     columns += [("tie", "l")] if letters else []
     columns += [(name, "r") for name in _RESULT_COLUMNS[3:]]
     columns += [("status", "l")] if unfinished else []
-    lines = []
-    for row in ranked(table, names=names):
+    lines, order = [], ranked(table, names=names)
+    for row in order:
         line = [_name(row, names)]
         line += [str(row.seed)] if several_seeds else []
         measured = _result_line(row)
@@ -164,7 +168,8 @@ def result_table(
         line += [status_text(row)] if unfinished else []
         lines.append(tuple(line))
     header, align = zip(*columns, strict=True)
-    return Table(header=header, align="".join(align), rows=tuple(lines))
+    cells = tuple(row.cell for row in order)
+    return Table(header=header, align="".join(align), rows=tuple(lines), cells=cells)
 
 
 _RESULT_COLUMNS = (
@@ -216,7 +221,8 @@ def clock_table(table: Sequence[Row], *, names: Mapping[str, str] | None = None)
         label = f"{name}, seed {row.seed}" if several_seeds else name
         lines.append((label, *_budget_line(row), *_clock_line(row)))
     header = ("model", "budget", "used", "off by", *_CLOCK_COLUMNS)
-    return Table(header=header, align="l" + "r" * (len(header) - 1), rows=tuple(lines))
+    align, cells = "l" + "r" * (len(header) - 1), tuple(row.cell for row in table)
+    return Table(header=header, align=align, rows=tuple(lines), cells=cells)
 
 
 _CLOCK_COLUMNS = (
