@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnnbench.report import conditions
 from cnnbench.report.accuracy_plot import accuracy_picture
@@ -17,6 +17,7 @@ from cnnbench.report.compare import MOST_COMPARED, Comparison, compare, labels
 from cnnbench.report.curve_plot import curves_picture
 from cnnbench.report.curves import Curve, curves
 from cnnbench.report.departures import departures
+from cnnbench.report.gallery import Exhibition, exhibition
 from cnnbench.report.headline import finding
 from cnnbench.report.html import Extras, extras
 from cnnbench.report.notices import notices
@@ -70,7 +71,7 @@ class Page:
     pictures: dict[str, Picture]
     sections: list[Section]
     extras: Extras
-    gallery: tuple[Any, ...] = ()
+    gallery: Exhibition | None
 
 
 def write_report(run: RunFolder) -> Path:
@@ -100,7 +101,8 @@ def write_report(run: RunFolder) -> Path:
         classes=plan.dataset.classes,
         axis=plan.cells[0].budget.currency.value,
     )
-    page = describe(plan, table, comparison, pictures, sections, own)
+    gallery = exhibition(run, comparison)
+    page = describe(plan, table, comparison, pictures, sections, own, gallery)
     run.write_text("report.html", render_html(page))
     return run.write_text("report.md", render_markdown(page))
 
@@ -159,6 +161,7 @@ def describe(
     pictures: Sequence[Picture],
     sections: Sequence[Section],
     own: Extras,
+    gallery: Exhibition | None,
 ) -> Page:
     """Put into words everything the pages say."""
     names, letters = labels(plan), comparison.letter
@@ -186,6 +189,7 @@ def describe(
         pictures={picture.name: picture for picture in pictures},
         sections=list(sections),
         extras=own,
+        gallery=gallery,
     )
 
 

@@ -18,9 +18,11 @@ from cnnbench.data.statistics import channel_statistics, colour_directions, mean
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.evaluate import Evaluation, evaluate
 from cnnbench.engine.flops import training_flops_per_image
+from cnnbench.engine.look import Ints
 from cnnbench.engine.starting import standardise_outputs
 from cnnbench.engine.state import Training
 from cnnbench.plan import open_for_cell
+from cnnbench.runner.looking import View
 from cnnbench.runner.setting import Job
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, stored_size
@@ -156,6 +158,32 @@ def evaluate_split(
         for view in range(views)
     ]
     return evaluate(model, [_beating(each, job.folder) for each in batches], job.machine)
+
+
+def view_of(job: Job, data: Inputs, split: str, *, macs: int) -> View:
+    """Return what the gallery of a finished cell looks at: its training images and one split."""
+
+    def feed(part: Decoded, places: Ints) -> Iterator[Batch]:
+        return _beating(
+            evaluation_batches(
+                part.images[places],
+                part.labels[places],
+                EVALUATION_BATCH,
+                image_size=job.cell.image_size,
+                mean=data.mean,
+                std=data.std,
+                device=job.machine.device,
+            ),
+            job.folder,
+        )
+
+    return View(
+        train=data.splits["train"],
+        test=data.splits[split],
+        feed=feed,
+        machine=job.machine,
+        macs=macs,
+    )
 
 
 def _beating(batches: Iterable[Batch], folder: CellFolder) -> Iterator[Batch]:

@@ -12,7 +12,8 @@ from cnnbench.engine.canary import canary_gflops
 from cnnbench.engine.clock import Clock
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import CheckpointDue, Scored, evaluated, train
-from cnnbench.runner.inputs import Inputs, evaluate_split, open_inputs, prepare
+from cnnbench.runner.inputs import Inputs, evaluate_split, open_inputs, prepare, view_of
+from cnnbench.runner.looking import keep_gallery
 from cnnbench.runner.outcome import Ended, reason_of, write_failure, write_success
 from cnnbench.runner.setting import Job, Setting
 from cnnbench.schema.cell import Cell
@@ -87,7 +88,14 @@ def _train_cell(job: Job) -> Result:
                 notice=checkpoint.notice if checkpoint else "",
                 canary=canary,
             )
-            return write_success(job, ended)
+            result = write_success(job, ended)
+            keep_gallery(
+                folder,
+                training.model,
+                last.evaluation,
+                view_of(job, data, last.event.split, macs=training.macs),
+            )
+            return result
     raise AssertionError("the loop ended without saying how")
 
 

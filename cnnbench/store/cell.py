@@ -31,6 +31,7 @@ from cnnbench.store.files import (
     sync_file,
     write_whole,
 )
+from cnnbench.store.gallery import Gallery, read_gallery, write_gallery
 from cnnbench.store.locks import is_locked, locked
 from cnnbench.store.tail import EventTail, parse_events
 
@@ -187,6 +188,16 @@ class CellFolder:
                 f"{path} is damaged; delete the result.json beside it to train the cell again"
             ) from None
         return Predictions(labels=labels, logits=logits, names=tuple(names))
+
+    # -- pictures -------------------------------------------------------------------------------
+
+    def write_gallery(self, gallery: Gallery) -> None:
+        """Write `gallery.npz`, the pictures of what the network sees."""
+        write_gallery(self.path / "gallery.npz", gallery)
+
+    def gallery(self) -> Gallery | None:
+        """Return the pictures of a cell, or None where there are none that can be read."""
+        return read_gallery(self.path / "gallery.npz")
 
     # -- checkpoints ----------------------------------------------------------------------------
 
