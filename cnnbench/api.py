@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ from cnnbench.tuning import trial_plan, tuned_rates, with_rates
 if TYPE_CHECKING:
     import pandas as pd
 
+PARTIAL_REPORT_SECONDS = 60.0  # a report is drawn between cells no more often than this
 OnUpdate = Callable[[CellUpdate], None]
 OnDecode = Callable[[str, int, int], None]
 
@@ -159,6 +161,7 @@ def execute(
         if not all(store.cell(cell).is_final() for cell in plan.cells):
             _decode(plan, dataset, on_decode, asked)
         early = threading.Thread(target=_draw_early, args=(store,), daemon=True)
+        partial = _Partial(store, early)
         try:
             for update in run_cells(
                 plan,
@@ -170,6 +173,8 @@ def execute(
                 if early.ident is None and update.result.status == "running":
                     early.start()
                 on_update(update)
+                if update.cell.id != plan.cells[-1].id:
+                    partial.draw_if_due(update)
         except BaseException as error:
             if not (isinstance(error, Stopped) and error.at_once):
                 with contextlib.suppress(StoreError):  # what went wrong first is what is told
@@ -212,6 +217,28 @@ def _draw_early(store: RunFolder) -> None:
 
     with contextlib.suppress(StoreError):  # the report at the end meets it again, and says so
         write_report(store)
+
+
+class _Partial:
+    """Draws the report again after a cell that took a while, before the next one starts.
+
+    Never beside a running cell: its clock is charged, and drawing takes a core for seconds.
+    """
+
+    def __init__(self, store: RunFolder, early: threading.Thread) -> None:
+        self._store, self._early = store, early
+        self._running: str | None = None
+        self._since = time.monotonic()
+
+    def draw_if_due(self, update: CellUpdate) -> None:
+        """Note who runs; draw when it ended, unless drawing would take a large share of the run."""
+        if update.result.status == "running":
+            self._running = update.cell.id
+        elif self._running == update.cell.id:
+            self._running = None
+            if time.monotonic() - self._since > PARTIAL_REPORT_SECONDS:
+                _draw(self._store, self._early)
+                self._since = time.monotonic()
 
 
 def _draw(store: RunFolder, early: threading.Thread) -> None:

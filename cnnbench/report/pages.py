@@ -20,6 +20,7 @@ from cnnbench.report.departures import departures
 from cnnbench.report.gallery import Exhibition, exhibition
 from cnnbench.report.headline import finding
 from cnnbench.report.html import Extras, extras
+from cnnbench.report.latex import as_latex
 from cnnbench.report.notices import notices
 from cnnbench.report.proof import comparison_notes, pair_sentence
 from cnnbench.report.rendering import render_html, render_markdown, templates
@@ -33,6 +34,7 @@ from cnnbench.report.tables import (
     status_text,
     write_results,
 )
+from cnnbench.report.trade_plot import trade_picture
 from cnnbench.report.wording import names as listed
 from cnnbench.report.wording import percent
 from cnnbench.schema.budget import Currency
@@ -77,8 +79,8 @@ class Page:
 def write_report(run: RunFolder) -> Path:
     """Draw everything a finished or unfinished run has to say, and return `report.md`'s path.
 
-    Writes `results.json`, `results.csv`, `comparison.json`, `figures/`, `report.html` and
-    `report.md`. The same folder gives the same bytes.
+    Writes `results.json`, `results.csv`, `results.tex`, `comparison.json`, `figures/`,
+    `report.html` and `report.md`. The same folder gives the same bytes.
     """
     plan, table = run.plan(), rows(run)
     write_results(run, table)
@@ -103,6 +105,7 @@ def write_report(run: RunFolder) -> Path:
     )
     gallery = exhibition(run, comparison)
     page = describe(plan, table, comparison, pictures, sections, own, gallery)
+    run.write_text("results.tex", as_latex(page.table))
     run.write_text("report.html", render_html(page))
     return run.write_text("report.md", render_markdown(page))
 
@@ -143,8 +146,8 @@ def draw_pictures(
             curves_picture(lines, look, "epochs", chance=chance, alt=curves_alt),
             curves_picture(lines, look, "seconds", chance=chance, alt=curves_alt),
         ]
-    clock = clock_picture(table, names, alt=_clock_alt(table))
-    return [*pictures, clock] if clock else pictures
+    extra = (trade_picture(comparison, look), clock_picture(table, names, alt=_clock_alt(table)))
+    return [*pictures, *(picture for picture in extra if picture)]
 
 
 def _clock_alt(table: Sequence[Row]) -> str:

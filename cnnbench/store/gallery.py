@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +66,7 @@ def read_gallery(path: Path) -> Gallery | None:
     Pictures are an extra: a report is drawn without those that cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             if int(stored["version"]) != VERSION:
                 return None
             ends = np.cumsum(stored["sizes"])
@@ -84,5 +85,5 @@ def read_gallery(path: Path) -> Gallery | None:
                 near=stored["near"],
                 searched=int(stored["searched"]),
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None

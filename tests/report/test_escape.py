@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import subprocess
 import unicodedata
@@ -14,6 +15,8 @@ from markdown_it.token import Token
 from payloads import PAYLOADS
 
 from cnnbench.report.escape import csv_text, escape_markdown, shell_command, shorten, visible
+from cnnbench.report.latex import as_latex, escape_latex
+from cnnbench.report.tables import Table
 
 quick = settings(derandomize=True, deadline=None, max_examples=150)
 hostile_text = st.text(
@@ -92,3 +95,22 @@ def test_a_shell_reads_a_word_back_as_it_was(payload: str) -> None:
 def test_a_long_name_is_cut_in_the_middle() -> None:
     assert len(shorten("x" * 255)) == 28
     assert shorten("resnet18") == "resnet18"
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_latex_sees_no_command_of_a_hostile_name(payload: str) -> None:
+    escaped = escape_latex(payload)
+    commands = set(re.findall(r"\\([a-zA-Z]+)", escaped))
+    assert commands <= {
+        *("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater"),
+        *("textbar", "textquotedbl", "textasciigrave", "textquotesingle"),
+    }
+    bare = re.sub(r"\\[a-zA-Z]+\{\}|\\[{}$&#%_]|\{[\[\]-]\}", "", escaped)
+    assert not set(bare) & set("\\{}$&#%_^~<>|\"[]-`'")
+
+
+def test_a_latex_table_has_a_line_a_row_and_as_many_cells() -> None:
+    table = Table(header=("a & b", "n"), align="lr", rows=(("x_1", "2 %"), ("y", "\u2013")))
+    lines = as_latex(table).splitlines()
+    assert lines[1] == "\\begin{tabular}{lr}"
+    assert lines[3:7] == ["a \\& b & n \\\\", "\\midrule", "x\\_1 & 2 \\% \\\\", "y & -- \\\\"]
