@@ -71,7 +71,11 @@ def fetch(card: Card, *, source: str | None = None, progress: Progress | None = 
         def bring(folder: Path) -> Path:
             return _bring_archive(facts, folder, source, progress)
     else:
-        raise DataError(f"dataset {card.name!r} has nothing to fetch; it can be used as it is")
+        by_hand = "folder" in card.options
+        raise DataError(
+            f"dataset {card.name!r} has nothing to fetch; "
+            + (f"see {card.source}; then --data folder=PATH" if by_hand else "use it as it is")
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
         if not target.is_dir():

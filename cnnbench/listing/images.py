@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from cnnbench.data.cards import Card, list_cards, load_card
 from cnnbench.data.check import Finding
 from cnnbench.data.doctor import Diagnosis
+from cnnbench.data.fetch import fetched_folder
+from cnnbench.data.opening import require_card
 from cnnbench.data.tidying import Cleaned
 from cnnbench.listing.printing import print_json, print_table, say
 
@@ -41,24 +44,40 @@ def show_card(name: str, *, as_json: bool) -> None:
     Raises:
         DataError: if there is no such card.
     """
-    card = load_card(name)
+    card = require_card(name)
     if as_json:
         return print_json(_plain(card))
     say(f"{card.name}: {card.title}{' (drawn, not photos)' if card.drawn else ''}")
-    for title, text in (
-        ("source", card.source),
-        ("licence", card.licence),
-        ("cite", card.citation),
-    ):
-        say(f"{title}: {text}")
-    say(f"splits: {', '.join(f'{split} {count}' for split, count in card.splits.items())}")
-    say(f"{len(card.classes)} classes: {', '.join(card.classes)}")
+    for title, text in _facts(card):
+        if text:
+            say(f"{title}: {text}")
     for key, option in card.options.items():
         say(f"--data {key}={option.default}  {option.help}")
     rows = [(r.method, f"{r.top1:.1%}", str(r.n), r.note) for r in card.known_results]
     if rows:
         print_table(("known result", "top-1", "test images", "note"), rows, "lrrl")
     return None
+
+
+def _facts(card: Card) -> Iterator[tuple[str, str]]:
+    """Yield what a card states, as (title, text); the text is empty where it states nothing."""
+    yield "source", card.source
+    yield "licence", card.licence
+    yield "cite", card.citation
+    yield "splits", ", ".join(f"{split} {count}" for split, count in card.splits.items())
+    yield f"{len(card.classes)} classes", ", ".join(card.classes)
+    yield "stored size", f"{card.image_size} pixels" if card.image_size else ""
+    for title, values in (("channel mean", card.mean), ("channel deviation", card.std)):
+        yield title, " ".join(f"{value:.4f}" for value in values)
+    if card.download:
+        yield "archive sha256", " or ".join(card.download.sha256)
+        yield "sha256 of the list of files", card.download.files_sha256
+    if card.download or card.kind == "torchvision":
+        folder = fetched_folder(card)
+        yield (
+            "on this machine",
+            str(folder) if folder.is_dir() else "no; `cnnbench fetch` brings it",
+        )
 
 
 def _plain(card: Any) -> dict[str, Any]:
