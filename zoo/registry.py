@@ -32,6 +32,7 @@ _FAMILY_MODULES: Final = {
     "googlenet": "zoo.googlenet",
     "resnet": "zoo.resnet",
     "fourlayer": "zoo.fourlayer",
+    "handmade": "zoo.handmade",
 }
 
 

@@ -67,6 +67,8 @@ def test_the_common_start_is_near_chance_and_lets_gradients_through(name):
             assert 1e-3 < logits.std() < 5
     grads = {n: w.grad for n, w in model.named_parameters()}
     assert all(grad is not None and torch.isfinite(grad).all() for grad in grads.values())
+    if zoo.card(name).family == "handmade":
+        return  # one layer: there is no depth to lose a gradient in
     convs = [n for n, m in model.named_modules() if isinstance(m, nn.Conv2d) and "aux" not in n]
     first, last = (grads[f"{conv}.weight"].norm() for conv in (convs[0], convs[-1]))
     # BatchNorm over two images of noise makes gradients grow with depth, whatever the start.
