@@ -12,6 +12,7 @@ from cnnbench.data.fruits.solids import Body, Fruit, Spots
 from cnnbench.data.fruits.trace import Hits, Placed, meet, meet_balls
 
 FURNITURE_OWNER = 999  # what the canvas notes for pixels that show no fruit
+_FAR = -9.0  # a depth behind everything
 
 
 class Canvas:
@@ -21,10 +22,10 @@ class Canvas:
         self.size = size
         self.rgb = np.zeros((3, size * size), np.float32)
         self.alpha = np.zeros(size * size, np.float32)
-        self.z = np.full(size * size, -9.0, np.float32)
+        self.z = np.full(size * size, _FAR, np.float32)
         self.owner = np.full(size * size, -1, np.int16)
         # The depth behind which nothing can be seen any more.
-        self.hidden = np.full(size * size, -9.0, np.float32)
+        self.hidden = np.full(size * size, _FAR, np.float32)
 
     def add(
         self, index: IntArray, rgb: FloatArray, alpha: FloatArray, z: FloatArray, owner: int
@@ -32,16 +33,20 @@ class Canvas:
         """Blend N pixels into the picture, in front of or behind what each already holds."""
         old_alpha, old_z = self.alpha[index], self.z[index]
         front = z > old_z
-        mine = np.where(front, alpha, alpha * (1.0 - old_alpha))
-        theirs = np.where(front, 1.0 - alpha, np.float32(1.0))
+        # Sums with masks: numpy's own choices by mask cost ten times as much.
+        mine = alpha * (1.0 - old_alpha * ~front)
+        theirs = 1.0 - alpha * front
         for k in range(3):
-            self.rgb[k, index] = rgb[k] * mine + self.rgb[k, index] * theirs
+            plane = self.rgb[k]
+            plane[index] = rgb[k] * mine + plane[index] * theirs
         total = mine + old_alpha * theirs
         self.alpha[index] = total
         taken = front & (alpha > 0.5)
-        self.z[index] = new_z = np.where(taken | (old_alpha < 0.02), z, old_z)
-        self.hidden[index] = np.where(total > 0.99, new_z, np.float32(-9.0))
-        self.owner[index] = np.where(taken | (mine > 0.5), owner, self.owner[index])
+        new_z = old_z + (z - old_z) * (taken | (old_alpha < 0.02))
+        self.z[index] = new_z
+        self.hidden[index] = _FAR + (new_z - _FAR) * (total > 0.99)
+        old_owner = self.owner[index]
+        self.owner[index] = old_owner + (owner - old_owner) * (taken | (mine > 0.5))
 
 
 def draw_fruit(

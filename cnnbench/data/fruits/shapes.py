@@ -28,17 +28,31 @@ class Shape(Protocol):
     def pace(self) -> float:
         """Share of the distance that a ray may walk at once without passing through."""
 
+    @property
+    def haste(self) -> float:
+        """Strides that a ray may take at once when the gap grows or hardly shrinks."""
+
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the surface, negative inside."""
+
+
+def _bell(c: FloatArray, slope: float) -> FloatArray:
+    """Return (1 + |slope| * u) ** -4, u the distance of `c` from the pole of the slope's sign."""
+    bell = c * slope
+    bell += 1.0 + abs(slope)
+    np.reciprocal(bell, out=bell)
+    bell *= bell
+    bell *= bell
+    return bell
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Revolved:
     """A solid of revolution about y, given by its radius as a function of c = cos(polar angle).
 
-    radius(c) = polynomial(c) + top * exp(top_rate * (c - 1)) + tail * exp(tail_rate * (-c - 1)):
-    a negative `top` is a dimple, a positive one a neck or a nipple, and the higher the rate, the
-    narrower it is.
+    radius(c) = polynomial(c) + top * bell(top_rate * (1 - c)) + tail * bell(tail_rate * (1 + c))
+    with bell(u) = (1 + u / 4) ** -4, which falls like exp(-u) but costs a fifth: a negative `top`
+    is a dimple, a positive one a neck or a nipple, and the higher the rate, the narrower it is.
     """
 
     polynomial: tuple[float, ...]  # coefficients of 1, c, c^2 ...
@@ -52,6 +66,7 @@ class Revolved:
     scales: tuple[float, float, float] = (0.0, 0.0, 0.0)  # depth, count round, pitch along
     bound: float = field(default=1.0)
     pace: float = field(default=0.9)
+    haste: float = field(default=3.0)
 
     def radius(self, c: FloatArray) -> FloatArray:
         """Return the radius in the direction whose cosine with the axis is `c`."""
@@ -60,9 +75,9 @@ class Revolved:
             total *= c
             total += coefficient
         if self.top:
-            total += self.top * np.exp(self.top_rate * (c - 1.0))
+            total += self.top * _bell(c, -0.25 * self.top_rate)
         if self.tail:
-            total += self.tail * np.exp(-self.tail_rate * (c + 1.0))
+            total += self.tail * _bell(c, 0.25 * self.tail_rate)
         return total
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
@@ -94,6 +109,7 @@ class Arc:
     twist: float = 0.0
     bound: float = field(default=1.0)
     pace: float = field(default=0.85)
+    haste: float = field(default=2.0)
 
     def along(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return the position along the arc: -1 at the flower end, 1 at the stem."""
@@ -112,11 +128,9 @@ class Arc:
         psi = np.arctan2(z, out) + self.twist
         t2 = t * t
         # Full over the middle, then a quick shoulder; the stem keeps a thin neck.
-        body = (
-            1.0
-            - 0.16 * t2
-            - np.where(t > 0, 1.0 - 0.16 - self.neck, 1.0 - 0.16 - self.tip) * (t2**5)
-        )
+        t4 = t2 * t2
+        taper = (0.84 - self.tip) + (self.tip - self.neck) * (t > 0).astype(np.float32)
+        body = 1.0 - 0.16 * t2 - taper * (t4 * t4 * t2)
         distance: FloatArray = gap - self.thick * body * (1.0 + self.ridge * np.cos(5.0 * psi))
         return distance
 
@@ -129,6 +143,7 @@ class Cut:
     planes: tuple[Plane, ...]
     bound: float = field(default=1.0)
     pace: float = field(default=0.9)
+    haste: float = field(default=3.0)
 
     def faces(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the largest signed distance to a cutting plane."""
@@ -150,6 +165,7 @@ class Shell:
     thick: float = 0.05
     bound: float = field(default=1.06)
     pace: float = field(default=0.95)
+    haste: float = field(default=1.0)  # it is hollow: there is a far wall to meet
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the shell."""
@@ -163,6 +179,7 @@ class Slab:
 
     bound: float = field(default=1.74)
     pace: float = field(default=1.0)
+    haste: float = field(default=3.0)
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the nearest face's plane."""
