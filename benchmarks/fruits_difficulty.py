@@ -36,7 +36,7 @@ _SHORT = 128  # images of the default test split
 
 
 def _one(options: fruits.FruitOptions, split: str, index: int) -> NDArray[np.uint8]:
-    return fruits.draw(options, split, index)[0]
+    return fruits.draw(options, split, index)
 
 
 def load(options: fruits.FruitOptions, split: str, workers: int) -> tuple[Features, Features]:

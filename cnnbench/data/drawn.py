@@ -24,7 +24,7 @@ class DrawnImages:
 
     def image(self, index: int, size: int) -> npt.NDArray[np.uint8]:
         """Draw image `index` at the size of the options, then scale it when another is wanted."""
-        drawn, _ = fruits.draw(self.options, self.split, index)
+        drawn = fruits.draw(self.options, self.split, index)
         if drawn.shape[0] == size:
             return drawn
         scaled = Image.fromarray(drawn).resize((size, size), Image.Resampling.BILINEAR)

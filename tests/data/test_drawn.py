@@ -40,9 +40,8 @@ def test_drawn_pixels_and_labels_are_the_renderers(card: str, tmp_path: Path) ->
     dataset = opened(card)
     result = decoded(dataset, "test", 64, folder=tmp_path / "cache")
     options = fruits.FruitOptions(train=24, test=12, size=64)
-    picture, nuisances = fruits.draw(options, "test", 7)
-    assert (result.images[7] == picture).all()
-    assert result.labels[7] == nuisances.label
+    assert (result.images[7] == fruits.draw(options, "test", 7)).all()
+    assert result.labels[7] == fruits.label_of(options, "test", 7)
     assert np.bincount(result.labels).tolist() == [1] * 12
 
 

@@ -1,7 +1,6 @@
 """Is the drawn fruit set a pure function, balanced, and free of telltale nuisances?"""
 
 import dataclasses
-import json
 import tomllib
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -14,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnbench.data import fruits
-from cnnbench.data.fruits import kinds, scenes, shapes, trace
+from cnnbench.data.fruits import kinds, shapes, trace
 from cnnbench.data.fruits.noise import stream
 
 SMALL = fruits.FruitOptions(size=48, train=24, val=12, test=24)
 
 
 def digest(index: int, options: fruits.FruitOptions = SMALL) -> bytes:
-    return fruits.draw(options, "train", index)[0].tobytes()
+    return fruits.draw(options, "train", index).tobytes()
 
 
 def test_an_image_has_the_size_asked_for_and_three_colours() -> None:
-    image, _ = fruits.draw(fruits.FruitOptions(size=72), "test", 3)
+    image = fruits.draw(fruits.FruitOptions(size=72), "test", 3)
     assert image.shape == (72, 72, 3)
     assert image.dtype == np.uint8
 
@@ -50,8 +49,8 @@ def test_more_images_of_a_split_leave_the_others_as_they_are() -> None:
 
 def test_splits_and_seeds_never_share_an_image() -> None:
     other = dataclasses.replace(SMALL, seed=1)
-    pictures = {fruits.draw(SMALL, split, 1)[0].tobytes() for split in fruits.SPLITS}
-    pictures.add(fruits.draw(other, "train", 1)[0].tobytes())
+    pictures = {fruits.draw(SMALL, split, 1).tobytes() for split in fruits.SPLITS}
+    pictures.add(fruits.draw(other, "train", 1).tobytes())
     assert len(pictures) == 4
 
 
@@ -76,14 +75,6 @@ def test_classes_do_not_come_in_the_same_order_again_and_again() -> None:
     assert len(orders) == 20
 
 
-def test_what_is_known_of_an_image_fits_into_json() -> None:
-    _, known = fruits.draw(SMALL, "test", 0)
-    row = json.loads(json.dumps(dataclasses.asdict(known)))
-    assert row["label"] == fruits.label_of(SMALL, "test", 0)
-    assert 0.0 <= row["occluded"] <= 1.0
-    assert row["hero_pixels"] > 0
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [("train", 0), ("train", 11), ("test", -1), ("size", 31), ("size", 4096), ("seed", -1)],
@@ -101,12 +92,6 @@ def test_an_unknown_split_is_refused() -> None:
 def test_an_image_past_the_end_is_refused() -> None:
     with pytest.raises(IndexError, match="test has 24 images"):
         fruits.draw(SMALL, "test", 24)
-
-
-def test_a_scene_is_chosen_without_knowing_the_class() -> None:
-    scene = scenes.sample(stream(0, 0, 5, 1))
-    assert scene == scenes.sample(stream(0, 0, 5, 1))
-    assert "label" not in {field.name for field in dataclasses.fields(scene)}
 
 
 @pytest.mark.parametrize("label", range(12), ids=fruits.CLASSES)

@@ -31,18 +31,16 @@ def develop(light: FloatArray, camera: Camera, rng: np.random.Generator) -> np.n
     luma = 0.25 * light[0] + 0.6 * light[1] + 0.15 * light[2]
     # Most of the way to the brightness aimed at, so that dark scenes stay a little dark.
     gain = (camera.exposure / max(float(luma.mean()), 1e-4)) ** 0.8
-    values = np.empty((size, size, 3), np.float32)
+    planes = []
     for k in range(3):
         plane = luma + camera.saturation * (light[k] - luma)
         plane = _blur(np.clip(plane * (gain * camera.gains[k]), 0.0, 1.0), camera.blur * size)
-        values[..., k] = np.sqrt(plane) * 255.0
-    values = _smear(values, camera.motion, size)
-    if camera.noise > 0.3:
-        for k in range(3):
-            values[..., k] += grain((size, size), rng) * camera.noise
-    pixels = np.clip(values + 0.5, 0.0, 255.0).astype(np.uint8)
+        plane = _smear(np.sqrt(plane) * 255.0, camera.motion)
+        if camera.noise > 0.3:
+            plane += grain((size, size), rng) * camera.noise
+        planes.append(Image.fromarray(np.clip(plane + 0.5, 0.0, 255.0).astype(np.uint8)))
     packed = io.BytesIO()
-    Image.fromarray(pixels).save(packed, "JPEG", quality=camera.jpeg_quality, subsampling=0)
+    Image.merge("RGB", planes).save(packed, "JPEG", quality=camera.jpeg_quality, subsampling=0)
     return np.asarray(Image.open(packed).convert("RGB"))
 
 
@@ -62,17 +60,18 @@ def _blur(plane: FloatArray, deviation: float) -> FloatArray:
     return plane
 
 
-def _smear(values: FloatArray, motion: tuple[float, float], size: int) -> FloatArray:
-    """Average copies of a picture (H, W, 3) along the line of motion."""
-    dx, dy = motion[0] * size, motion[1] * size
+def _smear(plane: FloatArray, motion: tuple[float, float]) -> FloatArray:
+    """Average copies of a plane (H, W) along the line of motion."""
+    height, width = plane.shape
+    dx, dy = motion[0] * width, motion[1] * width
     steps = round(max(abs(dx), abs(dy)))
     if steps < 1:
-        return values
+        return plane
     pad = max(abs(round(dx)), abs(round(dy)))
-    wide = np.pad(values, ((pad, pad), (pad, pad), (0, 0)), mode="edge")
-    height, width = values.shape[:2]
-    total = np.zeros_like(values)
+    wide = np.pad(plane, pad, mode="edge")
+    total = np.zeros_like(plane)
     for k in range(steps + 1):
         x, y = pad + round(dx * k / steps), pad + round(dy * k / steps)
         total += wide[y : y + height, x : x + width]
-    return total / (steps + 1)
+    total *= 1.0 / (steps + 1)
+    return total

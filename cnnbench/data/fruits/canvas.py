@@ -11,25 +11,21 @@ from cnnbench.data.fruits.shapes import Balls
 from cnnbench.data.fruits.solids import Body, Fruit, Spots
 from cnnbench.data.fruits.trace import Hits, Placed, meet, meet_balls
 
-FURNITURE_OWNER = 999  # what the canvas notes for pixels that show no fruit
 _FAR = -9.0  # a depth behind everything
 
 
 class Canvas:
-    """A picture under way: colour times cover, cover, depth and owner of every pixel (flat)."""
+    """A picture under way: colour times cover, cover and depth of every pixel (flat)."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.rgb = np.zeros((3, size * size), np.float32)
         self.alpha = np.zeros(size * size, np.float32)
         self.z = np.full(size * size, _FAR, np.float32)
-        self.owner = np.full(size * size, -1, np.int16)
         # The depth behind which nothing can be seen any more.
         self.hidden = np.full(size * size, _FAR, np.float32)
 
-    def add(
-        self, index: IntArray, rgb: FloatArray, alpha: FloatArray, z: FloatArray, owner: int
-    ) -> None:
+    def add(self, index: IntArray, rgb: FloatArray, alpha: FloatArray, z: FloatArray) -> None:
         """Blend N pixels into the picture, in front of or behind what each already holds."""
         old_alpha, old_z = self.alpha[index], self.z[index]
         front = z > old_z
@@ -45,12 +41,10 @@ class Canvas:
         new_z = old_z + (z - old_z) * (taken | (old_alpha < 0.02))
         self.z[index] = new_z
         self.hidden[index] = _FAR + (new_z - _FAR) * (total > 0.99)
-        old_owner = self.owner[index]
-        self.owner[index] = old_owner + (owner - old_owner) * (taken | (mine > 0.5))
 
 
 def draw_fruit(
-    canvas: Canvas, fruit: Fruit, placed: Placed, balls: FloatArray, light: Light, owner: int
+    canvas: Canvas, fruit: Fruit, placed: Placed, balls: FloatArray, light: Light
 ) -> None:
     """Draw one fruit.
 
@@ -60,15 +54,15 @@ def draw_fruit(
         placed: where it stands.
         balls: (K, 4) what may shade it, in camera space.
         light: the light of the scene.
-        owner: the number written into the canvas for its pixels.
     """
     for sheet in fruit.sheets:
-        draw_sheet(canvas, sheet, placed, balls, light, owner)
+        draw_sheet(canvas, sheet, placed, balls, light)
     for body in fruit.bodies:
-        draw_body(canvas, body, body.placed(placed), balls, light, owner)
+        draw_body(canvas, body, body.placed(placed), balls, light)
 
 
-def _see(body: Body, placed: Placed, size: int, hidden: FloatArray | None) -> Hits | None:
+def see(body: Body, placed: Placed, size: int, hidden: FloatArray | None) -> Hits | None:
+    """Return what the rays meet of `body`; arguments as in `meet`."""
     if isinstance(body.shape, Balls):
         return meet_balls(body.shape, placed, size, hidden)
     return meet(body.shape, placed, size, hidden)
@@ -80,10 +74,9 @@ def draw_body(
     placed: Placed,
     balls: FloatArray,
     light: Light,
-    owner: int,
 ) -> None:
     """Draw one solid that stands at `placed`; other arguments as in `draw_fruit`."""
-    hits = _see(body, placed, canvas.size, canvas.hidden)
+    hits = see(body, placed, canvas.size, canvas.hidden)
     if hits is None:
         return
     scale = max(placed.reach(1.0))
@@ -94,11 +87,11 @@ def draw_body(
         normal = bump(normal, surface.height, hits.index, hits.window, canvas.size, scale)
     around = nearest(balls, placed.centre, scale)
     rgb = shade(hits.position, normal, surface, around, light, scale)
-    canvas.add(hits.index, rgb, hits.alpha, hits.position[2], owner)
+    canvas.add(hits.index, rgb, hits.alpha, hits.position[2])
 
 
 def draw_sheet(
-    canvas: Canvas, sheet: Sheet, placed: Placed, balls: FloatArray, light: Light, owner: int
+    canvas: Canvas, sheet: Sheet, placed: Placed, balls: FloatArray, light: Light
 ) -> None:
     """Draw stems or leaves; arguments as in `draw_fruit`."""
     seen = splat(sheet, placed, canvas.size)
@@ -108,16 +101,4 @@ def draw_sheet(
     surface = Surface(albedo=seen.albedo, gloss=sheet.gloss, tight=sheet.tight, glow=sheet.glow)
     around = nearest(balls, placed.centre, scale)
     rgb = shade(seen.position, seen.normal, surface, around, light, scale)
-    canvas.add(seen.index, rgb, seen.alpha, seen.position[2], owner)
-
-
-def outline(canvas: Canvas, fruit: Fruit, placed: Placed) -> None:
-    """Draw only what `fruit` covers, without light or paint."""
-    for sheet in fruit.sheets:
-        seen = splat(sheet, placed, canvas.size)
-        if seen is not None:
-            canvas.alpha[seen.index] = np.maximum(canvas.alpha[seen.index], seen.alpha)
-    for body in fruit.bodies:
-        hits = _see(body, body.placed(placed), canvas.size, None)
-        if hits is not None:
-            canvas.alpha[hits.index] = np.maximum(canvas.alpha[hits.index], hits.alpha)
+    canvas.add(seen.index, rgb, seen.alpha, seen.position[2])

@@ -48,19 +48,33 @@ def occlusion(
     """Return how much of the lamp and of the sky reaches each point past `balls` (K, 4)."""
     lamp = np.ones(position.shape[1], np.float32)
     sky = np.ones(position.shape[1], np.float32)
-    lx, ly, lz = light.toward
+    toward, outward = _dot(position, light.toward), (position * normal).sum(axis=0)
+    own = (position * position).sum(axis=0)
+    first = float(toward.min())
     for bx, by, bz, radius in balls.tolist():
-        vx, vy, vz = bx - position[0], by - position[1], bz - position[2]
-        square = vx * vx + vy * vy + vz * vz
-        along = vx * lx + vy * ly + vz * lz
-        miss = np.sqrt(np.maximum(square - along * along, 0.0))
-        edge = radius * 0.25 + light.softness * np.maximum(along, 0.0)
-        clear = np.clip((miss - radius) / edge + 0.65, 0.0, 1.0)
-        lamp *= 1.0 - (1.0 - clear) * (along > 0)
-        facing = (vx * normal[0] + vy * normal[1] + vz * normal[2]) / np.sqrt(square)
-        share = (radius * radius) / np.maximum(square, radius * radius)
-        sky *= 1.0 - 0.8 * np.clip(facing, 0.0, 1.0) * share
+        middle = (bx, by, bz)
+        # Of the way v from a point to the middle: its square, and its parts along light and normal.
+        square = own - 2.0 * _dot(position, middle)
+        square += bx * bx + by * by + bz * bz
+        np.maximum(square, 1e-6, out=square)
+        ahead = sum(a * b for a, b in zip(middle, light.toward, strict=True))
+        if ahead > first:
+            along = np.maximum(ahead - toward, 0.0)
+            miss = np.sqrt(np.maximum(square - along * along, 0.0))
+            edge = radius * 0.25 + light.softness * along
+            lamp *= np.clip((miss - radius) / edge + 0.65, 0.0, 1.0)
+        facing = np.maximum(_dot(normal, middle) - outward, 0.0) / np.sqrt(square)
+        facing *= (0.8 * radius * radius) / np.maximum(square, radius * radius)
+        sky *= 1.0 - facing
     return lamp, sky
+
+
+def _dot(vectors: FloatArray, other: tuple[float, float, float]) -> FloatArray:
+    """Return the products (N,) of `vectors` (3, N) with one other."""
+    product: FloatArray = vectors[0] * other[0]
+    product += vectors[1] * other[1]
+    product += vectors[2] * other[2]
+    return product
 
 
 def nearest(balls: FloatArray, centre: tuple[float, float, float], reach: float) -> FloatArray:
@@ -94,10 +108,8 @@ def shade(
     """
     lamp, sky = occlusion(position, normal, balls, light)
     lx, ly, lz = light.toward
-    ux, uy, uz = light.up
-    facing = normal[0] * lx + normal[1] * ly + normal[2] * lz
-    above = normal[0] * ux + normal[1] * uy + normal[2] * uz
-    rise = position[0] * ux + position[1] * uy + position[2] * uz - light.ground
+    facing, above = _dot(normal, light.toward), _dot(normal, light.up)
+    rise = _dot(position, light.up) - light.ground
     sky *= 1.0 - 0.35 * (1.0 - above) * np.exp(-np.maximum(rise, 0.0) * (2.5 / scale))
     wrap = 0.08 + surface.glow
     direct = lamp * np.maximum((facing + wrap) / (1.0 + wrap), 0.0)
@@ -108,9 +120,8 @@ def shade(
     rim = 1.0 - np.maximum(normal[2], 0.0)
     rim *= rim
     rim *= rim
-    hx, hy, hz = lx, ly, lz + 1.0
-    norm = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6
-    mirror = np.maximum((normal[0] * hx + normal[1] * hy + normal[2] * hz) / norm, 0.0)
+    norm = math.sqrt(lx * lx + ly * ly + (lz + 1.0) ** 2) + 1e-6
+    mirror = _dot(normal, (lx / norm, ly / norm, (lz + 1.0) / norm))
     # exp(k (m - 1)) is m ** k near one, where it matters, at a twentieth of the cost.
     shine = surface.gloss * np.exp(surface.tight * (mirror - 1.0)) * lamp
     sheen = (surface.gloss * 0.25 + surface.fuzz) * rim * half

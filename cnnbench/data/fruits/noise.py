@@ -40,8 +40,9 @@ def _cube() -> FloatArray:
 
 @cache
 def _tile() -> FloatArray:
-    """Return a (512, 512) tile of white noise: mean 0, deviation 1."""
-    return stream(1, 2).standard_normal((_TILE, _TILE), dtype=np.float32)
+    """Return white noise of mean 0 and deviation 1, a (512, 512) tile three times each way."""
+    tile = stream(1, 2).standard_normal((_TILE, _TILE), dtype=np.float32)
+    return np.tile(tile, (3, 3))
 
 
 def solid(points: FloatArray, frequency: float, offset: float, pixel: float = 0.0) -> FloatArray:
@@ -77,12 +78,14 @@ def waves(points: FloatArray, frequency: float, rng: np.random.Generator) -> Flo
 
 
 def grain(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
-    """Return white noise of unit deviation and `shape`, cut from a fixed tile at a random place."""
+    """Return white noise of unit deviation and `shape`, cut from a fixed tile at a random place.
+
+    Neither side of `shape` may be longer than 1024.
+    """
     height, width = shape
-    rows = (np.arange(height) + int(rng.integers(_TILE))) % _TILE
-    columns = (np.arange(width) + int(rng.integers(_TILE))) % _TILE
+    row, column = int(rng.integers(_TILE)), int(rng.integers(_TILE))
     sign = 1.0 if rng.random() < 0.5 else -1.0
-    return _tile()[rows[:, None], columns[None, :]] * sign
+    return _tile()[row : row + height, column : column + width] * sign
 
 
 def enlarge(grid: FloatArray, shape: tuple[int, int]) -> FloatArray:

@@ -201,7 +201,7 @@ class Balls:
 
 def bounded(shape: Revolved) -> Revolved:
     """Return `shape` with its bounding radius and pace measured from its profile."""
-    c = np.linspace(-1.0, 1.0, 513)
+    c = np.linspace(-1.0, 1.0, 257)
     radius = shape.radius(c)
     slope = np.gradient(radius, c) * np.sqrt(1.0 - c * c) / radius
     steep = float(np.sqrt(1.0 + slope**2).max())

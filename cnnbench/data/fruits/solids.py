@@ -70,7 +70,7 @@ def carved(body: Body) -> tuple[FloatArray, FloatArray]:
     middles, depth = inside(body.shape, 0.4)
     size = np.clip(depth * 1.1, 0.12, 0.6)[:, None]
     balls = np.concatenate([middles * stretch + offset, size * float(stretch.mean())], axis=1)
-    points, _ = inside(body.shape, 0.1)
+    points, _ = inside(body.shape, 0.12)
     return balls[depth > 0.04], points * stretch + offset
 
 

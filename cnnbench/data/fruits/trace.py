@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnbench.data.fruits.noise import BoolArray, FloatArray, IntArray
+from cnnbench.data.fruits.noise import FloatArray, IntArray
 from cnnbench.data.fruits.shapes import Balls, Shape
 
-_STEPS = 12  # at most, along a ray
-_PRUNE = (2, 3, 4, 6, 8, 10)  # steps after which finished rays are dropped
-_BLOCK = 4  # pixels wide and high that share the first part of their way
+_STEPS = 9  # at most, along a ray
+_PRUNE = (2, 3, 4, 6)  # steps after which finished rays are dropped
 _WORTH = 0.9  # where no more than this share is still under way
 
 
@@ -102,7 +101,6 @@ def march(
     direction: tuple[float, float, float],
     span: tuple[FloatArray, FloatArray],
     tolerance: float,
-    swell: float = 0.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Walk along the rays origin + t * direction to the first surface or the closest approach.
 
@@ -112,7 +110,6 @@ def march(
         direction: the same for every ray.
         span: the t (N,) at which each ray may start and where it gives up.
         tolerance: a gap in unit space that counts as touching.
-        swell: by how much the solid is thicker than it is.
 
     Returns:
         For each ray its t (N,) and the gap left there (N,).
@@ -125,8 +122,6 @@ def march(
     before = walked = np.zeros(t.shape, np.float32)
     for step in range(_STEPS):
         gap = shape.distance(ox + t * dx, oy + t * dy, oz + t * dz)
-        if swell:
-            gap -= swell
         # Sums and numbered picks: numpy branches on masks, at ten times the cost.
         best_t += (t - best_t) * (gap < best)
         np.minimum(best, gap, out=best)
@@ -164,19 +159,6 @@ def slope(shape: Shape, unit: FloatArray, gap: FloatArray) -> FloatArray:
     ) * (1.0 / step)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Rays:
-    """Rays through N pixels, in the unit space of a solid."""
-
-    x: FloatArray  # (N,) camera
-    y: FloatArray  # (N,) camera
-    index: IntArray  # (N,) flat
-    origin: tuple[FloatArray, FloatArray, FloatArray]  # at t = 0, each (N,)
-    direction: tuple[float, float, float]
-    start: FloatArray  # (N,) t from which the ray may meet the solid
-    leave: FloatArray  # (N,) t after which it has missed
-
-
 def meet(shape: Shape, placed: Placed, size: int, hidden: FloatArray | None) -> Hits | None:
     """Return what the rays through the pixels meet of `shape`, or None when nothing is seen.
 
@@ -190,111 +172,37 @@ def meet(shape: Shape, placed: Placed, size: int, hidden: FloatArray | None) -> 
     window = window_of(placed.centre, reach, size)
     if not (window[2] and window[3]):
         return None
+    x, y, index = pixel_grid(window, size)
     inverse = placed.inverse.astype(np.float32)
-    rays = _cast(shape, placed, inverse, window, size)
-    if rays is None:
-        return None
+    middle, room = enter(x - placed.centre[0], y - placed.centre[1], inverse, shape.bound)
+    open_rays = room > 0
     if hidden is not None:
-        rays = _only(rays, hidden[rays.index] < placed.centre[2] + reach[2])
+        open_rays &= hidden[index] < placed.centre[2] + reach[2]
+    rays = np.flatnonzero(open_rays)
+    if not rays.size:
+        return None
+    x, y, middle, root = x[rays], y[rays], middle[rays], np.sqrt(room[rays])
+    dx, dy = x - placed.centre[0], y - placed.centre[1]
+    ox, oy, oz = (row[0] * dx + row[1] * dy for row in inverse)
+    origin = (ox, oy, oz)
+    rx, ry, rz = (-float(row[2]) for row in inverse)
+    direction = (rx, ry, rz)
     scale = float(np.abs(np.linalg.det(placed.linear))) ** (1 / 3)
-    tolerance = 0.4 / (size * scale)
-    t, gap = march(shape, rays.origin, rays.direction, (rays.start, rays.leave), tolerance)
+    t, gap = march(shape, origin, direction, (middle - root, middle + root), 0.4 / (size * scale))
     near = np.flatnonzero(gap * scale < 1.5 / size)  # farther misses need no normal
     if not near.size:
         return None
     t, gap = t[near], gap[near]
-    parts = zip(rays.origin, rays.direction, strict=True)
-    unit = np.stack([o[near] + d * t for o, d in parts])
+    unit = np.stack([o[near] + d * t for o, d in zip(origin, direction, strict=True)])
     normal, length = _normal(slope(shape, unit, gap), inverse)
     return Hits(
-        index=rays.index[near],
+        index=index[rays[near]],
         window=window,
         unit=unit,
         which=None,
         normal=normal,
-        position=np.stack([rays.x[near], rays.y[near], placed.centre[2] - t]),
+        position=np.stack([x[near], y[near], placed.centre[2] - t]),
         alpha=coverage(gap / length, normal[2], 0.8 * scale, size),
-    )
-
-
-def _only(rays: _Rays, chosen: BoolArray) -> _Rays:
-    """Return the rays that are `chosen` (N,)."""
-    if chosen.all():
-        return rays
-    kept = np.flatnonzero(chosen)
-    ox, oy, oz = rays.origin
-    return _Rays(
-        x=rays.x[kept],
-        y=rays.y[kept],
-        index=rays.index[kept],
-        origin=(ox[kept], oy[kept], oz[kept]),
-        direction=rays.direction,
-        start=rays.start[kept],
-        leave=rays.leave[kept],
-    )
-
-
-def _cast(
-    shape: Shape,
-    placed: Placed,
-    inverse: FloatArray,
-    window: tuple[int, int, int, int],
-    size: int,
-) -> _Rays | None:
-    """Return the rays of a window that may meet `shape`, already near it.
-
-    One ray walks for a block of pixels, to the solid swollen by what the block is wide: where it
-    arrives every ray of the block may begin, and a block that it passes is empty.
-    """
-    x, y, top, left = _blocks(placed, window, size)
-    gram = (inverse[:, :2, None] * inverse[:, None, :2]).sum(axis=0).tolist()
-    (a, b), (_, d) = gram
-    widest = math.sqrt(0.5 * (a + d + math.sqrt((a - d) ** 2 + 4.0 * b * b)))
-    swell = widest * 0.71 * _BLOCK / size / shape.pace
-    middle, room = enter(x, y, inverse, shape.bound + swell)
-    near = np.flatnonzero(room > 0)
-    x, y, middle, root = x[near], y[near], middle[near], np.sqrt(room[near])
-    ox, oy, oz = (row[0] * x + row[1] * y for row in inverse)
-    rx, ry, rz = (-float(row[2]) for row in inverse)
-    span = (middle - root, middle + root)
-    t, gap = march(shape, (ox, oy, oz), (rx, ry, rz), span, 0.2 * swell, swell)
-    met = np.flatnonzero(gap < 0.5 * swell)
-    if not met.size:
-        return None
-    near = near[met]
-    # The pixels of the blocks that are left, those of one block after those of another.
-    inner = np.arange(_BLOCK, dtype=np.int32)
-    rows = np.repeat(top[near, None] + inner, _BLOCK, axis=1).ravel()
-    columns = np.tile(left[near, None] + inner, _BLOCK).ravel()
-    x = (columns + 0.5).astype(np.float32) / size - (0.5 + placed.centre[0])
-    y = (0.5 - placed.centre[1]) - (rows + 0.5).astype(np.float32) / size
-    ox, oy, oz = (row[0] * x + row[1] * y for row in inverse)
-    rays = _Rays(
-        x=x + placed.centre[0],
-        y=y + placed.centre[1],
-        index=rows * size + columns,
-        origin=(ox, oy, oz),
-        direction=(rx, ry, rz),
-        start=np.repeat(t[met], _BLOCK * _BLOCK),
-        leave=np.repeat(span[1][met], _BLOCK * _BLOCK),
-    )
-    return _only(rays, (rows < size) & (columns < size))
-
-
-def _blocks(
-    placed: Placed, window: tuple[int, int, int, int], size: int
-) -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
-    """Return the middles of a window's blocks, from the solid's centre, and their top and left."""
-    top, left, height, width = window
-    rows = np.arange(top, top + height, _BLOCK, dtype=np.int32)
-    columns = np.arange(left, left + width, _BLOCK, dtype=np.int32)
-    x = (columns + 0.5 * _BLOCK).astype(np.float32) / size - (0.5 + placed.centre[0])
-    y = (0.5 - placed.centre[1]) - (rows + 0.5 * _BLOCK).astype(np.float32) / size
-    return (
-        np.tile(x, rows.size),
-        np.repeat(y, columns.size),
-        np.repeat(rows, columns.size),
-        np.tile(columns, rows.size),
     )
 
 

@@ -1,0 +1,145 @@
+"""What is known of a picture besides its class, without drawing it?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnbench.data.fruits.arrangement import Arrangement, Key, Standing, arrange_scene
+from cnnbench.data.fruits.canvas import see
+from cnnbench.data.fruits.noise import FloatArray, IntArray
+from cnnbench.data.fruits.parts import splat
+from cnnbench.data.fruits.solids import Body, Fruit
+from cnnbench.data.fruits.trace import Placed
+
+_SIDE = 96  # of the picture in which outlines are measured, whatever the size that is drawn
+
+Outline = tuple[IntArray, FloatArray, FloatArray]  # flat index, cover and depth of N pixels
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Nuisances:
+    """What varies in a picture besides the class; lengths in pixels, shares in [0, 1].
+
+    Attributes:
+        label: the class, for joining tables.
+        variety: of the hero, the fruit that the label speaks of.
+        fruits: how many there are of the class.
+        intruder: label of the smaller fruit of another class, -1 for none.
+        hero_pixels: diameter of the disc as large as the hero's outline, hidden parts included.
+        occluded: share of that outline which other things or the picture's edge hide.
+        exposure: brightness that the camera aims at, mean of the picture in linear light.
+        warmth: of the lamp; above zero is redder.
+        noise: deviation in 8-bit steps at mid grey.
+    """
+
+    label: int
+    variety: str
+    fruits: int
+    intruder: int
+    hero_pixels: float
+    occluded: float
+    scene: str
+    container: str
+    ground: str
+    backdrop: str
+    light: str
+    lamp_elevation_degrees: float
+    camera_elevation_degrees: float
+    warmth: float
+    exposure: float
+    blur_pixels: float
+    motion_pixels: float
+    noise: float
+    jpeg_quality: int
+
+
+def measure(label: int, key: Key, size: int) -> Nuisances:
+    """Return what is known of the picture that `compose` draws of the same arguments."""
+    arranged = arrange_scene(label, key)
+    scene, standing = arranged.scene, arranged.standing
+    diameter, occluded = _visibility(arranged)
+    others = [s.label for s in standing if s.label != label]
+    return Nuisances(
+        label=label,
+        variety=standing[0].fruit.variety,
+        fruits=len(standing) - len(others),
+        intruder=others[0] if others else -1,
+        hero_pixels=round(diameter * size, 1),
+        occluded=round(occluded, 3),
+        scene=scene.layout,
+        container=scene.container,
+        ground=scene.ground,
+        backdrop=scene.backdrop,
+        light=scene.light,
+        lamp_elevation_degrees=round(math.degrees(scene.lamp_elevation), 1),
+        camera_elevation_degrees=round(math.degrees(scene.elevation), 1),
+        warmth=round(scene.warmth, 3),
+        exposure=round(scene.camera.exposure, 3),
+        blur_pixels=round(scene.camera.blur * size, 2),
+        motion_pixels=round(math.hypot(*scene.camera.motion) * size, 2),
+        noise=round(scene.camera.noise, 2),
+        jpeg_quality=scene.camera.jpeg_quality,
+    )
+
+
+def _visibility(arranged: Arrangement) -> tuple[float, float]:
+    """Return the hero's equal-area diameter in picture widths and the share that is hidden."""
+    hero, *others = arranged.standing
+    area = outline_area(hero.fruit, hero.placed)
+    cover = np.zeros(_SIDE * _SIDE, np.float32)
+    depth = np.full(_SIDE * _SIDE, np.inf, np.float32)
+    for index, alpha, z in _outlines(hero.fruit, hero.placed):
+        cover[index] = np.maximum(cover[index], alpha)
+        depth[index] = np.minimum(depth[index], z)
+    hidden = np.zeros_like(cover)
+    for index, alpha, z in _before(hero, others, arranged):
+        # Where the hero is not seen its depth is infinite, and nothing is before it.
+        hidden[index] = np.maximum(hidden[index], alpha * (z > depth[index]))
+    seen = float((cover * (1.0 - hidden)).sum()) / _SIDE**2
+    return 2.0 * math.sqrt(area / math.pi), min(1.0, max(0.0, 1.0 - seen / max(area, 1e-6)))
+
+
+def outline_area(fruit: Fruit, placed: Placed) -> float:
+    """Return the area of a fruit's outline, as a share of the picture's, its edges left out."""
+    reach = 2.2 * math.sqrt(float((placed.linear[:, 0] ** 2).sum()))
+    zoom = 0.5 / reach
+    middle = Placed(centre=(0.0, 0.0, 0.0), linear=placed.linear * zoom)
+    cover = np.zeros(_SIDE * _SIDE, np.float32)
+    for index, alpha, _ in _outlines(fruit, middle):
+        cover[index] = np.maximum(cover[index], alpha)
+    return float(cover.sum()) / _SIDE**2 / zoom**2
+
+
+def _before(hero: Standing, others: list[Standing], arranged: Arrangement) -> Iterator[Outline]:
+    """Yield the outlines of all that may stand before the hero."""
+    for other in others:
+        if _touch(hero.placed, other.placed):
+            yield from _outlines(other.fruit, other.placed)
+    for body in arranged.furniture.bodies:
+        yield from _body_outline(body, body.placed(arranged.world))
+
+
+def _touch(one: Placed, other: Placed) -> bool:
+    """Return whether two fruit can overlap in the picture; none reaches farther than 2.2 units."""
+    far = one.reach(2.2)[0] + other.reach(2.2)[0]
+    gap = math.hypot(one.centre[0] - other.centre[0], one.centre[1] - other.centre[1])
+    return gap < far
+
+
+def _outlines(fruit: Fruit, placed: Placed) -> Iterator[Outline]:
+    for sheet in fruit.sheets:
+        seen = splat(sheet, placed, _SIDE)
+        if seen is not None:
+            yield seen.index, seen.alpha, seen.position[2]
+    for body in fruit.bodies:
+        yield from _body_outline(body, body.placed(placed))
+
+
+def _body_outline(body: Body, placed: Placed) -> Iterator[Outline]:
+    hits = see(body, placed, _SIDE, None)
+    if hits is not None:
+        yield hits.index, hits.alpha, hits.position[2]
