@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from cnnbench.data.fruits.colours import blend, linear, step, vary
-from cnnbench.data.fruits.growth import Rng, Variety, leaf, lumps, near, pick, stem, whorl
+from cnnbench.data.fruits.growth import Rng, Variety, leaf, lean_of, lumps, near, pick, stem, whorl
 from cnnbench.data.fruits.light import Surface
 from cnnbench.data.fruits.noise import FloatArray, solid, waves
 from cnnbench.data.fruits.parts import Sheet, blades, tube
@@ -84,7 +84,7 @@ def _cherry_stem(foot: FloatArray, knot: FloatArray, rng: Rng) -> Sheet:
 def _cherry_skin(variety: Variety, rng: Rng) -> Painter:
     """Paint one glossy colour, or yellow with a red cheek."""
     base, cheek = (vary(colour, rng) for colour in variety.colours)
-    lean = rng.normal(0.0, 1.0, 3)
+    lean = lean_of(rng)
 
     def paint(spots: Spots) -> Surface:
         x, y, z = spots.unit

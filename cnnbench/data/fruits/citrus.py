@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cnnbench.data.fruits.colours import blend, linear, step, vary
-from cnnbench.data.fruits.growth import Rng, Variety, ball, leaf, lumps, near, pick
+from cnnbench.data.fruits.growth import Rng, Variety, ball, leaf, lean_of, lumps, near, pick
 from cnnbench.data.fruits.light import Surface
 from cnnbench.data.fruits.noise import polar, solid, waves
 from cnnbench.data.fruits.shapes import Revolved, bounded
@@ -45,7 +45,12 @@ def lemon(choice: float, rng: Rng) -> Fruit:
         sheets.append(leaf((0.0, 1.03 * long, 0.0), near(1.0, 0.2, rng), rng))
     body = Body(shape=shape, paint=_peel(variety, 0.006, rng), stretch=(1.0, long, 1.0))
     return Fruit(
-        variety=variety.name, bodies=(body,), sheets=tuple(sheets), balls=ball(0.85), lies=0.9
+        variety=variety.name,
+        bodies=(body,),
+        sheets=tuple(sheets),
+        balls=ball(0.85),
+        lies=0.9,
+        end_on=0.8,
     )
 
 
@@ -78,7 +83,7 @@ def _peel(variety: Variety, depth: float, rng: Rng) -> Painter:
     """Paint pores, a slow change of colour and a green button with a pale star."""
     base, end = (vary(colour, rng, 0.06) for colour in variety.colours)
     button, rim = linear((92, 98, 44)), linear((150, 150, 60))
-    seed, lean = int(rng.integers(1 << 30)), rng.normal(0.0, 1.0, 3)
+    seed, lean = int(rng.integers(1 << 30)), lean_of(rng)
     frequency = float(rng.uniform(13.0, 18.0))
 
     def paint(spots: Spots) -> Surface:

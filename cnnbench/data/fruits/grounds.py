@@ -64,8 +64,8 @@ def wood(size: Size, squash: float, rng: Rng) -> FloatArray:
 
 def cloth(size: Size, squash: float, rng: Rng) -> FloatArray:
     """Woven cloth, plain, striped or checked, with soft folds."""
-    rows = (np.arange(size[0]) / size[0] / squash)[:, None]
-    columns = (np.arange(size[1]) / size[1])[None, :]
+    rows = (np.arange(size[0]) / size[0] / squash).astype(np.float32)[:, None]
+    columns = (np.arange(size[1]) / size[1]).astype(np.float32)[None, :]
     base, other = _pick(_ANY, rng), _pick(_ANY, rng)
     threads = float(rng.uniform(60, 110))
     weave = np.sin(rows * threads * 6.28) * np.sin(columns * threads * 6.28)

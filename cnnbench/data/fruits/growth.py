@@ -47,6 +47,11 @@ def lumps(depth: float, rng: Rng) -> tuple[float, tuple[float, float, float, flo
     return depth, (x, y, z, float(rng.uniform(0.0, 6.28)))
 
 
+def lean_of(rng: Rng) -> FloatArray:
+    """Return how much a colour follows each axis, (3,)."""
+    return rng.standard_normal(3).astype(np.float32)
+
+
 def ball(radius: float, y: float = 0.0) -> FloatArray:
     """Return one shadow ball on the axis, (1, 4)."""
     return np.array([[0.0, y, 0.0, radius]])

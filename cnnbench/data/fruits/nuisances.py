@@ -30,7 +30,8 @@ class Nuisances:
         fruits: how many there are of the class.
         intruder: label of the smaller fruit of another class, -1 for none.
         hero_pixels: diameter of the disc as large as the hero's outline, hidden parts included.
-        occluded: share of that outline which other things or the picture's edge hide.
+        occluded: share of it, stem and leaves left out, that other things or the picture's edge
+            hide. The only one that leans on the class a little: long fruit are cut off more often.
         exposure: brightness that the camera aims at, mean of the picture in linear light.
         warmth: of the lamp; above zero is redder.
         noise: deviation in 8-bit steps at mid grey.
@@ -89,10 +90,9 @@ def measure(label: int, key: Key, size: int) -> Nuisances:
 def _visibility(arranged: Arrangement) -> tuple[float, float]:
     """Return the hero's equal-area diameter in picture widths and the share that is hidden."""
     hero, *others = arranged.standing
-    area = outline_area(hero.fruit, hero.placed)
     cover = np.zeros(_SIDE * _SIDE, np.float32)
     depth = np.full(_SIDE * _SIDE, np.inf, np.float32)
-    for index, alpha, z in _outlines(hero.fruit, hero.placed):
+    for index, alpha, z in _bodies(hero.fruit, hero.placed):
         cover[index] = np.maximum(cover[index], alpha)
         depth[index] = np.minimum(depth[index], z)
     hidden = np.zeros_like(cover)
@@ -100,27 +100,35 @@ def _visibility(arranged: Arrangement) -> tuple[float, float]:
         # Where the hero is not seen its depth is infinite, and nothing is before it.
         hidden[index] = np.maximum(hidden[index], alpha * (z > depth[index]))
     seen = float((cover * (1.0 - hidden)).sum()) / _SIDE**2
-    return 2.0 * math.sqrt(area / math.pi), min(1.0, max(0.0, 1.0 - seen / max(area, 1e-6)))
+    whole, body = outline_areas(hero.fruit, hero.placed)
+    return 2.0 * math.sqrt(whole / math.pi), min(1.0, max(0.0, 1.0 - seen / max(body, 1e-6)))
 
 
-def outline_area(fruit: Fruit, placed: Placed) -> float:
-    """Return the area of a fruit's outline, as a share of the picture's, its edges left out."""
-    reach = 2.2 * math.sqrt(float((placed.linear[:, 0] ** 2).sum()))
-    zoom = 0.5 / reach
-    middle = Placed(centre=(0.0, 0.0, 0.0), linear=placed.linear * zoom)
-    cover = np.zeros(_SIDE * _SIDE, np.float32)
-    for index, alpha, _ in _outlines(fruit, middle):
+def outline_areas(fruit: Fruit, placed: Placed) -> tuple[float, float]:
+    """Return the area of a fruit's outline, with and without stems and leaves, nothing cut off.
+
+    Areas are shares of the picture's.
+    """
+    # Half as large in a picture twice as wide: whole, and with pixels as wide as elsewhere.
+    side = 2 * _SIDE
+    middle = Placed(centre=(0.0, 0.0, 0.0), linear=placed.linear * 0.5)
+    cover = np.zeros(side * side, np.float32)
+    for index, alpha, _ in _bodies(fruit, middle, side):
         cover[index] = np.maximum(cover[index], alpha)
-    return float(cover.sum()) / _SIDE**2 / zoom**2
+    body = float(cover.sum())
+    for index, alpha, _ in _sheets(fruit, middle, side):
+        cover[index] = np.maximum(cover[index], alpha)
+    return float(cover.sum()) / _SIDE**2, body / _SIDE**2
 
 
 def _before(hero: Standing, others: list[Standing], arranged: Arrangement) -> Iterator[Outline]:
     """Yield the outlines of all that may stand before the hero."""
     for other in others:
         if _touch(hero.placed, other.placed):
-            yield from _outlines(other.fruit, other.placed)
+            yield from _bodies(other.fruit, other.placed)
+            yield from _sheets(other.fruit, other.placed)
     for body in arranged.furniture.bodies:
-        yield from _body_outline(body, body.placed(arranged.world))
+        yield from _outline(body, body.placed(arranged.world))
 
 
 def _touch(one: Placed, other: Placed) -> bool:
@@ -130,16 +138,19 @@ def _touch(one: Placed, other: Placed) -> bool:
     return gap < far
 
 
-def _outlines(fruit: Fruit, placed: Placed) -> Iterator[Outline]:
+def _bodies(fruit: Fruit, placed: Placed, side: int = _SIDE) -> Iterator[Outline]:
+    for body in fruit.bodies:
+        yield from _outline(body, body.placed(placed), side)
+
+
+def _sheets(fruit: Fruit, placed: Placed, side: int = _SIDE) -> Iterator[Outline]:
     for sheet in fruit.sheets:
-        seen = splat(sheet, placed, _SIDE)
+        seen = splat(sheet, placed, side)
         if seen is not None:
             yield seen.index, seen.alpha, seen.position[2]
-    for body in fruit.bodies:
-        yield from _body_outline(body, body.placed(placed))
 
 
-def _body_outline(body: Body, placed: Placed) -> Iterator[Outline]:
-    hits = see(body, placed, _SIDE, None)
+def _outline(body: Body, placed: Placed, side: int = _SIDE) -> Iterator[Outline]:
+    hits = see(body, placed, side, None)
     if hits is not None:
         yield hits.index, hits.alpha, hits.position[2]

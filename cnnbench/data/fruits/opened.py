@@ -28,7 +28,9 @@ def kiwi(choice: float, rng: Rng) -> Fruit:
     stretch = (near(0.9, 0.05, rng), near(1.15, 0.08, rng), near(0.88, 0.05, rng))
     if choice < 0.45:
         body = Body(shape=shape, paint=_kiwi_skin(rng), stretch=stretch)
-        return Fruit(variety="whole", bodies=(body,), sheets=(), balls=ball(0.92), lies=0.85)
+        return Fruit(
+            variety="whole", bodies=(body,), sheets=(), balls=ball(0.92), lies=0.85, end_on=0.85
+        )
     planes: tuple[Plane, ...] = ((0.0, 1.0, 0.0, _FACE),)
     if rng.random() < 0.35:
         planes = (*planes, (0.0, -1.0, 0.0, 0.25))

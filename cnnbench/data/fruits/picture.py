@@ -79,8 +79,8 @@ def _behind(
     )
     if scene.backdrop == "none":
         return lit
-    far = BACKDROPS[scene.backdrop](shape, rng) * np.asarray(light.sky)[:, None, None]
-    rows = 0.5 - (np.arange(size) + 0.5) / size
+    far = BACKDROPS[scene.backdrop](shape, rng) * np.array(light.sky, np.float32)[:, None, None]
+    rows = (0.5 - (np.arange(size) + 0.5) / size).astype(np.float32)
     share = np.clip((rows - scene.horizon) / 0.02 + 0.5, 0.0, 1.0)[:, None]
     mixed: FloatArray = lit + (far * 1.6 - lit) * share
     return mixed

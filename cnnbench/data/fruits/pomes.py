@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from cnnbench.data.fruits.colours import Colour, blend, linear, step, vary
-from cnnbench.data.fruits.growth import BARK, Rng, Variety, ball, leaf, lumps, near, pick, stem
+from cnnbench.data.fruits.growth import (
+    BARK,
+    Rng,
+    Variety,
+    ball,
+    leaf,
+    lean_of,
+    lumps,
+    near,
+    pick,
+    stem,
+)
 from cnnbench.data.fruits.light import Surface
 from cnnbench.data.fruits.noise import polar, solid, waves
 from cnnbench.data.fruits.shapes import Revolved, bounded
@@ -59,7 +70,7 @@ def _apple_skin(variety: Variety, rng: Rng) -> Painter:
     base, over = (vary(colour, rng) for colour in variety.colours)
     russet_colour, bruise_colour = linear((112, 100, 52)), linear((118, 76, 40))
     seed, dots = int(rng.integers(1 << 30)), float(rng.uniform(0.3, 1.0))
-    lean, spot = rng.normal(0.0, 1.0, 3), rng.normal(0.0, 1.0, 3)
+    lean, spot = lean_of(rng), lean_of(rng)
     bruised = rng.random() < 0.25
     spot /= np.sqrt((spot * spot).sum())
 
@@ -113,6 +124,7 @@ def pear(choice: float, rng: Rng) -> Fruit:
         balls=np.array([[0.0, -drop, 0.0, 0.78], [0.0, 0.5, 0.0, 0.40]]),
         lies=0.6,
         tilt=0.4,
+        end_on=0.7,
     )
 
 
@@ -121,7 +133,7 @@ def _pear_skin(variety: Variety, rng: Rng) -> Painter:
     ground: Colour = variety.colours[0]
     base, brown, red = vary(ground, rng), vary((140, 96, 48), rng), vary((172, 66, 44), rng)
     dot_colour = linear((104, 80, 40))
-    seed, lean = int(rng.integers(1 << 30)), rng.normal(0.0, 1.0, 3)
+    seed, lean = int(rng.integers(1 << 30)), lean_of(rng)
     blushed = rng.random() < 0.3
 
     def paint(spots: Spots) -> Surface:

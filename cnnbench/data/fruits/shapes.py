@@ -29,6 +29,10 @@ class Shape(Protocol):
         """Share of the distance that a ray may walk at once without passing through."""
 
     @property
+    def sharp(self) -> bool:
+        """Whether it has edges, so that a normal across the view is no sign of an outline."""
+
+    @property
     def haste(self) -> float:
         """Strides that a ray may take at once when the gap grows or hardly shrinks."""
 
@@ -67,6 +71,7 @@ class Revolved:
     bound: float = field(default=1.0)
     pace: float = field(default=0.9)
     haste: float = field(default=3.0)
+    sharp: bool = field(default=False)
 
     def radius(self, c: FloatArray) -> FloatArray:
         """Return the radius in the direction whose cosine with the axis is `c`."""
@@ -110,6 +115,7 @@ class Arc:
     bound: float = field(default=1.0)
     pace: float = field(default=0.85)
     haste: float = field(default=2.0)
+    sharp: bool = field(default=False)
 
     def along(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return the position along the arc: -1 at the flower end, 1 at the stem."""
@@ -144,6 +150,7 @@ class Cut:
     bound: float = field(default=1.0)
     pace: float = field(default=0.9)
     haste: float = field(default=3.0)
+    sharp: bool = field(default=False)
 
     def faces(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the largest signed distance to a cutting plane."""
@@ -166,6 +173,7 @@ class Shell:
     bound: float = field(default=1.06)
     pace: float = field(default=0.95)
     haste: float = field(default=1.0)  # it is hollow: there is a far wall to meet
+    sharp: bool = field(default=True)
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the shell."""
@@ -180,6 +188,7 @@ class Slab:
     bound: float = field(default=1.74)
     pace: float = field(default=1.0)
     haste: float = field(default=3.0)
+    sharp: bool = field(default=True)
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the nearest face's plane."""

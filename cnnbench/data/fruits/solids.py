@@ -59,6 +59,7 @@ class Fruit:
     lies: float = 0.5  # chance that it lies on its side, in no matter which direction
     tilt: float = 0.6  # radians; how far it leans otherwise
     face: Vector | None = None  # the cut side, which has to be seen
+    end_on: float = 1.0  # largest cosine of its axis with the view: a pear seen along it is a ball
     downs: tuple[Vector, ...] = ()  # sides on which it can come to rest, instead of `lies`
     support: FloatArray | None = None  # (M, 3) points that may touch the ground, else the balls
 

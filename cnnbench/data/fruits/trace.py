@@ -202,7 +202,9 @@ def meet(shape: Shape, placed: Placed, size: int, hidden: FloatArray | None) -> 
         which=None,
         normal=normal,
         position=np.stack([x[near], y[near], placed.centre[2] - t]),
-        alpha=coverage(gap / length, normal[2], 0.8 * scale, size),
+        alpha=_sharp_coverage(gap / length, size)
+        if shape.sharp
+        else coverage(gap / length, normal[2], 0.8 * scale, size),
     )
 
 
@@ -227,6 +229,11 @@ def coverage(gap: FloatArray, facing: FloatArray, curvature_radius: float, size:
     clearance = (curvature_radius + np.maximum(gap, 0.0)) * sideways - curvature_radius
     clearance += (gap - clearance) * (facing < -0.2)
     return np.clip(0.5 - clearance * size, 0.0, 1.0)
+
+
+def _sharp_coverage(gap: FloatArray, size: int) -> FloatArray:
+    """Return the share of a pixel that is covered by a solid with edges, from the gap left."""
+    return np.clip(1.3 - gap * size, 0.0, 1.0)
 
 
 def meet_balls(balls: Balls, placed: Placed, size: int, hidden: FloatArray | None) -> Hits | None:

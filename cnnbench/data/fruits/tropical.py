@@ -7,7 +7,18 @@ import math
 import numpy as np
 
 from cnnbench.data.fruits.colours import blend, linear, step, vary
-from cnnbench.data.fruits.growth import BARK, Rng, Variety, ball, lumps, near, pick, stem, whorl
+from cnnbench.data.fruits.growth import (
+    BARK,
+    Rng,
+    Variety,
+    ball,
+    lean_of,
+    lumps,
+    near,
+    pick,
+    stem,
+    whorl,
+)
 from cnnbench.data.fruits.light import Surface
 from cnnbench.data.fruits.noise import solid, waves
 from cnnbench.data.fruits.parts import Sheet, blades
@@ -32,8 +43,8 @@ def banana(choice: float, rng: Rng) -> Fruit:
     """Return a hand of one to four bananas: the stems together, the flower ends fanned out."""
     variety = pick(_BANANAS, choice)
     count = int(rng.choice([1, 2, 3, 4], p=[0.3, 0.25, 0.27, 0.18]))
-    curve, half = near(1.35, 0.2, rng), near(0.78, 0.12, rng)
-    thick, ripeness = near(0.30, 0.1, rng), variety.amount + float(rng.normal(0.0, 0.1))
+    curve, half = near(1.3, 0.2, rng), near(0.84, 0.1, rng)
+    thick, ripeness = near(0.245, 0.1, rng), variety.amount + float(rng.normal(0.0, 0.1))
     bodies, balls = [], []
     for k in range(count):
         place = k - (count - 1) / 2
@@ -46,7 +57,7 @@ def banana(choice: float, rng: Rng) -> Fruit:
             bound=1.5,
         )
         turn = rotation((0.2, 0.0, 1.0), 0.1) @ rotation((1.0, 0.1, 0.0), fan)
-        offset = (0.12 * abs(fan), 0.0, place * 0.30)
+        offset = (0.12 * abs(fan), 0.0, place * 0.26)
         paint = _banana_skin(variety, ripeness, rng)
         bodies.append(Body(shape=shape, paint=paint, turn=turn, offset=offset))
         for t in (-0.75, -0.25, 0.25, 0.75):
@@ -60,6 +71,7 @@ def banana(choice: float, rng: Rng) -> Fruit:
         balls=np.array(balls),
         lies=0.9,
         tilt=1.3,
+        end_on=0.5,
     )
 
 
@@ -106,14 +118,16 @@ def mango(choice: float, rng: Rng) -> Fruit:
     sheets: tuple[Sheet, ...] = ()
     if rng.random() < 0.7:
         sheets = (stem((0.02, 1.02, 0.0), 0.22, 0.06, BARK, rng),)
-    return Fruit(variety=variety.name, bodies=(body,), sheets=sheets, balls=ball(0.85), lies=0.9)
+    return Fruit(
+        variety=variety.name, bodies=(body,), sheets=sheets, balls=ball(0.85), lies=0.9, end_on=0.8
+    )
 
 
 def _mango_skin(variety: Variety, rng: Rng) -> Painter:
     """Paint a blush on one shoulder that runs into the ground colour, and pale freckles."""
     base, over = (vary(colour, rng) for colour in variety.colours)
     green, pale, dark = vary((112, 134, 52), rng), linear((226, 196, 120)), linear((50, 36, 24))
-    seed, lean = int(rng.integers(1 << 30)), rng.normal(0.0, 1.0, 3)
+    seed, lean = int(rng.integers(1 << 30)), lean_of(rng)
     greenness = max(0.0, float(rng.uniform(-0.2, 1.0)))
 
     def paint(spots: Spots) -> Surface:
@@ -150,6 +164,7 @@ def pineapple(choice: float, rng: Rng) -> Fruit:
         balls=np.array([[0.0, -0.75, 0.0, 0.68], [0.0, -0.2, 0.0, 0.68], [0.0, 1.0, 0.0, 0.35]]),
         lies=0.55,
         tilt=0.5,
+        end_on=0.85,
     )
 
 
