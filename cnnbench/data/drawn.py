@@ -1,7 +1,13 @@
 """How does the fruit renderer become a dataset like any other?"""
 
+import json
+import os
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +15,22 @@ import numpy.typing as npt
 from PIL import Image
 
 from cnnbench.data import fruits
+from cnnbench.data.cache import cache_folder
 from cnnbench.data.cards import Card
-from cnnbench.data.dataset import SPLIT_NAMES, Dataset, Split, SplitName, fingerprint_of
+from cnnbench.data.cores import usable_cores
+from cnnbench.data.dataset import (
+    SPLIT_NAMES,
+    ChosenImages,
+    Dataset,
+    ImageSource,
+    Split,
+    SplitName,
+    fingerprint_of,
+)
 from cnnbench.data.errors import DataError
+
+_TABLE_VERSION = 1
+_ROWS_A_TASK = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,3 +84,58 @@ def _split(options: fruits.FruitOptions, name: SplitName, count: int) -> Split:
         digests=(),
         fingerprint=fingerprint_of(decisive),
     )
+
+
+def nuisance_columns(split: Split, *, folder: Path | None = None) -> fruits.Columns:
+    """Return what is known of the images of a drawn split, one column a nuisance.
+
+    Measured once with every core, without drawing, then read from `nuisances/` in the cache
+    (`folder` replaces the cache's own). `fruits.slices` makes named groups of images out of it.
+
+    Raises:
+        TypeError: when the images of the split are not drawn.
+    """
+    path = (folder or cache_folder()) / "nuisances" / f"{split.fingerprint}.json"
+    stored = _read_columns(path, len(split))
+    if stored is not None:
+        return stored
+    columns = fruits.columns_of(_measured(*_origin(split.source, tuple(range(len(split))))))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump({"version": _TABLE_VERSION, "columns": columns}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    return columns
+
+
+def _read_columns(path: Path, count: int) -> fruits.Columns | None:
+    """Return a stored table of `count` images, None when there is none that is whole."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        columns = {name: tuple(values) for name, values in stored["columns"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    whole = stored.get("version") == _TABLE_VERSION and columns
+    return columns if whole and all(len(v) == count for v in columns.values()) else None
+
+
+def _origin(source: ImageSource, indices: tuple[int, ...]) -> tuple[DrawnImages, tuple[int, ...]]:
+    """Return what draws the images, and the numbers there of the images at `indices`."""
+    if isinstance(source, ChosenImages):
+        return _origin(source.source, tuple(source.indices[i] for i in indices))
+    if not isinstance(source, DrawnImages):
+        raise TypeError(f"only drawn images have known nuisances, saw {type(source).__name__}")
+    return source, indices
+
+
+def _measured(source: DrawnImages, indices: tuple[int, ...]) -> list[fruits.Nuisances]:
+    """Return the nuisances of the images at `indices`, in that order."""
+    look = partial(fruits.nuisances, source.options, source.split)
+    workers = min(usable_cores(), len(indices) // _ROWS_A_TASK)
+    if workers < 2:
+        return [look(index) for index in indices]
+    # Spawned, because a forked child of a process that runs torch threads can hang.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(look, indices, chunksize=_ROWS_A_TASK))

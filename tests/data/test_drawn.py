@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnnbench.data import fruits
 from cnnbench.data.cache import decoded
-from cnnbench.data.dataset import Dataset
+from cnnbench.data.dataset import Dataset, first_of_each_class
+from cnnbench.data.drawn import nuisance_columns
 from cnnbench.data.errors import DataError
 from cnnbench.data.opening import open_dataset
 
@@ -20,6 +22,7 @@ drawn = true
 
 [options]
 train = { type = "int", default = 24 }
+val = { type = "int", default = 0 }
 test = { type = "int", default = 12 }
 size = { type = "int", default = 64 }
 seed = { type = "int", default = 0 }
@@ -70,9 +73,67 @@ def test_the_report_is_told_that_images_are_drawn(card: str) -> None:
         ({"train": "many"}, "option 'train' .* must be of type int, saw 'many'"),
         ({"train": "-3"}, "cannot be drawn: .*train"),
         ({"test": "0"}, "needs at least one test image"),
+        ({"size": "16"}, "size must be between 32 and 1024 pixels, got 16"),
+        ({"size": "256px"}, "option 'size' .* must be of type int, saw '256px'"),
+        ({"seed": "-1"}, "seed must be at least 0, got -1"),
         ({"tset": "5"}, r"has no option 'tset'; did you mean 'test'\?"),
     ],
 )
 def test_wrong_options_are_refused(card: str, options: dict[str, str], message: str) -> None:
     with pytest.raises(DataError, match=message):
         opened(card, **options)
+
+
+def test_a_validation_split_comes_on_request_and_shares_no_scene(card: str) -> None:
+    dataset = opened(card, val="12", test="24")
+    assert {name: len(split) for name, split in dataset.splits.items()} == {
+        "train": 24,
+        "val": 12,
+        "test": 24,
+    }
+    options = fruits.FruitOptions(train=24, val=12, test=24, size=64)
+    lamps = [
+        fruits.nuisances(options, split, k).lamp_elevation_degrees
+        for split in fruits.SPLITS
+        for k in range(4)
+    ]
+    assert len(set(lamps)) == 12
+
+
+def test_a_table_of_nuisances_has_a_row_for_every_image(card: str, tmp_path: Path) -> None:
+    split = opened(card).splits["test"]
+    columns = nuisance_columns(split, folder=tmp_path)
+    assert columns["label"] == tuple(split.labels.tolist())
+    options = fruits.FruitOptions(train=24, test=12, size=64)
+    assert columns["hero_pixels"][7] == fruits.nuisances(options, "test", 7).hero_pixels
+
+
+def test_a_table_of_nuisances_is_stored_and_a_torn_one_measured_again(
+    card: str, tmp_path: Path
+) -> None:
+    split = opened(card).splits["test"]
+    first = nuisance_columns(split, folder=tmp_path)
+    (stored,) = (tmp_path / "nuisances").iterdir()
+    written = stored.read_text()
+    assert nuisance_columns(split, folder=tmp_path) == first
+    stored.write_text(written[: len(written) // 2])
+    assert nuisance_columns(split, folder=tmp_path) == first
+    assert stored.read_text() == written
+
+
+def test_a_few_chosen_images_have_the_nuisances_of_those(card: str, tmp_path: Path) -> None:
+    dataset = opened(card, test="36")
+    few = first_of_each_class(dataset, {"test": 12}).splits["test"]
+    columns = nuisance_columns(few, folder=tmp_path)
+    assert columns["label"] == tuple(few.labels.tolist())
+
+
+def test_photos_have_no_known_nuisances(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (tmp_path / split / name).mkdir(parents=True)
+            shade = np.full((8, 8, 3), 40 + 60 * len(split) % 97, np.uint8)
+            Image.fromarray(shade).save(tmp_path / split / name / "1.png")
+    photos = open_dataset(str(tmp_path), options={})
+    with pytest.raises(TypeError, match="only drawn images have known nuisances"):
+        nuisance_columns(photos.splits["train"], folder=tmp_path / "cache")

@@ -16,16 +16,21 @@ from cnnbench.data.fruits.kinds import CLASSES
 from cnnbench.data.fruits.noise import stream
 from cnnbench.data.fruits.nuisances import Nuisances, measure
 from cnnbench.data.fruits.picture import compose
+from cnnbench.data.fruits.slices import Column, Columns, columns_of, slices
 
 __all__ = [
     "CLASSES",
     "SPLITS",
     "VERSION",
+    "Column",
+    "Columns",
     "FruitOptions",
     "Nuisances",
+    "columns_of",
     "draw",
     "label_of",
     "nuisances",
+    "slices",
 ]
 
 VERSION = 2  # to be raised with every change of a byte that `draw` returns

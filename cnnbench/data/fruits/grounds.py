@@ -79,7 +79,8 @@ def cloth(size: Size, squash: float, rng: Rng) -> FloatArray:
         share = 0.5 * (bars + (np.sin(rows * count * 6.28) > 0))
     folds = field(size, (2.5, 2.5), 2, rng)
     value = 1.0 + 0.06 * weave + 0.14 * folds
-    return (base + (other - base) * share) * np.clip(value, 0.2, 2.0).astype(np.float32)
+    woven: FloatArray = (base + (other - base) * share) * np.clip(value, 0.2, 2.0)
+    return woven.astype(np.float32)
 
 
 def stone(size: Size, squash: float, rng: Rng) -> FloatArray:

@@ -156,7 +156,7 @@ def bump(
     gx = (sheet[east] - height) * held[east] * (depth * size)
     gy = (height - sheet[south]) * held[south] * (depth * size)
     inward = gx * normal[0] + gy * normal[1]
-    tilted = normal * (1.0 + inward)
+    tilted: FloatArray = normal * (1.0 + inward)
     tilted[0] -= gx
     tilted[1] -= gy
     tilted /= np.sqrt(tilted[0] ** 2 + tilted[1] ** 2 + tilted[2] ** 2) + 1e-6

@@ -26,6 +26,7 @@ class Nuisances:
 
     Attributes:
         label: the class, for joining tables.
+        size: width and height of the picture in pixels.
         variety: of the hero, the fruit that the label speaks of.
         fruits: how many there are of the class.
         intruder: label of the smaller fruit of another class, -1 for none.
@@ -38,6 +39,7 @@ class Nuisances:
     """
 
     label: int
+    size: int
     variety: str
     fruits: int
     intruder: int
@@ -66,6 +68,7 @@ def measure(label: int, key: Key, size: int) -> Nuisances:
     others = [s.label for s in standing if s.label != label]
     return Nuisances(
         label=label,
+        size=size,
         variety=standing[0].fruit.variety,
         fruits=len(standing) - len(others),
         intruder=others[0] if others else -1,

@@ -119,7 +119,7 @@ def march(
     found_t, found = np.empty_like(t), np.empty_like(t)
     best_t, best = t.copy(), np.full(t.shape, 9.0, np.float32)
     alive = np.arange(t.size, dtype=np.int32)
-    before = walked = np.zeros(t.shape, np.float32)
+    before, walked = np.zeros_like(t), np.zeros_like(t)
     for step in range(_STEPS):
         gap = shape.distance(ox + t * dx, oy + t * dy, oz + t * dz)
         # Sums and numbered picks: numpy branches on masks, at ten times the cost.
@@ -233,7 +233,8 @@ def coverage(gap: FloatArray, facing: FloatArray, curvature_radius: float, size:
 
 def _sharp_coverage(gap: FloatArray, size: int) -> FloatArray:
     """Return the share of a pixel that is covered by a solid with edges, from the gap left."""
-    return np.clip(1.3 - gap * size, 0.0, 1.0)
+    share: FloatArray = np.clip(1.3 - gap * size, 0.0, 1.0)
+    return share
 
 
 def meet_balls(balls: Balls, placed: Placed, size: int, hidden: FloatArray | None) -> Hits | None:
