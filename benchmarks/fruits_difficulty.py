@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.color import rgb2gray, rgb2hsv
+from PIL import Image
+from skimage.color import rgb2gray
 from skimage.feature import hog
 from skimage.transform import resize
 from sklearn.linear_model import LogisticRegression
@@ -57,9 +58,10 @@ def rgb_histogram(image: NDArray[np.uint8], bins: int) -> Features:
 
 def hsv_histogram(image: NDArray[np.uint8], bins: tuple[int, int, int]) -> Features:
     """Return the square roots of the shares of hue, saturation and value cells."""
-    values = rgb2hsv(image).reshape(-1, 3)
-    counts, _ = np.histogramdd(values, bins=bins, range=((0, 1),) * 3)
-    return np.sqrt(counts.ravel() / len(values))
+    hsv = np.asarray(Image.fromarray(image).convert("HSV")).astype(np.int64)
+    h, s, v = ((hsv[..., k] * bins[k]) >> 8 for k in range(3))
+    code = (h * bins[1] + s) * bins[2] + v
+    return np.sqrt(np.bincount(code.ravel(), minlength=bins[0] * bins[1] * bins[2]) / code.size)
 
 
 def hog_features(image: NDArray[np.uint8], side: int, cell: int) -> Features:
@@ -111,7 +113,8 @@ def main() -> None:
         right = guesses == test_labels
         print(
             f"{name:24s} first {_SHORT}: {right[:_SHORT].mean():.3f}   "
-            f"all {len(right)}: {right.mean():.3f}"
+            f"all {len(right)}: {right.mean():.3f}",
+            flush=True,
         )
         each = [f"{c} {right[test_labels == k].mean():.2f}" for k, c in enumerate(fruits.CLASSES)]
         print("    " + "  ".join(each))

@@ -132,3 +132,22 @@ def test_the_card_says_what_the_code_does() -> None:
         options
     )
     assert card["splits"] == {"train": options.train, "test": options.test}
+
+
+def test_a_change_of_the_drawing_raises_its_version() -> None:
+    # Means of nine fields, so that the last bits of another processor do not matter.
+    picture = fruits.draw(fruits.FruitOptions(size=48), "train", 1)
+    fields = picture.reshape(3, 16, 3, 16, 3).mean(axis=(1, 3)).reshape(9, 3)
+    version_2 = [
+        [150, 136, 126],
+        [154, 126, 93],
+        [149, 125, 100],
+        [144, 131, 122],
+        [171, 130, 79],
+        [143, 109, 70],
+        [142, 128, 119],
+        [143, 130, 121],
+        [122, 103, 95],
+    ]
+    np.testing.assert_allclose(fields, version_2, atol=2.0)
+    assert fruits.VERSION == 2
