@@ -25,7 +25,7 @@ def write_photos(folder: Path, *, train: int, val: int) -> Path:
 
 
 def _write(folder: Path, options: fruits.FruitOptions, split: str, index: int) -> None:
-    pixels, _ = fruits.draw(options, split, index)
+    pixels = fruits.draw(options, split, index)
     label = fruits.label_of(options, split, index)
     path = folder / split / f"{label:02d}" / f"{index:05d}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
