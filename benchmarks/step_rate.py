@@ -91,7 +91,7 @@ def ours(args: argparse.Namespace) -> float:
         split.labels,
         seed=0,
         image_size=args.image_size,
-        augment=True,
+        augment="crop-flip",
         mean=mean,
         std=std,
         device=machine.device,

@@ -12,7 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from cnnbench.data.augment import crop_and_flip, crop_at, resized_crops, standardise
+from cnnbench.data.augment import (
+    crop_and_flip,
+    crop_at,
+    gather_crops,
+    resized_crops,
+    standardise,
+)
+
+# The share of a GPU's free memory that the images may take; the rest is the network's.
+_RESIDENT_SHARE = 0.25
 
 # One independent stream of numbers for each choice.
 _ORDER, _TOP, _LEFT, _FLIP, _AREA, _ASPECT, _JITTER = range(7)
@@ -56,6 +65,7 @@ class Batches:
         self._mean, self._std = np.asarray(mean), tuple(std)
         self._colours = colours
         self._device = torch.device(device)
+        self._resident = None if augment == "area-aspect" else resident(images, self._device)
         self._epoch = -1  # the epoch of the permutation that is kept
         self._permutation = np.empty(0, dtype=np.int64)
 
@@ -100,6 +110,10 @@ class Batches:
         else:
             top = _below(spare + 1, hashed(self._seed, _TOP, positions))
             left = _below(spare + 1, hashed(self._seed, _LEFT, positions))
+        if self._resident is not None:
+            return gather_crops(
+                self._resident, chosen, self._image_size, top=top, left=left, flip=flip
+            )
         return crop_and_flip(self._images, chosen, self._image_size, top=top, left=left, flip=flip)
 
     def _tint(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | None:
@@ -119,6 +133,16 @@ class Batches:
             self._permutation = np.argsort(keys, kind="stable")
             self._epoch = epoch
         return self._permutation
+
+
+def resident(images: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor | None:
+    """Return all images on a GPU that has room for them, else None; the batches are the same."""
+    if device.type != "cuda":
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    if images.nbytes > _RESIDENT_SHARE * free:
+        return None
+    return torch.from_numpy(np.array(images)).to(device)  # a copy: the map is read-only
 
 
 def evaluation_batches(

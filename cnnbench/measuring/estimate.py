@@ -33,10 +33,16 @@ class CellEstimate:
 
 
 def estimate(plan: Plan, profiles: Mapping[str, Profile]) -> list[CellEstimate]:
-    """Estimate every cell of a plan whose model is in `profiles`, in the plan's order."""
-    return [
-        _of_cell(cell, plan, profiles[cell.model]) for cell in plan.cells if cell.model in profiles
+    """Estimate every cell of a plan whose model is in `profiles`, in the plan's order.
+
+    Nothing here measures power, so budgets in joules are left out.
+    """
+    known = [
+        cell
+        for cell in plan.cells
+        if cell.model in profiles and cell.budget.currency is not Currency.JOULES
     ]
+    return [_of_cell(cell, plan, profiles[cell.model]) for cell in known]
 
 
 def _of_cell(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
@@ -48,7 +54,7 @@ def _of_cell(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
         whole = cell.budget.images(
             train_images=train_images, flops_per_image=profile.training_flops_per_image
         )
-        assert whole is not None, "only seconds cannot be turned into images"
+        assert whole is not None, "only seconds and joules cannot be turned into images"
         images, seconds = float(whole), whole / profile.images_per_second
     tested = cell.evaluations * counts[plan.dataset.curve_split]
     if plan.dataset.headline_split != plan.dataset.curve_split:

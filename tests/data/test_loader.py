@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnbench.data.augment import centre_crop, crop_and_flip, standardise
+from cnnbench.data.augment import centre_crop, crop_and_flip, gather_crops, standardise
 from cnnbench.data.loader import Batches, evaluation_batches, hashed
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -138,3 +138,26 @@ def test_an_image_size_that_does_not_fit_is_refused(image_size: int) -> None:
         Batches(
             images, labels, seed=0, image_size=image_size, augment="crop-flip", mean=MEAN, std=STD
         )
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(seed=seeds, count=st.integers(1, 20))
+def test_images_that_lie_on_the_device_are_cut_to_the_same_bytes(seed, count) -> None:
+    images, _ = numbered(5, size=9)
+    rng = np.random.default_rng(seed)
+    chosen, top, left = (rng.integers(0, limit, count) for limit in (5, 4, 4))
+    places = {"top": top, "left": left, "flip": rng.random(count) < 0.5}
+    gathered = gather_crops(torch.from_numpy(images), chosen, 6, **places)
+    cut = crop_and_flip(images, chosen, 6, **places)
+    assert torch.equal(gathered, cut)
+    assert gathered.stride() == cut.stride()
+
+
+@pytest.mark.gpu
+def test_a_gpu_gets_the_batches_of_a_cpu() -> None:
+    images, labels = numbered(12)
+    options = {"seed": 0, "image_size": 4, "augment": "crop-flip", "mean": MEAN, "std": STD}
+    here = Batches(images, labels, **options).batch(3, 8)
+    there = Batches(images, labels, **options, device="cuda").batch(3, 8)
+    assert torch.allclose(here[0], there[0].cpu(), atol=1e-5)
+    assert torch.equal(here[1], there[1].cpu())
