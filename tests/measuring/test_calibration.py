@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 
-from cnnbench.engine.hardware import Hardware
+from cnnbench.engine.hardware import Hardware, detect
 from cnnbench.measuring import calibration
 from cnnbench.measuring.calibration import Trial, choose, known_or_measured, path_of, settle
-from cnnbench.measuring.trial import Setting, race, run_trial
+from cnnbench.measuring.trial import Setting, race
 
 WITH_BF16 = Hardware(
     cpu="a processor with AMX",
@@ -102,7 +104,10 @@ def test_a_race_takes_every_setting_and_finds_a_rate():
 
 
 @pytest.mark.slow
-def test_a_trial_leaves_out_what_the_processor_would_emulate():
-    trial = run_trial(bf16=False, threads=2)
-    assert trial.bf16 is None
-    assert trial.half_threads is not None
+def test_the_hidden_command_runs_a_trial_in_a_process_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "calibrate"], capture_output=True, text=True, check=True
+    )
+    trial = Trial.model_validate_json(done.stdout)
+    assert trial.fp32 > 0
+    assert (trial.bf16 is None) == (not detect().cpu_bf16)
