@@ -77,8 +77,8 @@ def keep_freed_pages() -> bool:
 
     A training step frees and asks for the same hundreds of megabytes again and again, and each
     page that comes back has to be cleared first. Blocks of 32 MiB and more still get a mapping of
-    their own: in one heap with the small ones they fragment it, and a long run of VGG-11 held
-    twice the memory that it needed. `benchmarks/allocator.py` measures the settings.
+    their own: in one heap with the small ones they fragment it, and the memory of VGG-11 grew
+    from one evaluation to the next. `benchmarks/allocator.py` measures the settings.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
