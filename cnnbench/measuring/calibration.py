@@ -34,7 +34,8 @@ class Trial(BaseModel):
 
     `fp32` and `bf16` are measured in channels_last with every core; `contiguous` is the faster of
     the two precisions in the other memory format, `half_threads` the same with half the threads.
-    None is a setting that was not tried.
+    None is a setting that was not tried. `quiet` says that nothing else ran: beside other programs
+    fewer threads look faster than they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class Trial(BaseModel):
     contiguous: float
     half_threads: float | None
     threads: int
+    quiet: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +85,8 @@ def choose(hardware: Hardware, trial: Trial | None) -> Choice:
         best = "bf16" if gain >= GAIN_WORTH_A_CHOICE else "fp32"
         why = f"bf16 trained {gain:.2f} times as fast as fp32 in a trial on this machine"
     rate = trial.bf16 if best == "bf16" and trial.bf16 else trial.fp32
-    fewer = trial.half_threads is not None and trial.half_threads >= GAIN_WORTH_A_CHOICE * rate
+    half = trial.half_threads if trial.quiet else None
+    fewer = half is not None and half >= GAIN_WORTH_A_CHOICE * rate
     if fewer:
         why += f"; {trial.threads // 2} threads were faster than {trial.threads}"
     return Choice(precision=best, threads=trial.threads // 2 if fewer else None, why=why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import time
@@ -19,6 +20,7 @@ from cnnbench.measuring.calibration import Trial
 IMAGES, PIXELS = 8, 96
 SECONDS_A_CONTEST = 0.7
 LEAST_ROUNDS, MOST_ROUNDS = 3, 20
+QUIET_LOAD = 0.5  # of the cores, over the last minute
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,12 +35,15 @@ class Setting:
 def serve_trial() -> int:
     """Run the trial in this process and print it as JSON; return the exit code."""
     hardware = detect()
-    found = run_trial(bf16=hardware.cpu_bf16, threads=hardware.cores)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    found = run_trial(
+        bf16=hardware.cpu_bf16, threads=hardware.cores, quiet=load < QUIET_LOAD * hardware.cores
+    )
     sys.stdout.write(found.model_dump_json() + "\n")
     return 0
 
 
-def run_trial(*, bf16: bool, threads: int) -> Trial:
+def run_trial(*, bf16: bool, threads: int, quiet: bool) -> Trial:
     """Race the precisions, then the fastest against other formats and thread counts.
 
     bf16 is left out where the processor would emulate it, at a twentieth of the speed.
@@ -59,6 +64,7 @@ def run_trial(*, bf16: bool, threads: int) -> Trial:
         contiguous=second[other] * scale,
         half_threads=second[half] * scale if half in second else None,
         threads=threads,
+        quiet=quiet,
     )
 
 

@@ -27,8 +27,8 @@ WITHOUT_BF16 = dataclasses.replace(WITH_BF16, cpu="an older one", cpu_bf16=False
 
 
 def a_trial(**changes):
-    values = {"fp32": 10.0, "bf16": 30.0, "contiguous": 20.0, "half_threads": 20.0, "threads": 4}
-    return Trial(**{**values, **changes})
+    rates = {"fp32": 10.0, "bf16": 30.0, "contiguous": 20.0, "half_threads": 20.0}
+    return Trial(**{**rates, "threads": 4, "quiet": True, **changes})
 
 
 def keep(trial, folder, hardware=WITH_BF16):
@@ -52,6 +52,10 @@ def test_fp32_stays_where_bf16_is_not_clearly_faster(bf16):
 def test_fewer_threads_are_chosen_only_where_they_are_clearly_faster():
     assert choose(WITH_BF16, a_trial(half_threads=33.0)).threads is None
     assert choose(WITH_BF16, a_trial(half_threads=36.0)).threads == 2
+
+
+def test_beside_other_programs_fewer_threads_are_never_chosen():
+    assert choose(WITH_BF16, a_trial(half_threads=90.0, quiet=False)).threads is None
 
 
 def test_without_a_trial_nothing_is_guessed():
