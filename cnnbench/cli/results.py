@@ -15,6 +15,10 @@ def report(
     readme: Annotated[
         str | None, typer.Option(help="Put the table between the markers of this file.")
     ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Add what it took to reach this accuracy, like 0.9."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Draw a run's tables, plots and pages again; with --readme, place the table in a file."""
@@ -25,7 +29,7 @@ def report(
     store = RunFolder(folder)
     store.plan()  # says at once if this is no run folder
     with store.lock():
-        write_report(store)
+        write_report(store, target=target)
         if readme:
             from pathlib import Path
 

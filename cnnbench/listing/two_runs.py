@@ -47,11 +47,17 @@ def _line(one: Judged) -> tuple[str, ...]:
         percent(one.b_top1),
         _points(one.difference),
         f"{_points(one.low)} to {_points(one.high)}" if spanned else NOTHING,
-        NOTHING if one.p_holm is None else p_value(one.p_holm).removeprefix("p = "),
+        NOTHING
+        if one.p_holm is None
+        else p_value(one.p_holm).removeprefix("p ").removeprefix("= "),
         one.method or NOTHING,
         one.verdict,
         one.reason,
     )
+
+
+def _short(p: float) -> str:
+    return p_value(p).removeprefix("p ").removeprefix("= ")
 
 
 def _points(share: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import zoo
 from cnnbench.report.pairs import difference_between, gap_interval
@@ -40,18 +40,19 @@ class Effect:
 
 
 def base_of(plan: Plan) -> str | None:
-    """Return the network that all others of a plan are variants of, or None."""
+    """Return the network that the plan's others leave an ingredient out of, or None."""
     models = list(dict.fromkeys(cell.model for cell in plan.cells))
-    base = models[0] if models else ""
-    others = models[1:]
-    if not others or len({cell.budget for cell in plan.cells}) > 1:
+    if len(models) < 2 or len({cell.budget for cell in plan.cells}) > 1:
         return None
-    return base if all(_variant_of(model) == base for model in others) else None
+    return models[0] if set(models[1:]) <= ingredients(models[0]).keys() else None
 
 
-def _variant_of(model: str) -> str | None:
-    rows: list[dict[str, Any]] = papers()["models"]
-    return next((row.get("variant_of") for row in rows if row["name"] == model), None)
+def ingredients(base: str) -> dict[str, str]:
+    """Return by the name of a variant what it leaves out; empty for a network without variants."""
+    try:
+        return zoo.ablations(base)
+    except LookupError:  # another library's network, or a name of another version
+        return {}
 
 
 def effects(comparison: Comparison, base: str) -> list[Effect]:
@@ -98,7 +99,7 @@ def ablation_table(found: list[Effect], base: str) -> Table:
     lines = tuple(
         (
             one.label,
-            _summary(one.label),
+            _left_out(one.label, base),
             _points(one.effect),
             f"{_points(one.low)} to {_points(one.high)}",
             p_value(one.p_holm),
@@ -110,7 +111,7 @@ def ablation_table(found: list[Effect], base: str) -> Table:
     )
     header = (
         f"{base} against",
-        "what it is",
+        "leaves out",
         "effect, points",
         "95 % interval",
         "p",
@@ -121,14 +122,9 @@ def ablation_table(found: list[Effect], base: str) -> Table:
     return Table(header=header, align="llrrrlrl", rows=lines)
 
 
-def _summary(label: str) -> str:
-    name, *settings = label.split(" ", 1)
-    if settings:
-        return settings[0]
-    try:
-        return zoo.card(name).summary
-    except LookupError:
-        return NOTHING
+def _left_out(label: str, base: str) -> str:
+    model, *settings = label.split(" ", 1)
+    return " ".join([ingredients(base).get(model, NOTHING), *settings])
 
 
 def _points(share: float) -> str:

@@ -29,6 +29,7 @@ _UNITS = {
     Currency.EPOCHS: "budget (epochs)",
     Currency.IMAGES: "budget (training images)",
     Currency.FLOPS: "budget (training FLOPs)",
+    Currency.JOULES: "budget (joules)",
 }
 _LOG_FROM = 3.0  # a ladder whose last rung is this many times its first is drawn in equal ratios
 

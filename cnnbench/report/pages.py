@@ -76,11 +76,12 @@ class Page:
     gallery: Exhibition | None
 
 
-def write_report(run: RunFolder) -> Path:
+def write_report(run: RunFolder, *, target: float | None = None) -> Path:
     """Draw everything a finished or unfinished run has to say, and return `report.md`'s path.
 
     Writes `results.json`, `results.csv`, `results.tex`, `comparison.json`, `figures/`,
-    `report.html` and `report.md`. The same folder gives the same bytes.
+    `report.html` and `report.md`. The same folder and target, a share in (0, 1], give the same
+    bytes.
     """
     plan, table = run.plan(), rows(run)
     write_results(run, table)
@@ -88,11 +89,11 @@ def write_report(run: RunFolder) -> Path:
     drawn = _drawn(table, labels(plan), comparison)
     lines, look = curves(run, drawn), looks(list(drawn.values()))
     pictures = draw_pictures(comparison, table, drawn, lines)
-    sections = sections_of(plan, table, comparison)
+    sections = sections_of(run, table, comparison, target=target)
     for picture in [*pictures, *(one.picture for one in sections if one.picture)]:
         run.write_text(f"figures/{picture.name}.svg", picture.svg)
         run.write_bytes(f"figures/{picture.name}.png", picture.png)
-    run.write_text("comparison.json", comparison_json(plan, comparison))
+    run.write_text("comparison.json", comparison_json(run, comparison, target=target))
     own = extras(
         comparison,
         table,

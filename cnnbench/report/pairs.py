@@ -96,7 +96,6 @@ class _Draft:
 
     def pair(self, p_holm: float, comparisons: int) -> Pair:
         seeds = (len(self.better.answers), len(self.worse.answers))
-        images = min(self.better.test_images, self.worse.test_images)
         low, high = gap_interval(self.test)
         return Pair(
             better=self.better.label,
@@ -108,9 +107,9 @@ class _Draft:
             p=self.test.p,
             p_networks=self.test.p_networks,
             p_holm=p_holm,
-            images=images,
+            images=self.test.images,
             seeds=seeds,
-            needed=_needed(self.test, images, comparisons),
+            needed=_needed(self.test, comparisons),
             paired=self.paired,
         )
 
@@ -129,23 +128,27 @@ def difference_between(a: Contender, b: Contender) -> Difference:
 
 
 def gap_interval(test: Difference, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the interval of a difference, over the seeds too where there are several."""
+    """Return the interval of a difference, over the seeds too where there are several.
+
+    One image on which the two differ is added, half to each side, so that networks that never
+    differed are not taken for surely equal (Agresti and Min 2005).
+    """
     from scipy.special import ndtri, stdtrit
 
     level, df = (1 + confidence) / 2, test.spread.df
     quantile = float(ndtri(level) if math.isinf(df) else stdtrit(df, level))
-    half = quantile * math.sqrt(test.spread.total)
+    half = quantile * math.sqrt(test.spread.total + 1 / test.images**2)
     return max(-1.0, test.difference - half), min(1.0, test.difference + half)
 
 
-def _needed(test: Difference, images: int, comparisons: int) -> int | None:
+def _needed(test: Difference, comparisons: int) -> int | None:
     if test.spread.seeds_df == 0:
         return images_needed(test.difference, test.discordant, comparisons=comparisons)
-    return images_needed_with_seeds(test, images, comparisons=comparisons)
+    return images_needed_with_seeds(test, comparisons=comparisons)
 
 
 def images_needed_with_seeds(
-    test: Difference, images: int, *, comparisons: int = 1, alpha: float = ALPHA
+    test: Difference, *, comparisons: int = 1, alpha: float = ALPHA
 ) -> int | None:
     """Return how many images would separate trainings with these seeds, or None where none would.
 
@@ -155,7 +158,7 @@ def images_needed_with_seeds(
     allowed = (test.difference / sigmas) ** 2 - test.spread.beyond_images
     if allowed <= 0:
         return None
-    return max(1, math.ceil(images * test.spread.images / allowed))
+    return max(1, math.ceil(test.images * test.spread.images / allowed))
 
 
 def _from_counts(a: Contender, b: Contender) -> Difference:
@@ -180,7 +183,14 @@ def _from_counts(a: Contender, b: Contender) -> Difference:
         p = fisher(*first, *second)
     else:
         p = t_test(gap, spread)
-    return Difference(difference=gap, discordant=discordant, spread=spread, p_networks=p, p=p)
+    return Difference(
+        images=min(a.test_images, b.test_images),
+        difference=gap,
+        discordant=discordant,
+        spread=spread,
+        p_networks=p,
+        p=p,
+    )
 
 
 def _spread_of_counts(one: Contender) -> Spread:

@@ -8,12 +8,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnbench.report.ablation import ablation_sentences, ablation_table, base_of, effects
+from cnnbench.report.compare import labels
 from cnnbench.report.groups import comparison_data, group_sentences, group_table
 from cnnbench.report.ladder import ladder_data, ladder_sentences, ladder_table, line_names, points
 from cnnbench.report.ladder_plot import ladder_picture
 from cnnbench.report.style import looks
 from cnnbench.report.sweep_plot import sweep_picture
 from cnnbench.report.sweeps import sweep_points, sweep_sentences, swept
+from cnnbench.report.targets import (
+    race,
+    race_sentences,
+    race_table,
+    reached,
+    target_data,
+    target_sentences,
+    target_table,
+)
+from cnnbench.report.wording import percent
 
 if TYPE_CHECKING:
     from cnnbench.report.compare import Comparison
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
     from cnnbench.report.tables import Table
     from cnnbench.schema.cell import Plan
     from cnnbench.schema.result import Row
+    from cnnbench.store import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,21 +46,29 @@ class Section:
     note: str = ""
 
 
-def comparison_json(plan: Plan, comparison: Comparison) -> str:
-    """Return `comparison.json`: every group, pair and tie, and a ladder's points and crossings."""
+def comparison_json(run: RunFolder, comparison: Comparison, *, target: float | None) -> str:
+    """Return `comparison.json`: groups, pairs, ties, a ladder's crossings, who reached a target."""
+    plan = run.plan()
     data: dict[str, Any] = {"version": 1, "rungs": comparison_data(comparison)}
     if comparison.smaller:
         data["ladder"] = ladder_data(comparison, line_names(plan))
+    if target is not None:
+        data["target"] = target_data(reached(run, labels(plan), target), target)
     return json.dumps(data, indent=1) + "\n"
 
 
-def sections_of(plan: Plan, table: Sequence[Row], comparison: Comparison) -> list[Section]:
+def sections_of(
+    run: RunFolder, table: Sequence[Row], comparison: Comparison, *, target: float | None
+) -> list[Section]:
     """Return every further section that a run has something to say in, in the page's order."""
+    plan = run.plan()
     return [
         *seeds_section(comparison),
         *ladder_section(plan, comparison),
         *sweep_sections(plan, table, comparison),
         *ablation_section(plan, comparison),
+        *race_section(run, plan),
+        *target_section(run, plan, target),
     ]
 
 
@@ -131,4 +151,50 @@ _ABLATION_NOTE = (
     "An effect is the accuracy with the ingredient minus the accuracy without it, under this "
     "budget and on these images; the paper's is the fall of its top-1 error on ImageNet after full "
     "training, so the two columns need not agree. Holm's correction covers the lines of the table."
+)
+
+
+def race_section(run: RunFolder, plan: Plan) -> list[Section]:
+    """Return the race of figure 1 of the AlexNet paper, where activations are compared."""
+    base = base_of(plan)
+    activations = [cell.model for cell in plan.cells if cell.model.endswith("-tanh")]
+    if not base or not activations:
+        return []
+    found = [one for one in race(run, labels(plan)) if one.label in {base, *activations}]
+    table = race_table(found)
+    if table is None:
+        return []
+    said = race_sentences(found, base)
+    return [
+        Section(title="The race to 25 % training error", points=said, table=table, note=_RACE_NOTE)
+    ]
+
+
+_RACE_NOTE = (
+    "After figure 1 of the AlexNet paper, where a small network with ReLU reaches 25 % training "
+    "error on CIFAR-10 six times as fast as with tanh, each with its own learning rate. Here both "
+    "follow this run's recipe and budget. The error is counted while training, about once a second."
+)
+
+
+def target_section(run: RunFolder, plan: Plan, target: float | None) -> list[Section]:
+    """Return what every cell took to reach a target accuracy, if one was asked for."""
+    if target is None:
+        return []
+    found = reached(run, labels(plan), target)
+    split = plan.dataset.curve_split
+    return [
+        Section(
+            title=f"Time to {percent(target)} % on the {split} split",
+            points=target_sentences(found, target),
+            table=target_table(found),
+            note=_TARGET_NOTE,
+        )
+    ]
+
+
+_TARGET_NOTE = (
+    "The first evaluation at or above the target counts; it was passed after the one before, whose "
+    'charged seconds are under "not yet at". A schedule made for a shorter budget could be sooner: '
+    "a ladder of budgets shows that."
 )

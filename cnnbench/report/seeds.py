@@ -158,9 +158,10 @@ class Difference:
 
     `p_networks` asks whether these trained networks differ on images like these; `p` whether the
     two trainings do, whatever the seed. `discordant` is the mean share of images on which exactly
-    one of two networks is right.
+    one of two networks is right; `images` is N.
     """
 
+    images: int
     difference: float
     discordant: float
     spread: Spread
@@ -182,10 +183,18 @@ def difference_of(a: Right, b: Right) -> Difference:
     discordant, spread = float(apart.mean()), _spread_of_difference(a, b)
     if len(a) == len(b) == 1:
         p = mcnemar(a[0], b[0])
-        return Difference(difference=gap, discordant=discordant, spread=spread, p_networks=p, p=p)
+        return Difference(
+            images=a.shape[1],
+            difference=gap,
+            discordant=discordant,
+            spread=spread,
+            p_networks=p,
+            p=p,
+        )
     turns = a.sum(axis=0) * len(b) - b.sum(axis=0) * len(a)
     networks = sign_flip(turns)
     return Difference(
+        images=a.shape[1],
         difference=gap,
         discordant=discordant,
         spread=spread,

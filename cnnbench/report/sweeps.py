@@ -85,7 +85,9 @@ def sweep_points(
     plan: Plan, table: Sequence[Row], comparison: Comparison, key: str
 ) -> list[SweepPoint]:
     """Return the points of one swept setting, by line and value."""
-    apart = {key, "lr"} if key == "batch size" and "lr" not in swept(plan) else {key}
+    apart = {key}
+    if key == "batch size":  # what follows from it does not make another line
+        apart |= {"micro batch"} | ({"lr"} - set(swept(plan)))
     full, lines = labels(plan), labels(plan, apart=apart)
     contenders = {one.label: one for one in comparison.contenders}
     rows: dict[str, list[Row]] = {}

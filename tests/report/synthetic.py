@@ -214,6 +214,7 @@ def _write_events(
                 progress=done,
                 lr=0.01 * (1 - done),
                 train_loss=loss,
+                train_top1=correct / fake.test_images,
                 images=32,
                 images_per_second=model.images_per_second,
             )

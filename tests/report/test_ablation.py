@@ -30,6 +30,7 @@ def test_an_effect_stands_beside_the_papers_claim(tmp_path: Path) -> None:
     run = ablated(tmp_path)
     table = ablation_table(effects(compare(run, rows(run)), "alexnet"), "alexnet")
     lines = {line[0]: line for line in table.rows}
+    assert lines["alexnet-no-lrn"][1] == "local response normalisation"
     assert lines["alexnet-no-lrn"][2] == "\u22120.8"
     assert lines["alexnet-no-lrn"][6] == "+1.4"
     assert lines["alexnet-pool2x2"][6] == "+0.4"

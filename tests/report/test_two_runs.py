@@ -61,6 +61,11 @@ def test_a_difference_lies_within_its_interval(tmp_path: Path) -> None:
         assert one.low < one.difference < one.high
 
 
+def test_networks_that_never_differed_are_not_surely_equal(tmp_path: Path) -> None:
+    one = compare_runs(*both(tmp_path, fake(BASE), fake(BASE))).judged[0]
+    assert one.high == pytest.approx(1.96 / 128, abs=1e-4)
+
+
 def test_several_seeds_are_tested_together(tmp_path: Path) -> None:
     b = fake({"alexnet": 50, "resnet18": 100}, seeds=3)
     found = compare_runs(*both(tmp_path, fake(BASE, seeds=3), b))

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from synthetic import FOUR, FakeModel, FakeRun, build_run
+
+from cnnbench.cli import main
+from cnnbench.report.compare import labels
+from cnnbench.report.pages import write_report
+from cnnbench.report.targets import (
+    Reached,
+    race,
+    race_sentences,
+    race_table,
+    reached,
+    steps_to_training_error,
+    target_sentences,
+    target_table,
+)
+from cnnbench.schema.budget import Spent
+from cnnbench.schema.events import Evaluated, Event, Stepped
+from cnnbench.store import RunFolder
+
+
+def found_in(run: RunFolder, target: float) -> list[Reached]:
+    return reached(run, labels(run.plan()), target)
+
+
+def test_the_first_evaluation_at_the_target_counts(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    cell = run.plan().cells[3]
+    points = [event for event in run.events(cell) if isinstance(event, Evaluated)]
+    first = next(point for point in points if point.top1 >= 0.6)
+    one = found_in(run, 0.6)[3]
+    assert one.spent == first.spent
+    assert one.before == points[points.index(first) - 1].spent
+
+
+def test_a_miss_stays_a_miss_with_its_best(tmp_path: Path) -> None:
+    found = found_in(build_run(tmp_path, FOUR), 0.75)
+    assert [one.spent is None for one in found] == [True, True, True, False]
+    assert target_sentences(found, 0.75)[0] == "alexnet misses 75.0 %; its best is 54.7 %."
+    line = target_table(found).rows[0]
+    assert line[2] == "missed"
+    assert line[-1] == "54.7"
+
+
+def test_a_target_that_is_met_at_once_was_not_yet_met_at_the_start(tmp_path: Path) -> None:
+    one = found_in(build_run(tmp_path, FOUR), 0.01)[0]
+    assert one.before == Spent()
+
+
+def test_seeds_that_miss_are_counted(tmp_path: Path) -> None:
+    models = [
+        FakeModel(name="a", correct=c, seed=seed) for seed, c in enumerate((100, 60, 100, 100))
+    ]
+    (said,) = target_sentences(found_in(build_run(tmp_path, FakeRun(models=models)), 0.7), 0.7)
+    assert said.startswith("a reaches 70.0 % in 3 of 4 seeds and misses it in 1, within ")
+
+
+def test_a_cell_that_never_started_misses(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=(FakeModel(name="a", status="planned"),)))
+    (one,) = found_in(run, 0.5)
+    assert (one.spent, one.before, one.best) == (None, None, None)
+
+
+def test_the_table_has_only_currencies_that_were_counted(tmp_path: Path) -> None:
+    header = target_table(found_in(build_run(tmp_path, FOUR), 0.5)).header
+    assert "flops, at most" in header
+    assert "joules, at most" not in header
+
+
+def test_the_report_takes_a_target(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    assert "## Time to 60.0 % on the test split" in write_report(run, target=0.6).read_text()
+    data = json.loads((tmp_path / "comparison.json").read_text())["target"]
+    assert [cell["spent"] is None for cell in data["cells"]] == [True, True, True, False]
+    assert "## Time to" not in write_report(run).read_text()
+
+
+def test_a_target_that_is_no_share_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["cnnbench", "report", str(tmp_path), "--target", "90"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "--target" in capsys.readouterr().err
+
+
+def stepped(steps: int, train_top1: float | None) -> Event:
+    return Stepped(
+        spent=Spent(steps=steps),
+        progress=0.1,
+        lr=0.1,
+        train_loss=1.0,
+        train_top1=train_top1,
+        images=32,
+        images_per_second=1.0,
+    )
+
+
+def test_the_race_ends_with_the_first_interval_that_is_right_enough() -> None:
+    events = [stepped(10, 0.5), stepped(20, 0.76), stepped(30, 0.9)]
+    assert steps_to_training_error(events, label="a", seed=0).steps == 20
+
+
+def test_a_log_without_training_accuracy_has_no_race() -> None:
+    raced = steps_to_training_error([stepped(10, None)], label="a", seed=0)
+    assert (raced.steps, raced.measured) == (None, False)
+    assert race_table([raced]) is None
+
+
+def test_the_race_is_told_in_multiples_of_the_base(tmp_path: Path) -> None:
+    models = (
+        FakeModel(name="cifar4-relu", correct=126),
+        FakeModel(name="cifar4-tanh", correct=100),
+    )
+    run = build_run(tmp_path, FakeRun(models=models))
+    (said,) = race_sentences(race(run, labels(run.plan())), "cifar4-relu")
+    assert said.startswith("cifar4-tanh takes ")
+    assert said.endswith(" times the steps of cifar4-relu to 25 % training error.")
+    assert "## The race to 25 % training error" in write_report(run).read_text()
