@@ -34,12 +34,13 @@ def show_plan(plan: Plan, folder: Path, *, as_json: bool) -> None:
 
 def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     """Show the rows of a run and where its report is; return the exit code."""
+    from cnnbench.report.compare import labels
     from cnnbench.report.headline import headline
     from cnnbench.report.tables import ranked, rows
     from cnnbench.store import RunFolder
 
     store = RunFolder(folder)
-    found = rows(store)
+    found, names = rows(store), labels(store.plan())
     failed = [row for row in found if row.status != "done"]
     if as_json:
         content = (folder / "results.json").read_text()
@@ -49,7 +50,7 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
         say("every cell was done already; the report was drawn again (--fresh trains anew)")
     table = [
         (
-            row.model,
+            names[row.cell],
             str(row.seed),
             row.status,
             "" if row.top1 is None else f"{row.top1:.1%}",
@@ -58,7 +59,7 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
             "" if row.images_per_second is None else f"{row.images_per_second:.1f}",
             row.reason,
         )
-        for row in ranked(found)
+        for row in ranked(found, names=names)
     ]
     titles = ("model", "seed", "status", "top-1", "95 % interval", "right", "images/s", "reason")
     print_table(titles, table, "lrlrrrrl")

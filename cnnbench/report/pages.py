@@ -22,7 +22,7 @@ from cnnbench.report.headline import finding
 from cnnbench.report.html import Extras, extras
 from cnnbench.report.latex import as_latex
 from cnnbench.report.notices import notices
-from cnnbench.report.proof import comparison_notes, pair_sentence
+from cnnbench.report.proof import comparison_notes, pair_sentences
 from cnnbench.report.rendering import render_html, render_markdown, templates
 from cnnbench.report.sections import Section, comparison_json, sections_of
 from cnnbench.report.style import Picture, looks
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from cnnbench.schema.result import Row
     from cnnbench.store import RunFolder
 
-_MOST_PAIRS = 45  # ten contenders; more than that are read from the letters in the table
+_MOST_PAIRS = 21  # seven contenders; more than that are read from the letters in the table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,7 +176,7 @@ def describe(
         settings=conditions.settings(plan, table),
         table=result_table(table, names=names, letters=letters),
         letters=bool(letters),
-        pairs=[] if many else [pair_sentence(pair) for pair in comparison.pairs],
+        pairs=[] if many else pair_sentences(comparison),
         notes=comparison_notes(comparison),
         selected=selected_table(plan, table),
         clock=clock_table(table, names=names),

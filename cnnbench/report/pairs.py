@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +23,8 @@ from cnnbench.report.stats import (
 
 if TYPE_CHECKING:
     from cnnbench.report.compare import Contender
+
+_MOST_IMAGES = 10**9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,13 +153,38 @@ def images_needed_with_seeds(
 ) -> int | None:
     """Return how many images would separate trainings with these seeds, or None where none would.
 
-    More images make only their own part of the variance smaller; the spread over the seeds stays.
+    More images make only their own part of the variance smaller; the spread over the seeds stays,
+    and so do its few degrees of freedom. The level is divided by `comparisons`.
     """
-    sigmas = NormalDist().inv_cdf(1 - alpha / (2 * comparisons)) + NormalDist().inv_cdf(POWER)
-    allowed = (test.difference / sigmas) ** 2 - test.spread.beyond_images
-    if allowed <= 0:
+
+    def found_with(images: int) -> bool:
+        return abs(test.difference) >= _finds(test, images, alpha / comparisons)
+
+    if not found_with(_MOST_IMAGES):
         return None
-    return max(1, math.ceil(test.images * test.spread.images / allowed))
+    low, high = 0, 2
+    while not found_with(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if found_with(middle) else (middle, high)
+    return high
+
+
+def _finds(test: Difference, images: int, alpha: float) -> float:
+    """Return the true difference that so many images find with the usual power."""
+    from scipy.special import stdtrit
+
+    share = test.images / images
+    spread = Spread(
+        images=test.spread.images * share,
+        images_df=images,
+        seeds=test.spread.beyond_images + test.spread.residual * share,
+        seeds_df=test.spread.seeds_df,
+        residual=test.spread.residual * share,
+    )
+    quantiles = stdtrit(spread.df, 1 - alpha / 2) + stdtrit(spread.df, POWER)
+    return float(quantiles) * math.sqrt(spread.total)
 
 
 def _from_counts(a: Contender, b: Contender) -> Difference:

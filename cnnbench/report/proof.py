@@ -39,6 +39,13 @@ def pair_sentence(pair: Pair) -> str:
     return f"{found}."
 
 
+def pair_sentences(comparison: Comparison) -> list[str]:
+    """Say the order of three contenders or more in one line, then what every pair proves."""
+    order = [f"{standing(comparison)}, where > is established and ~ a tie."]
+    pairs = [pair_sentence(pair) for pair in comparison.pairs]
+    return (order if len(comparison.contenders) > 2 else []) + pairs
+
+
 def _over(pair: Pair) -> str:
     a, b = pair.seeds
     if a == b == 1:

@@ -120,11 +120,14 @@ def sweep_sections(plan: Plan, table: Sequence[Row], comparison: Comparison) -> 
             look = looks([point.line for point in points])
             picture = sweep_picture(points, look, key, alt=" ".join(said))
         found.append(
-            Section(title=f"Sweep of the {key}", points=said, picture=picture, note=_SWEEP_NOTE)
+            Section(
+                title=f"Sweep of the {_WORDS[key]}", points=said, picture=picture, note=_SWEEP_NOTE
+            )
         )
     return found
 
 
+_WORDS = {"lr": "learning rate", "batch size": "batch size", "budget": "budget"}
 _SWEEP_NOTE = (
     "Each point is the end of a training of its own. The highest score is picked after seeing the "
     "test images, so it flatters its value a little; to choose a setting, use other images."

@@ -137,7 +137,7 @@ def bootstrap_both(right: Right, *, seed: int, confidence: float = 0.95) -> tupl
     patterns, counts = np.unique(right, axis=1, return_counts=True)
     drawn = rng.multinomial(images, counts / images, _RESAMPLES) / images
     weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), _RESAMPLES) / seeds
-    means = np.einsum("bs,sp,bp->b", weights, patterns.astype(np.float64), drawn)
+    means = np.sum((weights @ patterns) * drawn, axis=1)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnnbench.schema.result import Row
 
 KEYS = ("lr", "batch size", "budget")
-NOT_FINISHED = ("diverged", "failed", "oom")
+NOT_FINISHED = ("diverged", "failed", "oom", "hung")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -55,6 +55,7 @@ def first_reached(
 ) -> Reached:
     """Return when a cell's evaluations on a split first reached `target`, a share in (0, 1]."""
     before: Spent | None = None
+    spent: Spent | None = None
     best: float | None = None
     for event in events:
         if isinstance(event, Started) and before is None:
@@ -62,10 +63,11 @@ def first_reached(
         if not isinstance(event, Evaluated) or event.split != split:
             continue
         best = max(best or 0.0, event.top1)
-        if event.top1 >= target:
-            return Reached(label=label, seed=seed, spent=event.spent, before=before, best=best)
-        before = event.spent
-    return Reached(label=label, seed=seed, spent=None, before=before, best=best)
+        if spent is None and event.top1 >= target:
+            spent = event.spent
+        elif spent is None:
+            before = event.spent
+    return Reached(label=label, seed=seed, spent=spent, before=before, best=best)
 
 
 def target_table(found: Sequence[Reached]) -> Table:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnnbench.store import RunFolder
 
 Verdict = Literal["better", "worse", "no evidence"]
+BROKEN = ("failed", "diverged", "oom", "hung")
 
 
 class CannotCompare(ValueError):
@@ -177,10 +178,10 @@ def _untested(label: str, a: _Side, b: _Side) -> Judged:
     first, second = a.contenders.get(label), b.contenders.get(label)
     verdict: Verdict = "no evidence"
     lost = b.unfinished.get(label)
-    if first and lost and lost.status in {"failed", "diverged", "oom"}:
+    if first and lost and lost.status in BROKEN:
         verdict = "worse"
     before = a.unfinished.get(label)
-    if second and before and before.status in {"failed", "diverged", "oom"}:
+    if second and before and before.status in BROKEN:
         verdict = "better"
     reasons = [
         f"{name} {row.status}" + (f": {row.reason}" if row.reason else "")

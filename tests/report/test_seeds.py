@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cnnbench.report import seeds as module
 from cnnbench.report.compare import Answers, Contender, compare, compare_rungs
 from cnnbench.report.groups import comparison_data, group_sentences, group_table
 from cnnbench.report.headline import finding
+from cnnbench.report.pairs import images_needed_with_seeds
 from cnnbench.report.proof import comparison_notes, pair_sentence
 from cnnbench.report.seeds import (
     bootstrap_both,
@@ -146,6 +148,34 @@ def test_one_seed_covers_the_network_but_not_the_training() -> None:
 def test_three_seeds_declare_a_false_winner_in_at_most_5_percent(spread: float) -> None:
     rng = np.random.default_rng(13)
     assert false_winners(rng, World(seed=spread), seeds=3, draws=400)[0] <= 0.05
+
+
+def test_the_images_needed_with_seeds_find_the_difference_in_four_of_five_runs() -> None:
+    rng = np.random.default_rng(17)
+    world = World(seed=0.03)
+
+    def draw(images: int) -> module.Difference:
+        a, b = (
+            draw_answers(rng, world, networks=1, seeds=3, images=images, accuracy=accuracy)[0]
+            for accuracy in (0.75, 0.68)
+        )
+        return difference_of(a, b)
+
+    many = [draw(2000) for _ in range(60)]
+    spreads = [found.spread for found in many]
+    typical = replace(
+        many[0],
+        difference=0.07,
+        spread=replace(
+            spreads[0],
+            images=np.mean([spread.images for spread in spreads]),
+            seeds=np.mean([spread.seeds for spread in spreads]),
+            residual=np.mean([spread.residual for spread in spreads]),
+        ),
+    )
+    needed = images_needed_with_seeds(typical)
+    assert needed is not None
+    assert 0.7 <= np.mean([draw(needed).p < 0.05 for _ in range(300)]) <= 0.9
 
 
 def test_one_seed_declares_a_false_winner_in_at_most_5_percent() -> None:

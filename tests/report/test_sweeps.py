@@ -80,6 +80,6 @@ def test_several_seeds_are_one_point(tmp_path: Path) -> None:
 
 def test_the_report_draws_the_sweep(tmp_path: Path) -> None:
     text = write_report(sweep(tmp_path, RATES)).read_text()
-    assert "## Sweep of the lr" in text
+    assert "## Sweep of the learning rate" in text
     assert "the training loss became nan" in text
     assert (tmp_path / "figures" / "sweep-lr.svg").exists()
