@@ -123,15 +123,21 @@ def exact_commands(plan: Plan, table: Sequence[Row]) -> list[str]:
     """Return a command for each finished row that trains on exactly as many images again.
 
     Only for budgets in seconds, where the machine decides how many that are; empty otherwise, and
-    with several seeds, where no one command has the images of every row.
+    where a network has several rows or the verb is not `run`: no one command has their images.
     """
-    if len({cell.seed for cell in plan.cells}) > 1:
+    if not one_row_each(plan):
         return []
     return [
         shell_command(["cnnbench", *_with_options(_words(plan), row.model, row.images_seen)])
         for row in table
         if row.status == "done" and row.images_seen and row.budget.currency is Currency.SECONDS
     ]
+
+
+def one_row_each(plan: Plan) -> bool:
+    """Tell whether `cnnbench run` made the plan and every network has one row."""
+    models = {cell.model for cell in plan.cells}
+    return _words(plan)[:1] == ["run"] and len(models) == len(plan.cells)
 
 
 def _words(plan: Plan) -> list[str]:

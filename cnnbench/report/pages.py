@@ -219,14 +219,14 @@ def selected_table(plan: Plan, table: Sequence[Row]) -> Table | None:
 
 
 def images_table(plan: Plan, table: Sequence[Row]) -> Table | None:
-    """Return the images of each row, where a clock decided them and seeds differ in them."""
-    several = len({cell.seed for cell in plan.cells}) > 1
+    """Return the images of each row, where a clock decided them and no command has them all."""
+    names = labels(plan)
     lines = tuple(
-        (row.model, str(row.seed), f"{row.images_seen}img")
+        (names[row.cell], str(row.seed), f"{row.images_seen}img")
         for row in table
         if row.status == "done" and row.budget.currency is Currency.SECONDS
     )
-    if not several or not lines:
+    if conditions.one_row_each(plan) or not lines:
         return None
     return Table(header=("model", "seed", "--budget"), align="lrr", rows=lines)
 

@@ -16,7 +16,7 @@ from cnnbench.report.conditions import command, exact_commands, settings, title
 from cnnbench.report.escape import visible
 from cnnbench.report.html import script_hash
 from cnnbench.report.notices import notices
-from cnnbench.report.pages import budget_rules, departures, write_report
+from cnnbench.report.pages import budget_rules, departures, images_table, write_report
 from cnnbench.report.tables import rows
 from cnnbench.store import RunFolder
 
@@ -231,6 +231,23 @@ def test_a_run_in_seconds_can_be_repeated_in_images(tmp_path: Path) -> None:
 def test_a_run_in_images_needs_no_other_command(tmp_path: Path) -> None:
     run = build_run(tmp_path, FakeRun(models=FOUR.models, budget="3000img"))
     assert exact_commands(run.plan(), rows(run)) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "models"),
+    [
+        ("run", [FakeModel(name="alexnet", correct=60, budget=b) for b in ("15s", "1m")]),
+        ("ablate", [FakeModel(name="alexnet", correct=60)]),
+    ],
+)
+def test_rows_that_no_one_command_repeats_have_their_images_in_a_table(
+    tmp_path: Path, verb: str, models: list[FakeModel]
+) -> None:
+    run = build_run(tmp_path, FakeRun(models=models, argv=(verb, "alexnet")))
+    assert exact_commands(run.plan(), rows(run)) == []
+    table = images_table(run.plan(), rows(run))
+    assert table is not None
+    assert len({line[0] for line in table.rows}) == len(models)
 
 
 def test_a_run_from_python_gets_a_command(tmp_path: Path) -> None:
