@@ -13,7 +13,13 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import t as student
 from synthetic import FakeModel, FakeRun, build_run
 
-from benchmarks.statistics_simulation import World, coverage, draw_answers, false_winners
+from benchmarks.statistics_simulation import (
+    SEED_SPREADS,
+    World,
+    coverage,
+    draw_answers,
+    false_winners,
+)
 from cnnbench.report import seeds as module
 from cnnbench.report.compare import Answers, Contender, compare, compare_rungs
 from cnnbench.report.groups import comparison_data, group_sentences, group_table
@@ -136,6 +142,15 @@ def test_the_interval_for_seeds_and_images_covers_95_percent(spread: float) -> N
     rng = np.random.default_rng(11)
     found = coverage(rng, World(seed=spread), seeds=3, draws=1000)
     assert 0.935 <= found["both"] <= 0.975
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_the_interval_covers_94_to_96_percent_on_average(seeds: int) -> None:
+    rng = np.random.default_rng(18)
+    covered = [
+        coverage(rng, World(seed=spread), seeds=seeds, draws=500)["both"] for spread in SEED_SPREADS
+    ]
+    assert 0.94 <= np.mean(covered) <= 0.96
 
 
 def test_one_seed_covers_the_network_but_not_the_training() -> None:
