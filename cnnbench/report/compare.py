@@ -44,12 +44,14 @@ class Answers:
 class Contender:
     """One network with one group of settings: its finished rows by seed.
 
-    `asked` is the number of seeds in the plan, finished or not.
+    `asked` is the number of seeds in the plan, finished or not; `line` is the label without the
+    budget, which is the same on every rung of a ladder.
     """
 
     label: str
     answers: Mapping[int, Answers]
     asked: int = 1
+    line: str = ""
 
     @property
     def top1(self) -> float:
@@ -146,6 +148,12 @@ def labels(plan: Plan, *, apart: Collection[str] = ()) -> dict[str, str]:
     }
 
 
+def line_names(plan: Plan) -> dict[str, str]:
+    """Return by the label of a contender the name of its line, which leaves the budget out."""
+    full, lines = labels(plan), labels(plan, apart={"budget"})
+    return {full[cell.id]: lines[cell.id] for cell in plan.cells}
+
+
 def settings_of(cell: Cell, *, apart: Collection[str] = ()) -> dict[str, str]:
     """Flatten all that decides a cell's result, apart from its model, its seed and `apart`."""
     kept = cell.model_dump(mode="json", exclude={"version", "model", "seed", "budget", "recipe"})
@@ -228,7 +236,7 @@ def contenders_of(
     """Return the finished contenders in plan order, and the share of the largest class."""
     names = labels(plan)
     cells = {cell.id: cell for cell in plan.cells}
-    asked = list(names.values())
+    asked, lines = list(names.values()), line_names(plan)
     table: dict[str, dict[int, Answers]] = {}
     largest: list[float] = []
     for row in rows:
@@ -237,7 +245,7 @@ def contenders_of(
             table.setdefault(names[row.cell], {})[row.seed] = answers
             largest += [] if share is None else [share]
     contenders = [
-        Contender(label=label, answers=answers, asked=asked.count(label))
+        Contender(label=label, answers=answers, asked=asked.count(label), line=lines[label])
         for label, answers in table.items()
     ]
     return contenders, max(largest, default=None)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnnbench.report.compare import Comparison, Contender, compare
+from cnnbench.report.ladder import established_crossings
 from cnnbench.report.seeds import over_both
 from cnnbench.report.tables import rows
 from cnnbench.report.wording import names, percent, plural
@@ -25,7 +26,12 @@ def headline(run: RunFolder) -> list[str]:
 
 def finding(comparison: Comparison, table: Sequence[Row]) -> list[str]:
     """Return what a comparison found in a few plain sentences, the most important first."""
-    return [*_ranking(comparison, table), *_chance(comparison), *_unfinished(table)]
+    return [
+        *_ranking(comparison, table),
+        *established_crossings(comparison),
+        *_chance(comparison),
+        *_unfinished(table),
+    ]
 
 
 def _ranking(comparison: Comparison, table: Sequence[Row]) -> list[str]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.report.compare import labels
 from cnnbench.report.proof import standing
 from cnnbench.report.seeds import over_both
 from cnnbench.report.stats import letters, wilson
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from cnnbench.report.compare import Comparison, Contender
     from cnnbench.report.pairs import Pair
     from cnnbench.schema.budget import Budget
-    from cnnbench.schema.cell import Plan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,12 +52,6 @@ class Crossing:
     established: bool
     p_before: float
     p_after: float
-
-
-def line_names(plan: Plan) -> dict[str, str]:
-    """Return by the label of a contender the name of its line, which leaves the budget out."""
-    full, lines = labels(plan), labels(plan, apart={"budget"})
-    return {full[cell.id]: lines[cell.id] for cell in plan.cells}
 
 
 def points(comparison: Comparison, lines: Mapping[str, str]) -> list[Point]:
@@ -157,6 +149,13 @@ def crossing_sentence(crossing: Crossing) -> str:
         f"established on both sides: {p_value(crossing.p_before)} at {crossing.before}, "
         f"{p_value(crossing.p_after)} at {crossing.after}."
     )
+
+
+def established_crossings(comparison: Comparison) -> list[str]:
+    """Say the crossings that are established; empty where there is no ladder."""
+    lines = {one.label: one.line for rung in comparison.rungs for one in rung.contenders}
+    found = crossings(comparison, lines) if comparison.smaller else []
+    return [crossing_sentence(one) for one in found if one.established]
 
 
 def ladder_sentences(comparison: Comparison, lines: Mapping[str, str]) -> list[str]:

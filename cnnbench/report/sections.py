@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnbench.report.ablation import ablation_sentences, ablation_table, base_of, effects
-from cnnbench.report.compare import labels
+from cnnbench.report.compare import labels, line_names
 from cnnbench.report.groups import comparison_data, group_sentences, group_table
-from cnnbench.report.ladder import ladder_data, ladder_sentences, ladder_table, line_names, points
+from cnnbench.report.ladder import ladder_data, ladder_sentences, ladder_table, points
 from cnnbench.report.ladder_plot import ladder_picture
 from cnnbench.report.style import looks
 from cnnbench.report.sweep_plot import sweep_picture

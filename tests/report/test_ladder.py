@@ -7,14 +7,13 @@ from xml.etree import ElementTree
 import pytest
 from synthetic import FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import Comparison, compare
+from cnnbench.report.compare import Comparison, compare, line_names
 from cnnbench.report.headline import headline
 from cnnbench.report.ladder import (
     crossings,
     ladder_data,
     ladder_sentences,
     ladder_table,
-    line_names,
 )
 from cnnbench.report.pages import write_report
 from cnnbench.report.proof import standing
@@ -85,6 +84,7 @@ def test_equal_scores_between_two_rungs_do_not_hide_the_crossing(tmp_path: Path)
 def test_the_headline_is_of_the_largest_budget(tmp_path: Path) -> None:
     said = headline(ladder(tmp_path, CROSSING))
     assert said[0].startswith("resnet18 at 1m is best: 85.9 % right")
+    assert said[1] == "resnet18 overtakes alexnet between 15s and 1m on this machine."
 
 
 def test_a_rung_that_failed_is_a_dash_in_the_table(tmp_path: Path) -> None:
