@@ -16,6 +16,7 @@ FLOORS = {
     "cnnbench.engine": 2,
     "cnnbench.runner": 4,
     "cnnbench.report": 4,
+    "cnnbench.tracking": 4,
     "cnnbench.measuring": 4,
     "cnnbench.tuning": 4,
     "cnnbench.serve": 5,

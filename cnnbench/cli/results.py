@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnnbench.cli.app import Json, app
+
+if TYPE_CHECKING:
+    from cnnbench.store import RunFolder
+
+
+class Tracker(StrEnum):
+    """The programs that curves can be exported to."""
+
+    TENSORBOARD = "tensorboard"
 
 
 @app.command()
@@ -18,6 +29,9 @@ def report(
     target: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, help="Add what it took to reach this accuracy, like 0.9."),
+    ] = None,
+    track: Annotated[
+        Tracker | None, typer.Option(help="Also write the curves for this program.")
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -36,7 +50,19 @@ def report(
             from cnnbench.report.readme import update_readme
 
             update_readme(Path(readme), store)
+        if track:
+            _track(store)
     return show_outcome(store.path, as_json=as_json, was_done=False)
+
+
+def _track(store: RunFolder) -> None:
+    """Export the curves; that this cannot be done is said and changes no exit code."""
+    from cnnbench.tracking import TrackError, to_tensorboard
+
+    try:
+        print(f"curves: {to_tensorboard(store)}", file=sys.stderr)
+    except TrackError as error:
+        print(f"not exported: {error}", file=sys.stderr)
 
 
 @app.command()

@@ -84,7 +84,9 @@ def _points(
         )
         style = look[one.label]
         axes.plot([cost, cost], [low, high], color=style.colour, lw=1.6, alpha=0.5)
-        axes.plot(cost, 100 * one.top1, color=style.colour, marker=style.marker, markersize=8)
+        axes.plot(
+            cost, 100 * one.top1, color=style.colour, marker=style.marker, markersize=8, zorder=6
+        )
     axes.set_xscale("log")
     axes.set_xlim(min(costs) / 1.6, max(costs) * 1.6)
     many = max(costs) > 40 * min(costs)

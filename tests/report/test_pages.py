@@ -90,7 +90,7 @@ def test_a_report_leaves_these_files(four: Path) -> None:
     made = {str(p.relative_to(four)) for p in four.rglob("*") if p.is_file()}
     figures = {
         f"figures/{name}.{kind}"
-        for name in ("accuracy", "curves-epochs", "curves-seconds", "clock")
+        for name in ("accuracy", "curves-epochs", "curves-seconds", "trade", "clock")
         for kind in ("svg", "png")
     }
     pages = {"report.md", "report.html", "results.json", "results.csv"}
@@ -118,6 +118,7 @@ def test_markdown_sections_come_in_this_order(four: Path) -> None:
         "Results",
         "Which can be told apart",
         "While training",
+        "Accuracy and what it costs",
         "Where the time went",
         "The rules of the budget",
         "To keep in mind",
@@ -128,7 +129,7 @@ def test_markdown_sections_come_in_this_order(four: Path) -> None:
 
 def test_every_picture_in_markdown_is_a_file(four: Path) -> None:
     targets = re.findall(r"\]\((figures/[^)]*)\)", (four / "report.md").read_text())
-    assert len(targets) == 4
+    assert len(targets) == 5
     assert all((four / target).is_file() for target in targets)
 
 
