@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cnnbench.store import RunFolder
     from cnnbench.store.gallery import Gallery
 
-MOST_NETWORKS = 6  # the page stays small enough to be mailed
+MOST_NETWORKS = 5  # the page stays small enough to be mailed
 _FILTER_SHEET = 640  # pixels, about the width of the sheet of first filters
 _GAP = 1
 
