@@ -64,8 +64,7 @@ class Tally:
         lost = max(self.lost_seconds, default=0.0)
         off = max(self.off_steps, default=0.0)
         return (
-            f"{self.trials} trials, {self.killed} killed before their end, "
-            f"{len(self.wrong)} wrong; "
+            f"{self.trials} trials, {self.killed} killed in time, {len(self.wrong)} wrong; "
             f"most charged work lost {lost:.2f} s (a checkpoint every {CHECKPOINT_SECONDS} s); "
             f"budget in seconds off by at most {off:.2f} of the longest step"
         )
