@@ -103,7 +103,7 @@ def payloads(mark: Path) -> dict[str, Any]:
         "subprocess": Payload(subprocess.call, ["touch", str(mark)]),
         "eval": Payload(eval, f"__import__('os').system({touch!r})"),
         "exec": Payload(exec, code),
-        "open": Payload(open, str(mark), "w"),
+        "mknod": Payload(os.mknod, str(mark)),
         "path": Payload(Path.touch, mark),
         "nested": {"model": {"weight": [Payload(exec, code)]}},
         "as a key": {Payload(os.system, touch): 1},
