@@ -149,6 +149,28 @@ def kill_launcher(toy: Toy) -> tuple[float, int]:
     return took, checkpoint.steps if checkpoint else 0
 
 
+def fill_disk_while_training(toy: Toy, disk: Path) -> tuple[int, str, int]:
+    """Fill the disk of a run that trains; return its exit code, its last words, and the code of
+    the same command once there is room again."""
+    words = ("--budget", "400img")
+    run = disk / "run"
+    with real_run(toy, str(run), *words) as process:
+        wait_for(lambda: list(run.glob("cells/*/checkpoint/*.json")))
+        fill(disk / "ballast")
+        _, said = process.communicate(timeout=120)
+    (disk / "ballast").unlink()
+    with real_run(toy, str(run), *words) as again:
+        again.communicate(timeout=300)
+    return process.returncode, said.strip().splitlines()[-1], again.returncode
+
+
+def fill(ballast: Path) -> None:
+    """Write until nothing more fits."""
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
 def start_at_once(folder: Path, count: int) -> tuple[int, int, int]:
     """Start writers of one folder together; return winners, refused, refused with the owner."""
     code = (

@@ -7,6 +7,7 @@ python tests/faults/suite.py kills --kills 20 --failpoints 10
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import subprocess
@@ -74,6 +75,11 @@ def run_disks(toy: Toy, words: argparse.Namespace) -> list[str]:
             lines.append(f"disk of {size} MiB full after {good} checkpoints: {faults or 'sound'}")
         except subprocess.CalledProcessError:
             lines.append(f"disk of {size} MiB: mounting is not allowed here, not tried")
+    with contextlib.suppress(subprocess.CalledProcessError):
+        with disks.small_disk(toy.home / "disk", 8) as disk:
+            code, said, again = processes.fill_disk_while_training(toy, disk)
+        lines.append(f"disk filled while a run trains: exit {code}: {said}")
+        lines.append(f"the same command with room again: exit {again}")
     if os.geteuid() == 0:
         toy.home.chmod(0o755)
         folder = toy.home / "foreign"
