@@ -20,7 +20,14 @@ from cnnbench.store import RunFolder, checkpoints
 from cnnbench.store.failpoints import VARIABLE
 
 BUDGETS = {"images": "640img", "epochs": "12.5ep", "seconds": "0.8s"}
-MEASURED = {"seconds", "images_per_second", "peak_memory_bytes", "machine"}
+MEASURED = {
+    "seconds",
+    "images_per_second",
+    "peak_memory_bytes",
+    "machine",
+    "canary_gflops",
+    "joules",
+}
 
 # Every durable write of a cell, and the moments around it; the number says which such moment.
 FAILPOINTS = (
