@@ -16,7 +16,7 @@ from types import FrameType
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.events import Evaluated, Event, Stepped
 from cnnbench.schema.result import Result, Status, planned
-from cnnbench.serve import EXIT_BUSY, EXIT_DATA, EXIT_DISK
+from cnnbench.serve import EXIT_BUSY, EXIT_DATA, EXIT_DISK, EXIT_STOPPED
 from cnnbench.store import CellFolder, RunFolder
 
 POLL_SECONDS = 0.1
@@ -239,6 +239,8 @@ def _judge(code: int, folder: CellFolder, *, hung: str) -> None:
     status: Status = "killed"
     if hung:
         status, reason = "hung", hung
+    elif code == EXIT_STOPPED:  # somebody stopped the cell itself, not the run
+        reason = "stopped by a signal after it saved its state; the same command continues it"
     elif code < 0:
         memory = " (possibly out of memory)" if -code == signal.SIGKILL else ""
         reason = f"killed by {_signal_name(-code)}{memory}; the same command continues it"

@@ -1,5 +1,7 @@
 """How are all images of a split decoded into one file with every core and little memory?"""
 
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import (
     Executor,
@@ -9,7 +11,7 @@ from concurrent.futures import (
     as_completed,
 )
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +76,21 @@ def _pool(source: ImageSource, chunks: int) -> Executor:
     if source.releases_gil or workers == 1:
         return ThreadPoolExecutor(workers)
     # Spawned, because a forked child of a process that runs torch threads can hang.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_end_with_parent
+    )
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that it works for was killed: nobody else would."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _write_chunk(

@@ -35,6 +35,8 @@ with folder.lock():
         for _ in range(12):
             time.sleep(1.0)
             folder.beat()
+    if fate == "stopped":
+        sys.exit(143)
     if fate == "crashed":
         sys.exit("this is the last line")
     folder.append(Finished(spent=spent, last_lr=0.0))
@@ -45,7 +47,7 @@ with folder.lock():
 
 
 class FakeCells:
-    """Starts fake cells; `fates` says which seed ends how: killed, hung, slow, crashed."""
+    """Starts fake cells; `fates` says which seed ends how: killed, hung, slow, stopped, crashed."""
 
     def __init__(self, **fates: int) -> None:
         self._fates = {seed: fate for fate, seed in fates.items()}

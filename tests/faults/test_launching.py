@@ -53,8 +53,9 @@ def statuses(run, plan):
 
 def test_a_killed_cell_and_a_crashed_one_are_rows_and_the_others_are_done(five):
     run, plan = five
-    found = ends(run, plan, FakeCells(killed=1, crashed=3))
-    assert statuses(run, plan) == ["done", "killed", "done", "failed", "done"]
+    found = ends(run, plan, FakeCells(killed=1, crashed=3, stopped=4))
+    assert statuses(run, plan) == ["done", "killed", "done", "failed", "killed"]
+    assert "after it saved its state" in found[4].reason
     assert "SIGKILL (possibly out of memory)" in found[1].reason
     assert "this is the last line" in found[3].reason
 
