@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -160,8 +161,9 @@ def execute(
         require_room(folder, REPORT_BYTES)
         if not all(store.cell(cell).is_final() for cell in plan.cells):
             _decode(plan, dataset, on_decode, asked)
+            _keep_slices(store, dataset)
         early = threading.Thread(target=_draw_early, args=(store,), daemon=True)
-        partial = _Partial(store, early)
+        between = _Partial(store, early)
         try:
             for update in run_cells(
                 plan,
@@ -174,7 +176,7 @@ def execute(
                     early.start()
                 on_update(update)
                 if update.cell.id != plan.cells[-1].id:
-                    partial.draw_if_due(update)
+                    between.draw_if_due(update)
         except BaseException as error:
             if not (isinstance(error, Stopped) and error.at_once):
                 with contextlib.suppress(StoreError):  # what went wrong first is what is told
@@ -217,6 +219,19 @@ def _draw_early(store: RunFolder) -> None:
 
     with contextlib.suppress(StoreError):  # the report at the end meets it again, and says so
         write_report(store)
+
+
+def _keep_slices(store: RunFolder, dataset: Dataset) -> None:
+    """Write which images of the headline split are alike in a nuisance, where it is known."""
+    if not dataset.drawn:
+        return
+    from cnnbench.data.drawn import nuisance_columns
+    from cnnbench.data.fruits import slices
+
+    groups = slices(nuisance_columns(dataset.splits[dataset.headline_split]))
+    places = {name: mask.nonzero()[0].tolist() for name, mask in groups.items()}
+    document = {"version": 1, "split": dataset.headline_split, "slices": places}
+    store.write_text("slices.json", json.dumps(document) + "\n")
 
 
 class _Partial:

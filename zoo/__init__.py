@@ -4,18 +4,8 @@ Importing this package does not import torch: `list_models`, `card` and `resolve
 file, `build` and `describe` import torch when they are called.
 """
 
-from zoo.registry import (
-    Init,
-    ModelCard,
-    UnknownModel,
-    ablations,
-    build,
-    card,
-    describe,
-    list_models,
-    resolve,
-    training,
-)
+from zoo.cards import ModelCard, UnknownModel, ablations, list_models, resolve, training
+from zoo.registry import Init, build, card, describe
 
 __all__ = [
     "Init",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.registry import BuildSpec, ModelCard, UnknownModel
+from zoo.cards import ModelCard, UnknownModel
+from zoo.registry import BuildSpec
 
 if TYPE_CHECKING:
     from torch import nn

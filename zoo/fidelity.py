@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.registry import papers, resolve
+from zoo.cards import papers, resolve
 
 Value = bool | int | float | str | list[Any] | None
 

@@ -10,7 +10,7 @@ from cnnbench.report.pairs import difference_between, gap_interval
 from cnnbench.report.stats import ALPHA, holm
 from cnnbench.report.tables import Table
 from cnnbench.report.wording import MINUS, NOTHING, p_value
-from zoo.registry import papers
+from zoo.cards import papers
 
 if TYPE_CHECKING:
     from cnnbench.report.compare import Comparison

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnbench.report.ablation import ablation_sentences, ablation_table, base_of, effects
 from cnnbench.report.compare import labels, line_names
+from cnnbench.report.failures import NOTE, failure_table
 from cnnbench.report.groups import comparison_data, group_sentences, group_table
 from cnnbench.report.ladder import ladder_data, ladder_sentences, ladder_table, points
 from cnnbench.report.ladder_plot import ladder_picture
@@ -67,6 +68,7 @@ def sections_of(
         *ladder_section(plan, comparison),
         *sweep_sections(plan, table, comparison),
         *ablation_section(plan, comparison),
+        *failures_section(run, comparison),
         *race_section(run, plan),
         *target_section(run, plan, target),
     ]
@@ -79,6 +81,12 @@ def seeds_section(comparison: Comparison) -> list[Section]:
         return []
     note = " ".join(group_sentences(comparison))
     return [Section(title="Over the seeds", table=table, note=note)]
+
+
+def failures_section(run: RunFolder, comparison: Comparison) -> list[Section]:
+    """Return the section on groups of test images, if the data has them."""
+    table = failure_table(run, comparison)
+    return [] if table is None else [Section(title="Where they fail", table=table, note=NOTE)]
 
 
 def ladder_section(plan: Plan, comparison: Comparison) -> list[Section]:

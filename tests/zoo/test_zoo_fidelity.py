@@ -1,10 +1,10 @@
 import pytest
 
 import zoo
-from zoo import evidence, experiments, registry
+from zoo import cards, evidence, experiments
 from zoo.fidelity import close, verify
 
-STATEMENTS = registry.papers()["statements"]
+STATEMENTS = cards.papers()["statements"]
 # Seconds each: they import another library or lay out more than a thousand layers.
 SLOW = {"library_params", "library_difference"}
 
@@ -34,7 +34,7 @@ def test_every_check_names_a_measure_and_every_unchecked_statement_says_why():
 @pytest.mark.parametrize("family", ["lenet", "alexnet", "zfnet", "vgg", "googlenet", "fourlayer"])
 def test_no_statement_of_a_family_disagrees(family, monkeypatch):
     wanted = [s for s in STATEMENTS if quick(s)]
-    monkeypatch.setitem(registry.papers(), "statements", wanted)
+    monkeypatch.setitem(cards.papers(), "statements", wanted)
     verdicts = list(verify([family]))
     assert verdicts
     assert [v.id for v in verdicts if v.agrees is False] == []
@@ -47,7 +47,7 @@ def test_no_statement_disagrees():
 
 def test_a_wrong_expectation_is_found(monkeypatch):
     wrong = dict(next(s for s in STATEMENTS if s["id"] == "lenet5/params"), expected=61706)
-    monkeypatch.setitem(registry.papers(), "statements", [wrong])
+    monkeypatch.setitem(cards.papers(), "statements", [wrong])
     (verdict,) = verify(["lenet5"])
     assert (verdict.paper, verdict.ours, verdict.agrees) == (61706, 60000, False)
 

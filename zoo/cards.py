@@ -1,0 +1,150 @@
+"""What is known of the networks before one is built? Read from `papers.toml`, without torch."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+EXTERNAL: Final = ("timm", "torchvision")
+
+
+class UnknownModel(LookupError):
+    """A name that the zoo does not know; its message is one line with the nearest name."""
+
+    def __init__(self, name: str, known: list[str], listing: str = "`cnnbench models` lists all"):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        super().__init__(f"unknown model {name!r}{hint} {listing}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelCard:
+    """What is known of a network before it is built.
+
+    `params` and `macs` hold for `num_classes` classes and one image of `image_size` pixels; they
+    are None for networks of other libraries. `departures` is empty when the network is the
+    paper's; each entry is one sentence.
+    """
+
+    name: str
+    family: str
+    paper: str
+    authors: str
+    year: int
+    url: str
+    image_size: int
+    num_classes: int
+    params: int | None
+    macs: int | None
+    summary: str
+    departures: tuple[str, ...]
+    notes: tuple[str, ...]
+    aliases: tuple[str, ...]
+    variant_of: str | None
+
+
+@cache
+def papers() -> dict[str, Any]:
+    """Return the parsed `papers.toml`; treat it as read-only."""
+    return tomllib.loads(resources.files("zoo").joinpath("papers.toml").read_text("utf-8"))
+
+
+@cache
+def cards() -> dict[str, ModelCard]:
+    """Return every registered network's card by name; treat it as read-only."""
+    facts = papers()
+    return {row["name"]: _read_card(row, facts["papers"]) for row in facts["models"]}
+
+
+def _read_card(row: dict[str, Any], paper_facts: dict[str, Any]) -> ModelCard:
+    paper = paper_facts[row.get("paper", row["family"])]
+    return ModelCard(
+        name=row["name"],
+        family=row["family"],
+        paper=paper["title"],
+        authors=paper["authors"],
+        year=paper["year"],
+        url=paper["url"],
+        image_size=row["image_size"],
+        num_classes=row.get("num_classes", 1000),
+        params=row["params"],
+        macs=row["macs"],
+        summary=row["summary"],
+        departures=tuple(row.get("departures", ())),
+        notes=tuple(row.get("notes", ())),
+        aliases=tuple(row.get("aliases", ())),
+        variant_of=row.get("variant_of"),
+    )
+
+
+def training(name: str) -> Mapping[str, Any] | None:
+    """Return how a network's paper trained it, or None where no such recipe is known.
+
+    The keys are those of `[training]` in `papers.toml`; the table that a model names, or one of
+    its own name, comes before its family's.
+
+    Raises:
+        UnknownModel: no such name.
+    """
+    name = resolve(name)
+    if is_external(name):
+        return None
+    tables: dict[str, dict[str, Any]] = papers()["training"]
+    row = next(row for row in papers()["models"] if row["name"] == name)
+    return tables.get(row.get("training", name)) or tables.get(row["family"])
+
+
+def ablations(name: str) -> dict[str, str]:
+    """Return the registered variants that leave out one ingredient: name -> what is left out.
+
+    Raises:
+        UnknownModel: no such name.
+    """
+    name = resolve(name)
+    return {
+        row["name"]: row["ablates"]
+        for row in papers()["models"]
+        if row.get("variant_of") == name and "ablates" in row
+    }
+
+
+def list_models() -> list[str]:
+    """List the registered names, family by family in order of publication."""
+    return list(cards())
+
+
+@cache
+def _aliases() -> dict[str, str]:
+    smallest = dict(papers()["families"])
+    return smallest | {alias: card.name for card in cards().values() for alias in card.aliases}
+
+
+def resolve(name: str) -> str:
+    """Return the full registered name for a name, an alias or a family.
+
+    A family stands for the smallest configuration that its paper published. `timm:NAME` and
+    `torchvision:NAME` come back unchanged and unchecked, because checking imports the library.
+
+    Raises:
+        UnknownModel: no such name.
+    """
+    library, separator, rest = name.partition(":")
+    if separator:
+        if library not in EXTERNAL or not rest:
+            raise UnknownModel(name, [f"{known}:{rest or 'NAME'}" for known in EXTERNAL])
+        return name
+    if name in cards():
+        return name
+    if name in _aliases():
+        return _aliases()[name]
+    raise UnknownModel(name, list(dict.fromkeys([*cards(), *_aliases()])))
+
+
+def is_external(name: str) -> bool:
+    """Tell whether a resolved name belongs to another library."""
+    return ":" in name
