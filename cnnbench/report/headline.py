@@ -139,9 +139,8 @@ def _chance(comparison: Comparison) -> list[str]:
         return []
     share = percent(comparison.largest_class)
     scores = names([f"{one.label} ({percent(one.top1)} %)" for one in low])
-    verb = "is" if len(low) == 1 else "are"
     return [
-        f"{scores} {verb} not above chance: always naming the largest class would be right "
+        f"{scores} cannot be told from chance: always naming the largest class would be right "
         f"for {share} % of the test images."
     ]
 

@@ -58,9 +58,9 @@ def test_labels_that_cannot_fit_share_the_room() -> None:
     assert spread([1.0] * 5, gap=9.0, low=0.0, high=4.0).tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
 
 
-def test_a_run_has_its_four_pictures(pictures: list[Picture]) -> None:
+def test_a_run_has_its_five_pictures(pictures: list[Picture]) -> None:
     names = [picture.name for picture in pictures]
-    assert names == ["accuracy", "curves-epochs", "curves-seconds", "clock"]
+    assert names == ["accuracy", "curves-epochs", "curves-seconds", "trade", "clock"]
 
 
 def test_pictures_are_svg_with_real_text_and_png_of_twice_the_width(
