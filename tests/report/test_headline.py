@@ -27,8 +27,8 @@ def test_a_separated_winner_is_named_and_the_ties_below_it(tmp_path: Path) -> No
     assert headline(build_run(tmp_path, FOUR)) == [
         "resnet18 is best: 80.5 % right (103 of 128, 95 % interval 72.8 to 86.4 %).",
         "googlenet and alexnet cannot be told apart with 128 test images.",
-        "vgg11 (17.2 %) cannot be told from chance: always naming the largest class would be right for "
-        "17.2 % of the test images.",
+        "vgg11 (17.2 %) cannot be told from chance: always naming the largest class would be right "
+        "for 17.2 % of the test images.",
     ]
 
 
