@@ -12,11 +12,9 @@ from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.classes import confusions
 from cnnbench.report.compare import compare
-from cnnbench.report.conditions import command, exact_commands, settings, title
 from cnnbench.report.escape import visible
 from cnnbench.report.html import script_hash
-from cnnbench.report.notices import notices
-from cnnbench.report.pages import budget_rules, departures, images_table, write_report
+from cnnbench.report.pages import budget_rules, write_report
 from cnnbench.report.tables import rows
 from cnnbench.store import RunFolder
 
@@ -217,100 +215,6 @@ def test_the_page_about_budgets_prints_the_same_rules() -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "budget.md"
     rules = page.read_text().splitlines()
     assert {f"{number}. {rule}" for number, rule in enumerate(budget_rules(), 1)} <= set(rules)
-
-
-def test_a_run_in_seconds_can_be_repeated_in_images(tmp_path: Path) -> None:
-    argv = ("run", "--models=alexnet,vgg", "--dataset", "fruits", "--budget", "2m", "--out", "x")
-    fake = FakeRun(models=FOUR.models[:1], argv=(*argv, "--fresh", "--lr", "0.1"))
-    run = build_run(tmp_path, fake)
-    assert command(run.plan()) == f"cnnbench {' '.join(fake.argv)}"
-    assert exact_commands(run.plan(), rows(run)) == [
-        "cnnbench run --dataset fruits --lr 0.1 --models alexnet --budget 9744img"
-    ]
-
-
-def test_a_run_in_images_needs_no_other_command(tmp_path: Path) -> None:
-    run = build_run(tmp_path, FakeRun(models=FOUR.models, budget="3000img"))
-    assert exact_commands(run.plan(), rows(run)) == []
-
-
-@pytest.mark.parametrize(
-    ("verb", "models"),
-    [
-        ("run", [FakeModel(name="alexnet", correct=60, budget=b) for b in ("15s", "1m")]),
-        ("ablate", [FakeModel(name="alexnet", correct=60)]),
-    ],
-)
-def test_rows_that_no_one_command_repeats_have_their_images_in_a_table(
-    tmp_path: Path, verb: str, models: list[FakeModel]
-) -> None:
-    run = build_run(tmp_path, FakeRun(models=models, argv=(verb, "alexnet")))
-    assert exact_commands(run.plan(), rows(run)) == []
-    table = images_table(run.plan(), rows(run))
-    assert table is not None
-    assert len({line[0] for line in table.rows}) == len(models)
-
-
-def test_a_run_from_python_gets_a_command(tmp_path: Path) -> None:
-    run = build_run(tmp_path, FakeRun(models=FOUR.models, argv=(), budget="5ep"))
-    assert command(run.plan()) == (
-        "cnnbench run --models alexnet,googlenet,vgg11,resnet18 --dataset fruits --budget 5ep "
-        "--recipe common --lr 0.01 --batch-size 32 --image-size 224 --evaluations 10 "
-        "--device cpu --precision fp32 --seeds 1"
-    )
-
-
-def test_a_setting_that_differs_is_said_for_each_network(tmp_path: Path) -> None:
-    models = [
-        FakeModel(name="alexnet", correct=60),
-        FakeModel(name="resnet18", correct=60, lr=0.02),
-    ]
-    run = build_run(tmp_path, FakeRun(models=models))
-    said = dict(settings(run.plan(), rows(run)))
-    assert said["learning rate"] == "0.01 (alexnet); 0.02 (resnet18)"
-    assert said["image size"] == "224 pixels"
-
-
-def test_the_title_names_dataset_networks_and_budget(tmp_path: Path) -> None:
-    assert title(build_run(tmp_path, FOUR).plan()) == "drawn fruit: 4 networks, 2m each"
-
-
-def test_what_a_reader_must_know_is_said(tmp_path: Path) -> None:
-    run = build_run(tmp_path, FakeRun(models=FOUR.models, notices=("val has no images of: fig",)))
-    said = notices(run.plan(), rows(run))
-    assert said[0] == "Val has no images of: fig."
-    assert said[1] == "The images are drawn by a program; they are not photos."
-    assert said[2].startswith("The dataset has no third split")
-    assert said[3].startswith("The budget ended before the first epoch for vgg11")
-
-
-def test_a_split_of_its_own_for_the_curve_needs_no_notice(tmp_path: Path) -> None:
-    run = build_run(tmp_path, FakeRun(models=FOUR.models[:1], curve_split="val", drawn=False))
-    assert notices(run.plan(), rows(run)) == []
-
-
-def test_waiting_for_data_marks_a_run_as_loader_bound(tmp_path: Path) -> None:
-    run = build_run(tmp_path, FOUR)
-    row = rows(run)[0]
-    slow = row.model_copy(
-        update={"seconds": row.seconds.model_copy(update={"data_wait": 0.2 * row.seconds.train})}
-    )
-    assert any(said.startswith("Loader-bound: alexnet") for said in notices(run.plan(), [slow]))
-
-
-def test_different_machines_are_said(tmp_path: Path) -> None:
-    run = build_run(tmp_path, FOUR)
-    first, *others = rows(run)
-    moved = [first.model_copy(update={"machine": "another"}), *others]
-    assert any("different machines" in said for said in notices(run.plan(), moved))
-
-
-def test_departures_come_from_the_zoo_and_unknown_names_do_not_break_them(tmp_path: Path) -> None:
-    models = [FakeModel(name=name, correct=60) for name in ("no-such-net", "timm:resnet50")]
-    plan = build_run(tmp_path, FakeRun(models=models)).plan()
-    assert departures(plan) == [
-        ("timm:resnet50", "built by another library, not checked against its paper")
-    ]
 
 
 def test_drawing_a_report_does_not_import_torch(tmp_path: Path) -> None:
