@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cnnbench.version import __version__
+
 if TYPE_CHECKING:
     from cnnbench.api import load_results as load_results
     from cnnbench.api import run as run
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "load_results", "run"]
 
 

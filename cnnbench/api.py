@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnbench.data.cache import decoded
 from cnnbench.data.dataset import Dataset
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.hardware import (
@@ -21,21 +15,16 @@ from cnnbench.engine.hardware import (
     detect,
     machine_line,
 )
-from cnnbench.launch import HUNG_AFTER_SECONDS, Asked, CellUpdate, Stopped, run_cells, signals
+from cnnbench.execution import OnDecode, OnUpdate, execute
 from cnnbench.measuring.calibration import settle
 from cnnbench.plan import PlanError, Wishes, default_folder, make_plan, open_for_cell
 from cnnbench.schema.budget import Currency
-from cnnbench.schema.cell import Plan, stored_size
-from cnnbench.store import RunFolder, StoreError
-from cnnbench.store.files import REPORT_BYTES, require_room
+from cnnbench.schema.cell import Plan
+from cnnbench.store import RunFolder
 from cnnbench.tuning import trial_plan, tuned_rates, with_rates
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PARTIAL_REPORT_SECONDS = 60.0  # a report is drawn between cells no more often than this
-OnUpdate = Callable[[CellUpdate], None]
-OnDecode = Callable[[str, int, int], None]
 
 
 def run(
@@ -135,57 +124,6 @@ def tuned_plan(
     return with_rates(plan, tuned_rates(trial, [store.result(cell) for cell in trial.cells]))
 
 
-def execute(
-    plan: Plan,
-    dataset: Dataset,
-    folder: Path,
-    *,
-    fresh: bool = False,
-    fail_fast: bool = False,
-    hung_after_seconds: float = HUNG_AFTER_SECONDS,
-    on_update: OnUpdate = lambda update: None,
-    on_decode: OnDecode = lambda split, done, total: None,
-) -> Path:
-    """Run a plan's cells that are not done, and write the report, a partial one if interrupted.
-
-    Raises:
-        StoreError: if the folder cannot be written, is busy or holds another run.
-        DataError: if an image cannot be read.
-        Stopped: if a signal asked for it.
-    """
-    store = RunFolder(folder)
-    with store.lock(), signals() as asked:
-        if fresh:
-            store.clear()
-        store.write_plan(plan)
-        require_room(folder, REPORT_BYTES)
-        if not all(store.cell(cell).is_final() for cell in plan.cells):
-            _decode(plan, dataset, on_decode, asked)
-            _keep_slices(store, dataset)
-        early = threading.Thread(target=_draw_early, args=(store,), daemon=True)
-        between = _Partial(store, early)
-        try:
-            for update in run_cells(
-                plan,
-                store,
-                asked=asked,
-                fail_fast=fail_fast,
-                hung_after_seconds=hung_after_seconds,
-            ):
-                if early.ident is None and update.result.status == "running":
-                    early.start()
-                on_update(update)
-                if update.cell.id != plan.cells[-1].id:
-                    between.draw_if_due(update)
-        except BaseException as error:
-            if not (isinstance(error, Stopped) and error.at_once):
-                with contextlib.suppress(StoreError):  # what went wrong first is what is told
-                    _draw(store, early)
-            raise
-        _draw(store, early)
-    return folder
-
-
 def _calibrated(plan: Plan, device: str, hardware: Hardware) -> Plan:
     """Put what was measured of this machine in place of what its flags promise.
 
@@ -208,69 +146,3 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     from cnnbench.report.tables import rows
 
     return pd.json_normalize([row.model_dump(mode="json") for row in rows(RunFolder(folder))])
-
-
-def _draw_early(store: RunFolder) -> None:
-    """Draw the page of what is planned while the first cell's process is still starting.
-
-    Loading the plotting library takes seconds; who stops a run should not have to wait for it.
-    """
-    from cnnbench.report.pages import write_report
-
-    with contextlib.suppress(StoreError):  # the report at the end meets it again, and says so
-        write_report(store)
-
-
-def _keep_slices(store: RunFolder, dataset: Dataset) -> None:
-    """Write which images of the headline split are alike in a nuisance, where it is known."""
-    if not dataset.drawn:
-        return
-    from cnnbench.data.drawn import nuisance_columns
-    from cnnbench.data.fruits import slices
-
-    groups = slices(nuisance_columns(dataset.splits[dataset.headline_split]))
-    places = {name: mask.nonzero()[0].tolist() for name, mask in groups.items()}
-    document = {"version": 1, "split": dataset.headline_split, "slices": places}
-    store.write_text("slices.json", json.dumps(document) + "\n")
-
-
-class _Partial:
-    """Draws the report again after a cell that took a while, before the next one starts.
-
-    Never beside a running cell: its clock is charged, and drawing takes a core for seconds.
-    """
-
-    def __init__(self, store: RunFolder, early: threading.Thread) -> None:
-        self._store, self._early = store, early
-        self._running: str | None = None
-        self._since = time.monotonic()
-
-    def draw_if_due(self, update: CellUpdate) -> None:
-        """Note who runs; draw when it ended, unless drawing would take a large share of the run."""
-        if update.result.status == "running":
-            self._running = update.cell.id
-        elif self._running == update.cell.id:
-            self._running = None
-            if time.monotonic() - self._since > PARTIAL_REPORT_SECONDS:
-                _draw(self._store, self._early)
-                self._since = time.monotonic()
-
-
-def _draw(store: RunFolder, early: threading.Thread) -> None:
-    from cnnbench.report.pages import write_report
-
-    if early.ident is not None:
-        early.join()
-    write_report(store)
-
-
-def _decode(plan: Plan, dataset: Dataset, on_decode: OnDecode, asked: Asked) -> None:
-    """Fill the image cache before the first cell starts, where progress can be shown."""
-
-    def tell(split: str, done: int, total: int) -> None:
-        on_decode(split, done, total)
-        asked.check()
-
-    for size in sorted({stored_size(cell.image_size) for cell in plan.cells}):
-        for split in dataset.splits:
-            decoded(dataset, split, size, progress=partial(tell, split))

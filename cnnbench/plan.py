@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import zoo
-from cnnbench import __version__
 from cnnbench.data.check import quick_check
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
 from cnnbench.data.opening import open_dataset
@@ -15,6 +14,7 @@ from cnnbench.memory import micro_batch, parse_memory
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
 from cnnbench.schema.recipes import Recipe, make_recipe
+from cnnbench.version import __version__
 
 DEFAULT_BUDGET = "2m"
 DEFAULT_EVALUATIONS = 5

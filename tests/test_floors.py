@@ -10,6 +10,7 @@ FLOORS = {
     "zoo": 1,
     "cnnbench.data": 1,
     "cnnbench.schema": 1,
+    "cnnbench.version": 1,
     "cnnbench.memory": 2,
     "cnnbench.plan": 3,
     "cnnbench.store": 2,
@@ -21,11 +22,12 @@ FLOORS = {
     "cnnbench.tuning": 4,
     "cnnbench.serve": 5,
     "cnnbench.launch": 6,
-    "cnnbench.api": 7,
-    "cnnbench.progress": 7,
-    "cnnbench.listing": 7,
-    "cnnbench.cli": 8,
-    "cnnbench.__main__": 9,
+    "cnnbench.execution": 7,
+    "cnnbench.api": 8,
+    "cnnbench.progress": 8,
+    "cnnbench.listing": 8,
+    "cnnbench.cli": 9,
+    "cnnbench.__main__": 10,
 }
 FILES = sorted(p for top in ("cnnbench", "zoo") for p in (ROOT / top).rglob("*.py"))
 

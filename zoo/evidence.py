@@ -239,6 +239,31 @@ def conv_biases(model: str) -> list[bool]:
     return sorted({conv.bias is not None for conv in convs})
 
 
+@measure
+def connections(model: str, layers: Sequence[str]) -> list[int]:
+    """List LeNet-5's connections by layer: each weight and bias counted at each position."""
+    found = rows(model)
+    return [
+        _connections(found[layer].kind, found[layer].params, found[layer].output_shape)
+        for layer in layers
+    ]
+
+
+def _connections(kind: str, params: int, output_shape: tuple[int, ...]) -> int:
+    channels, positions = output_shape[0], math.prod(output_shape[1:])
+    if kind == "Subsampling":  # four inputs and a bias, though only two parameters
+        return 5 * channels * positions
+    if kind == "CodeDistance":
+        return 84 * channels
+    return params * positions
+
+
+@measure
+def connections_total(model: str, layers: Sequence[str]) -> int:
+    """Sum LeNet-5's connections."""
+    return sum(connections(model, layers))
+
+
 def _size(network: nn.Module) -> int:
     return sum(weights.numel() for weights in network.parameters())
 

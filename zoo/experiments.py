@@ -40,6 +40,11 @@ def initialized(model: str, image_size: int | None = None) -> nn.Module:
     return network
 
 
+def small(model: str) -> nn.Module:
+    """Build a model as `initialized` does, at a size that keeps its linear layers light."""
+    return initialized(model, image_size=min(registry.card(model).image_size, _SMALL_SIDE))
+
+
 def _noise(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
 
@@ -110,14 +115,14 @@ def padding_difference(model: str) -> float:
 @measure
 def initial_std(model: str, layers: Sequence[str]) -> list[float]:
     """List the standard deviations of freshly drawn weights."""
-    network = initialized(model, image_size=min(registry.card(model).image_size, _SMALL_SIDE))
+    network = small(model)
     return [float(network.get_parameter(f"{layer}.weight").std()) for layer in layers]
 
 
 @measure
 def initial_std_ratio(model: str, layers: Sequence[str]) -> list[float]:
     """List the standard deviations of fresh weights in units of sqrt(2 / fan_in)."""
-    network = initialized(model, image_size=min(registry.card(model).image_size, _SMALL_SIDE))
+    network = small(model)
     weights = [network.get_parameter(f"{layer}.weight") for layer in layers]
     return [float(w.std() * (w[0].numel() / 2) ** 0.5) for w in weights]
 
@@ -133,7 +138,7 @@ def initial_range(model: str, layers: Sequence[str]) -> list[float]:
 @measure
 def initial_bias(model: str, layers: Sequence[str]) -> list[float]:
     """List the fresh biases; each is one value for the whole layer."""
-    network = initialized(model, image_size=min(registry.card(model).image_size, _SMALL_SIDE))
+    network = small(model)
     biases = [network.get_parameter(f"{layer}.bias") for layer in layers]
     return [float(bias[0]) if bias.min() == bias.max() else float("nan") for bias in biases]
 
@@ -253,31 +258,6 @@ def torch_sgd(model: str, lrs: Sequence[float], rescale: bool) -> list[float]:
         optimizer.step()
         path.append(weight.item())
     return path
-
-
-@measure
-def connections(model: str, layers: Sequence[str]) -> list[int]:
-    """List LeNet-5's connections by layer: each weight and bias counted at each position."""
-    rows = {row.name: row for row in registry.describe(model, num_classes=10).layers}
-    return [
-        _connections(rows[layer].kind, rows[layer].params, rows[layer].output_shape)
-        for layer in layers
-    ]
-
-
-def _connections(kind: str, params: int, output_shape: tuple[int, ...]) -> int:
-    channels, positions = output_shape[0], torch.Size(output_shape[1:]).numel()
-    if kind == "Subsampling":  # four inputs and a bias, though only two parameters
-        return 5 * channels * positions
-    if kind == "CodeDistance":
-        return 84 * channels
-    return params * positions
-
-
-@measure
-def connections_total(model: str, layers: Sequence[str]) -> int:
-    """Sum LeNet-5's connections."""
-    return sum(connections(model, layers))
 
 
 @measure

@@ -101,6 +101,7 @@ def train(wishes: Wishes, how: How) -> int:
     from pathlib import Path
 
     from cnnbench import api
+    from cnnbench.execution import execute
     from cnnbench.listing.runs import show_outcome, show_plan
     from cnnbench.plan import default_folder
     from cnnbench.progress import Progress
@@ -119,7 +120,7 @@ def train(wishes: Wishes, how: How) -> int:
     before = RunFolder(folder)
     all_done = not how.fresh and all(before.cell(cell).is_final() for cell in plan.cells)
     with Progress(plan.cells, console) as progress:
-        api.execute(
+        execute(
             plan,
             opened,
             folder,
