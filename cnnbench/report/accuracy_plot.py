@@ -71,17 +71,21 @@ def _beside(axes: Axes, x: float, rank: float, text: str, **look: str | float) -
 def _whisker(axes: Axes, rank: int, contender: Contender, look: Look) -> None:
     answers = list(contender.answers.values())
     offsets = (np.arange(len(answers)) - (len(answers) - 1) / 2) * min(0.22, 0.7 / len(answers))
-    for one, level in zip(answers, rank + offsets, strict=True):
-        ends = [100 * (one.row.top1_low or 0.0), 100 * (one.row.top1_high or 0.0)]
-        axes.plot(ends, [level, level], color=look.colour, lw=2.4, solid_capstyle="round")
-        axes.plot(
-            [100 * (one.row.top1 or 0.0)],
-            [level],
-            marker=look.marker,
-            markersize=8.5,
-            color=look.colour,
-            markeredgecolor="white",
-        )
+    lows, middles, highs = (
+        [100 * (getattr(one.row, field) or 0.0) for one in answers]
+        for field in ("top1_low", "top1", "top1_high")
+    )
+    levels = rank + offsets
+    axes.hlines(levels, lows, highs, color=look.colour, lw=2.4, capstyle="round")
+    axes.plot(
+        middles,
+        levels,
+        linestyle="none",
+        marker=look.marker,
+        markersize=8.5,
+        color=look.colour,
+        markeredgecolor="white",
+    )
     if len(answers) > 1:
         mean = 100 * contender.top1
         axes.plot([mean, mean], [rank - 0.4, rank + 0.4], color=INK, lw=1.3, zorder=3)

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from cnnbench.report.compare import Comparison
-    from cnnbench.store import RunFolder
 
 MOST_CLASSES_AS_MATRIX = 24  # a wider matrix is not read any more; its mix-ups are listed
 MOST_MIXUPS = 8
@@ -46,20 +45,19 @@ class Confusion:
         ]
 
 
-def confusions(run: RunFolder, comparison: Comparison) -> list[Confusion]:
+def confusions(comparison: Comparison, *, classes: int) -> list[Confusion]:
     """Count the answers of every finished contender, best first; those that kept none are left out.
 
-    Answers on another number of classes than the plan has are left out too.
+    Answers outside the plan's `classes` are left out too.
     """
-    plan = run.plan()
-    cells = {cell.id: cell for cell in plan.cells}
-    size, found = len(plan.dataset.classes), []
+    found = []
     for contender in comparison.contenders:
-        counts, seeds = np.zeros((size, size), dtype=np.int64), 0
+        counts, seeds = np.zeros((classes, classes), dtype=np.int64), 0
         for one in contender.answers.values():
-            kept = run.predictions(cells[one.row.cell])
-            if kept is not None and kept.logits.shape[1] == size and kept.labels.max() < size:
-                np.add.at(counts, (kept.labels, kept.logits.argmax(axis=1)), 1)
+            if one.truth is None or one.said is None:
+                continue
+            if max(one.truth.max(), one.said.max()) < classes:
+                np.add.at(counts, (one.truth, one.said), 1)
                 seeds += 1
         if seeds:
             found.append(Confusion(label=contender.label, seeds=seeds, counts=counts))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from cnnbench.report.escape import shorten
@@ -29,38 +31,71 @@ BUCKETS: tuple[tuple[str, str, Callable[[Row], float]], ...] = (
 )
 
 
+_MOST_BARS = 24  # cells; of more, each contender has one bar with the means of its cells
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Bar:
+    """One line of the picture: its name, seconds a bucket in the order of `BUCKETS`, and all."""
+
+    label: str
+    buckets: tuple[float, ...]
+    total: float
+
+
 def clock_picture(table: Sequence[Row], names: Mapping[str, str], *, alt: str) -> Picture | None:
-    """Draw the seconds of every cell by what they were spent on, or None if none is known."""
+    """Draw the seconds of every cell by what they were spent on, or None if none is known.
+
+    Of many cells the means of each contender are drawn.
+    """
     timed = [row for row in table if row.seconds.total > 0]
     if not timed:
         return None
-    return draw("clock", alt, lambda: _clock(timed, names))
+    limits = {row.budget.limit for row in timed if row.budget.currency is Currency.SECONDS}
+    return draw("clock", alt, lambda: _clock(_bars_of(timed, names), limits))
 
 
-def _clock(table: Sequence[Row], names: Mapping[str, str]) -> Figure:
+def _bars_of(table: Sequence[Row], names: Mapping[str, str]) -> list[_Bar]:
+    grouped: dict[str, list[Row]] = {}
+    several = len({row.seed for row in table}) > 1
+    for row in table:
+        label = names[row.cell]
+        if several and len(table) <= _MOST_BARS:
+            label += f", seed {row.seed}"
+        grouped.setdefault(label, []).append(row)
+    return [
+        _Bar(
+            label=label if len(rows) == 1 else f"{label}, mean of {len(rows)}",
+            buckets=tuple(fmean(max(0.0, of(row)) for row in rows) for _, _, of in BUCKETS),
+            total=fmean(row.seconds.total for row in rows),
+        )
+        for label, rows in grouped.items()
+    ]
+
+
+def _clock(bars: Sequence[_Bar], limits: Collection[float]) -> Figure:
     from matplotlib.figure import Figure
 
-    several = len({row.seed for row in table}) > 1
-    labels = [names[row.cell] + (f", seed {row.seed}" if several else "") for row in table]
-    height, left, right = 1.3 + 0.38 * len(table), 0.3 + label_width(labels, size=10.5), 0.85
+    labels = [bar.label for bar in bars]
+    height, left, right = 1.3 + 0.38 * len(bars), 0.3 + label_width(labels, size=10.5), 0.85
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes(
         (left / WIDTH, 0.55 / height, (WIDTH - left - right) / WIDTH, 1 - 1.25 / height)
     )
-    _bars(axes, table)
-    for level, row in enumerate(table):
+    _draw_bars(axes, bars)
+    for level, bar in enumerate(bars):
         axes.annotate(
-            f"{row.seconds.total:,.0f} s",
-            xy=(row.seconds.total, level),
+            f"{bar.total:,.0f} s",
+            xy=(bar.total, level),
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
             fontsize=9.5,
         )
-    _budget_line(axes, table)
-    axes.set_yticks(range(len(table)), [shorten(label) for label in labels], fontsize=10.5)
-    axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.set_xlim(0, 1.01 * max(row.seconds.total for row in table))
+    _budget_lines(axes, limits)
+    axes.set_yticks(range(len(bars)), [shorten(label) for label in labels], fontsize=10.5)
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    axes.set_xlim(0, 1.01 * max(bar.total for bar in bars))
     axes.set_xlabel("wall-clock seconds")
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
@@ -77,12 +112,12 @@ def _clock(table: Sequence[Row], names: Mapping[str, str]) -> Figure:
     return figure
 
 
-def _bars(axes: Axes, table: Sequence[Row]) -> None:
-    start = [0.0] * len(table)
-    for name, colour, seconds_of in BUCKETS:
-        widths = [max(0.0, seconds_of(row)) for row in table]
+def _draw_bars(axes: Axes, bars: Sequence[_Bar]) -> None:
+    start = [0.0] * len(bars)
+    for index, (name, colour, _) in enumerate(BUCKETS):
+        widths = [bar.buckets[index] for bar in bars]
         axes.barh(
-            range(len(table)),
+            range(len(bars)),
             widths,
             left=start,
             height=0.62,
@@ -94,8 +129,7 @@ def _bars(axes: Axes, table: Sequence[Row]) -> None:
         start = [before + width for before, width in zip(start, widths, strict=True)]
 
 
-def _budget_line(axes: Axes, table: Sequence[Row]) -> None:
-    limits = {row.budget.limit for row in table if row.budget.currency is Currency.SECONDS}
+def _budget_lines(axes: Axes, limits: Collection[float]) -> None:
     for limit in limits:
         axes.axvline(limit, color=INK, linewidth=1.1, linestyle=(0, (4, 3)))
         axes.annotate(

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnbench.report.pairs import Pair, groups_of, pairs_of
-from cnnbench.report.seeds import over_both
+from cnnbench.report.seeds import bootstrap_both, over_both
 from cnnbench.report.stats import letters, wilson
 from cnnbench.schema.cell import digest_of
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cnnbench.schema.result import Row
     from cnnbench.store import RunFolder
 
+_BOOTSTRAP_SEED = 0  # the same folder gives the same bytes
 MOST_COMPARED = 60  # more contenders than a reader, or a picture, can take in
 
 
@@ -32,16 +34,23 @@ MOST_COMPARED = 60  # more contenders than a reader, or a picture, can take in
 class Answers:
     """One row with its answers on the test images, where they were kept.
 
-    `right` is `(N,)`: which images the network got right; `images` is a digest of their names and
-    labels, so that only answers on the same images are paired.
+    `truth` and `said` are `(N,)`: each image's class, and the one that the network found most
+    probable. `images` is a digest of names and classes, so that only answers on the same images
+    are paired.
     """
 
     row: Row
-    right: npt.NDArray[np.bool_] | None
+    truth: npt.NDArray[np.int64] | None
+    said: npt.NDArray[np.int64] | None
     images: str | None
 
+    @property
+    def right(self) -> npt.NDArray[np.bool_] | None:
+        """Which images the network got right, `(N,)`."""
+        return None if self.truth is None or self.said is None else self.truth == self.said
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Contender:
     """One network with one group of settings: its finished rows by seed.
 
@@ -76,12 +85,19 @@ class Contender:
         found = {one.images for one in self.answers.values()}
         return found.pop() if len(found) == 1 else None
 
-    @property
+    @cached_property
     def right(self) -> npt.NDArray[np.bool_] | None:
         """The answers of all seeds, `(S, N)`, or None where they are not on the same images."""
         kept = [one.right for one in self.answers.values() if one.right is not None]
         together = self.images is not None and len(kept) == len(self.answers)
         return np.stack(kept) if together else None
+
+    @cached_property
+    def bootstrap(self) -> tuple[float, float] | None:
+        """The interval over resampled seeds and images; None for one seed or without answers."""
+        if self.right is None or len(self.right) == 1:
+            return None
+        return bootstrap_both(self.right, seed=_BOOTSTRAP_SEED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -262,8 +278,8 @@ def read_answers(run: RunFolder, cell: Cell, row: Row) -> tuple[Answers, float |
     """Return a row's answers, and the share of its images that the most frequent class has."""
     kept = run.predictions(cell)
     if kept is None or len(kept.labels) == 0:
-        return Answers(row=row, right=None, images=None), None
-    right = kept.logits.argmax(axis=1) == kept.labels
+        return Answers(row=row, truth=None, said=None, images=None), None
+    said = kept.logits.argmax(axis=1)
     share = float(np.bincount(kept.labels).max() / len(kept.labels))
     images = digest_of([kept.names, kept.labels.tolist()])
-    return Answers(row=row, right=right, images=images), share
+    return Answers(row=row, truth=kept.labels, said=said, images=images), share

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Axis = Literal["epochs", "seconds"]
 _X_LABELS: dict[Axis, str] = {"epochs": "epochs", "seconds": "charged seconds"}
 _MOST_BANDS = 6  # more than that mix to grey
+_MOST_LINES = 24  # cells; of more, each contender's mean is drawn, and its cells as a band
 _LOG_FROM = 25.0  # a loss that falls by more than this factor is drawn on a logarithmic axis
 
 
@@ -38,6 +39,8 @@ def curves_picture(
     """Draw test accuracy, test loss and train loss against a currency, one line a cell.
 
     Where a few contenders were trained once, a light band is the 95 % interval of the accuracy.
+    Of more than 24 cells each contender's mean is a line, and a band reaches from its lowest cell
+    to its highest.
     """
     return draw(f"curves-{axis}", alt, lambda: _curves(curves, look, axis, chance))
 
@@ -78,12 +81,11 @@ def _accuracy_panel(
     chance: float | None,
 ) -> None:
     one_seed = len({curve.label for curve in curves}) == len(curves) <= _MOST_BANDS
-    for curve in curves:
-        x = _x(curve, axis)
-        _line(axes, x, 100 * curve.top1, look[curve.label])
-        if one_seed:
-            low, high = _band(curve)
-            axes.fill_between(x, low, high, color=look[curve.label].colour, alpha=0.09, lw=0)
+    _lines(axes, curves, look, axis, [100 * curve.top1 for curve in curves])
+    for curve in curves if one_seed else ():
+        low, high = _band(curve)
+        colour = look[curve.label].colour
+        axes.fill_between(_x(curve, axis), low, high, color=colour, alpha=0.09, lw=0)
     if chance is not None:
         axes.axhline(100 * chance, color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
     axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
@@ -97,8 +99,7 @@ def _loss_panel(
     axis: Axis,
     losses: Sequence[Floats],
 ) -> None:
-    for curve, loss in zip(curves, losses, strict=True):
-        _line(axes, _x(curve, axis), loss, look[curve.label])
+    _lines(axes, curves, look, axis, losses)
     seen = np.concatenate([loss[np.isfinite(loss) & (loss > 0)] for loss in losses])
     if len(seen) and seen.max() > _LOG_FROM * seen.min():
         _logarithmic(axes)
@@ -116,6 +117,30 @@ def _logarithmic(axes: Axes) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _lines(
+    axes: Axes,
+    curves: Sequence[Curve],
+    look: Mapping[str, Look],
+    axis: Axis,
+    values: Sequence[Floats],
+) -> None:
+    """Draw a line for each cell, or for each contender with a band where cells are many."""
+    if len(curves) <= _MOST_LINES:
+        for curve, value in zip(curves, values, strict=True):
+            _line(axes, _x(curve, axis), value, look[curve.label])
+        return
+    grouped: dict[str, list[tuple[Floats, Floats]]] = {}
+    for curve, value in zip(curves, values, strict=True):
+        grouped.setdefault(curve.label, []).append((_x(curve, axis), value))
+    for label, cells in grouped.items():
+        points = min(len(value) for _, value in cells)  # a cell that still runs has fewer
+        x = np.mean([x[:points] for x, _ in cells], axis=0)
+        y = np.ma.masked_invalid([value[:points] for _, value in cells])
+        low, high = y.min(axis=0).filled(np.nan), y.max(axis=0).filled(np.nan)
+        axes.fill_between(x, low, high, color=look[label].colour, alpha=0.15, lw=0)
+        _line(axes, x, y.mean(axis=0).filled(np.nan), look[label])
 
 
 def _line(axes: Axes, x: Floats, y: Floats, look: Look) -> None:

@@ -24,6 +24,8 @@ def visible(text: str) -> str:
     >>> visible("a\nb\u202ec")
     'a\\nb\\u202ec'
     """
+    if text.isascii() and text.isprintable():  # nearly all of them, and a report has thousands
+        return text
     return "".join(_shown(char) if _is_hidden(char) else char for char in text)
 
 

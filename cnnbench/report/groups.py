@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnbench.report.seeds import bootstrap_both, over_both, over_images, over_seeds, spread_of
+from cnnbench.report.seeds import over_both, over_images, over_seeds, spread_of
 from cnnbench.report.stats import letters
 from cnnbench.report.tables import Table
 from cnnbench.report.wording import NOTHING, percent, plural, span
@@ -14,8 +14,6 @@ from cnnbench.report.wording import NOTHING, percent, plural, span
 if TYPE_CHECKING:
     from cnnbench.report.compare import Comparison, Contender
     from cnnbench.report.pairs import Pair
-
-_BOOTSTRAP_SEED = 0  # the same folder gives the same bytes
 
 
 def group_table(comparison: Comparison) -> Table | None:
@@ -47,11 +45,10 @@ def _line(one: Contender, mark: str) -> tuple[str, ...]:
     right = one.right
     if right is None:
         return (*line, *[NOTHING] * 4, mark)
-    several = len(right) > 1
     return (
         *line,
         span(*over_both(right)),
-        span(*bootstrap_both(right, seed=_BOOTSTRAP_SEED)) if several else NOTHING,
+        span(*one.bootstrap) if one.bootstrap else NOTHING,
         span(*(over_seeds(right) or (None, None))),
         span(*over_images(right)),
         mark,
@@ -116,7 +113,7 @@ def _group_data(one: Contender) -> dict[str, Any]:
             "interval": over_both(right),
             "interval_seeds": over_seeds(right),
             "interval_images": over_images(right),
-            "interval_bootstrap": bootstrap_both(right, seed=_BOOTSTRAP_SEED),
+            "interval_bootstrap": one.bootstrap,
             "variance_images": spread.images,
             "variance_seeds": spread.seeds,
             "variance_residual": spread.residual,

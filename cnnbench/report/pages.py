@@ -100,7 +100,7 @@ def write_report(run: RunFolder, *, target: float | None = None) -> Path:
         labels(plan),
         look,
         lines,
-        confusions(run, comparison),
+        confusions(comparison, classes=len(plan.dataset.classes)),
         classes=plan.dataset.classes,
         axis=plan.cells[0].budget.currency.value,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -82,7 +83,7 @@ class Cell(BaseModel):
         default=None, ge=1, description="images a pass, where a batch is accumulated from several"
     )
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Ten hex digits over every field that is not at its default.
 
@@ -90,7 +91,7 @@ class Cell(BaseModel):
         """
         return digest_of(self.model_dump(mode="json", exclude_defaults=True))
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The name of the cell's folder, unique within a plan."""
         return f"{slug(self.model)}-s{self.seed}-{self.digest}"

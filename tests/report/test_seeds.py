@@ -224,7 +224,8 @@ def contender(label: str, right: np.ndarray, row: object) -> Contender:
             row=row.model_copy(  # type: ignore[attr-defined]
                 update={"correct": int(one.sum()), "test_images": len(one), "top1": one.mean()}
             ),
-            right=one,
+            truth=np.zeros(len(one), dtype=np.int64),
+            said=np.where(one, 0, 1),
             images="same",
         )
         for seed, one in enumerate(right)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import bdtr
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
 
 from cnnbench.report.stats import (
     ALPHA,
@@ -158,6 +158,15 @@ def test_more_comparisons_need_more_images() -> None:
     assert one is not None
     assert six is not None
     assert six > one
+
+
+@quick
+@given(st.integers(1, 400), st.integers(1, 400), st.floats(0, 1), st.floats(0, 1))
+def test_fishers_p_value_is_scipys(a_total: int, b_total: int, a: float, b: float) -> None:
+    a_correct, b_correct = round(a * a_total), round(b * b_total)
+    table = [[a_correct, a_total - a_correct], [b_correct, b_total - b_correct]]
+    ours = fisher(a_correct, a_total, b_correct, b_total)
+    assert ours == pytest.approx(float(fisher_exact(table).pvalue), rel=1e-8, abs=1e-12)
 
 
 def test_fisher_gives_the_articles_smallest_difference_no_weight() -> None:
