@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -104,7 +105,7 @@ class _Reports:
 
     def __init__(self, store: RunFolder) -> None:
         self._store = store
-        self._early = threading.Thread(target=self._draw_on_the_way, daemon=True)
+        self._early = threading.Thread(target=self._draw_early, daemon=True)
         self._running: str | None = None
         self._since = time.monotonic()
 
@@ -135,6 +136,12 @@ class _Reports:
 
         self._wait()
         write_report(self._store)
+
+    def _draw_early(self) -> None:
+        """Draw with what the cell leaves of the cores, should it begin to train meanwhile."""
+        with contextlib.suppress(AttributeError, OSError):  # a thread's own priority: Linux only
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        self._draw_on_the_way()
 
     def _draw_on_the_way(self) -> None:
         from cnnbench.report.pages import write_report

@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from cnnbench.tracking import Tracker
+
 T = TypeVar("T")
 
 Dataset = Annotated[str, typer.Option(help="A card's name, or a folder of images.")]
@@ -36,6 +38,7 @@ FailFast = Annotated[
 HungAfter = Annotated[
     float, typer.Option(min=1, help="Seconds without a step until a cell counts as hung.")
 ]
+Track = Annotated[Tracker | None, typer.Option(help="Export the curves to this program, too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and show the plan only.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="A whole tiny run, for CI.")]
 

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from cnnbench.cli import options
 from cnnbench.cli.app import Json, app
-
-if TYPE_CHECKING:
-    from cnnbench.store import RunFolder
-
-
-class Tracker(StrEnum):
-    """The programs that curves can be exported to."""
-
-    TENSORBOARD = "tensorboard"
 
 
 @app.command()
@@ -30,13 +20,11 @@ def report(
         float | None,
         typer.Option(min=0.0, max=1.0, help="Add what it took to reach this accuracy, like 0.9."),
     ] = None,
-    track: Annotated[
-        Tracker | None, typer.Option(help="Also write the curves for this program.")
-    ] = None,
+    track: options.Track = None,
     as_json: Json = False,
 ) -> int:
     """Draw a run's tables, plots and pages again; with --readme, place the table in a file."""
-    from cnnbench.listing.runs import show_outcome
+    from cnnbench.listing.runs import export_curves, show_outcome
     from cnnbench.report.pages import write_report
     from cnnbench.store import RunFolder
 
@@ -51,18 +39,8 @@ def report(
 
             update_readme(Path(readme), store)
         if track:
-            _track(store)
+            export_curves(store, track)
     return show_outcome(store.path, as_json=as_json, was_done=False)
-
-
-def _track(store: RunFolder) -> None:
-    """Export the curves; that this cannot be done is said and changes no exit code."""
-    from cnnbench.tracking import TrackError, to_tensorboard
-
-    try:
-        print(f"curves: {to_tensorboard(store)}", file=sys.stderr)
-    except TrackError as error:
-        print(f"not exported: {error}", file=sys.stderr)
 
 
 @app.command()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cnnbench.plan import Wishes
     from cnnbench.schema.cell import Plan
+    from cnnbench.tracking import Tracker
 
 
 @app.command(epilog=EXITS)
@@ -46,6 +47,7 @@ def run(
     fresh: options.Fresh = False,
     fail_fast: options.FailFast = False,
     hung_after: options.HungAfter = 900.0,
+    track: options.Track = None,
     dry_run: options.DryRun = False,
     smoke: options.Smoke = False,
     as_json: Json = False,
@@ -74,6 +76,7 @@ def run(
         fresh=fresh,
         fail_fast=fail_fast,
         hung_after=hung_after,
+        track=track,
         dry_run=dry_run,
         as_json=as_json,
         tune=tune,
@@ -91,6 +94,7 @@ class How:
     fresh: bool
     fail_fast: bool
     hung_after: float
+    track: Tracker | None
     dry_run: bool
     as_json: bool
     tune: int = 0
@@ -102,7 +106,7 @@ def train(wishes: Wishes, how: How) -> int:
 
     from cnnbench import api
     from cnnbench.execution import execute
-    from cnnbench.listing.runs import show_outcome, show_plan
+    from cnnbench.listing.runs import export_curves, show_outcome, show_plan
     from cnnbench.plan import default_folder
     from cnnbench.progress import Progress
     from cnnbench.store import RunFolder
@@ -130,6 +134,8 @@ def train(wishes: Wishes, how: How) -> int:
             on_update=progress.update,
             on_decode=progress.decode,
         )
+    if how.track:
+        export_curves(RunFolder(folder), how.track)
     return show_outcome(folder, as_json=how.as_json, was_done=all_done)
 
 

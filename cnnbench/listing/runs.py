@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cnnbench.listing.printing import print_json, print_table, say
 from cnnbench.schema.cell import Plan
+from cnnbench.store import RunFolder
+from cnnbench.tracking import Tracker, TrackError, track
 
 
 def show_plan(plan: Plan, folder: Path, *, as_json: bool) -> None:
@@ -37,7 +39,6 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     from cnnbench.report.compare import labels
     from cnnbench.report.headline import headline
     from cnnbench.report.tables import ranked, rows
-    from cnnbench.store import RunFolder
 
     store = RunFolder(folder)
     found, names = rows(store), labels(store.plan())
@@ -67,3 +68,11 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
         say(sentence)
     say(f"report: {folder / 'report.md'}")
     return 1 if failed else 0
+
+
+def export_curves(run: RunFolder, tracker: Tracker) -> None:
+    """Export the curves of a run; that this cannot be done is said and changes no exit code."""
+    try:
+        say(f"{tracker}: {track(run, tracker)}")
+    except TrackError as error:
+        say(f"not exported: {error}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -83,7 +82,7 @@ class Cell(BaseModel):
         default=None, ge=1, description="images a pass, where a batch is accumulated from several"
     )
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Ten hex digits over every field that is not at its default.
 
@@ -91,7 +90,7 @@ class Cell(BaseModel):
         """
         return digest_of(self.model_dump(mode="json", exclude_defaults=True))
 
-    @cached_property
+    @property
     def id(self) -> str:
         """The name of the cell's folder, unique within a plan."""
         return f"{slug(self.model)}-s{self.seed}-{self.digest}"
