@@ -39,17 +39,24 @@ def run(
     lr: float | None = None,
     batch_size: int | None = None,
     image_size: int | None = None,
+    memory: str | None = None,
+    evaluations: int | None = None,
     dataset_options: Mapping[str, str] | None = None,
     device: str = "auto",
     precision: str = "auto",
+    fresh: bool = False,
+    fail_fast: bool = False,
     smoke: bool = False,
 ) -> Path:
     """Train every model under the same budget, write the report, and return the run folder.
 
-    `budget` may hold several amounts with commas between: the rungs of a ladder. `tune` is a
-    number of learning-rate trials for every model, 0 for none.
+    The arguments are the flags of `cnnbench run`. `budget` may hold several amounts with commas
+    between: the rungs of a ladder. `tune` is a number of learning-rate trials for every model, 0
+    for none; `memory` is an amount like "8GiB".
 
-    A run that is there already is continued; cells that are done are not trained again.
+    A run that is there already is continued; cells that are done are not trained again, unless
+    `fresh` asks for it. A cell that fails is a row with the reason; with `fail_fast` it ends the
+    run.
 
     Raises:
         PlanError: if a name or a number is wrong.
@@ -65,14 +72,16 @@ def run(
         lrs=() if lr is None else (lr,),
         batch_sizes=() if batch_size is None else (batch_size,),
         image_size=image_size,
+        memory=memory,
+        evaluations=evaluations,
         seeds=seeds,
         smoke=smoke,
     )
     plan, opened = prepare(wishes, device=device, precision=precision, argv=())
     folder = Path(out) if out else Path(default_folder(plan, trials=tune))
     if tune:
-        plan = tuned_plan(plan, folder, trials=tune)
-    return execute(plan, opened, folder)
+        plan = tuned_plan(plan, folder, trials=tune, fresh=fresh)
+    return execute(plan, opened, folder, fresh=fresh, fail_fast=fail_fast)
 
 
 def prepare(
@@ -105,12 +114,14 @@ def tuned_plan(
     folder: Path,
     *,
     trials: int,
+    fresh: bool = False,
     on_update: OnUpdate = lambda update: None,
     on_decode: OnDecode = lambda split, done, total: None,
 ) -> Plan:
     """Try `trials` learning rates for every model, and return the plan with the chosen ones.
 
-    The trials are a run of their own under `folder/tuning`; those that are done are not repeated.
+    The trials are a run of their own under `folder/tuning`; those that are done are not repeated,
+    unless `fresh` asks for it.
 
     Raises:
         PlanError: if every trial of a model failed, or the plan gives several rates already.
@@ -119,7 +130,14 @@ def tuned_plan(
     trial = trial_plan(plan, trials)
     cell = trial.cells[0]
     opened = open_for_cell(cell.dataset, cell.dataset_options, cell.subset, cell.holdout)
-    tuning = execute(trial, opened, folder / "tuning", on_update=on_update, on_decode=on_decode)
+    tuning = execute(
+        trial,
+        opened,
+        folder / "tuning",
+        fresh=fresh,
+        on_update=on_update,
+        on_decode=on_decode,
+    )
     store = RunFolder(tuning)
     return with_rates(plan, tuned_rates(trial, [store.result(cell) for cell in trial.cells]))
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnbench import api
 from cnnbench.plan import PlanError, Wishes, make_plan, open_for_cell
 from cnnbench.schema.result import planned
+from cnnbench.store import RunFolder
 from cnnbench.tuning import rates, trial_plan, tuned_rates, with_rates
 
 
@@ -90,3 +92,20 @@ def test_a_model_whose_trials_all_failed_stops_the_run(plan):
 def test_one_trial_is_no_choice(plan):
     with pytest.raises(PlanError, match="at least 2"):
         trial_plan(plan, 1)
+
+
+def test_fresh_trains_the_trials_anew_too(plan, tmp_path, monkeypatch):
+    asked = []
+
+    def execute(trial, opened, folder, *, fresh, **_):
+        asked.append(fresh)
+        store = RunFolder(folder)
+        store.write_plan(trial)
+        for cell in trial.cells:
+            store.cell(cell).write_result(outcome(cell, 0.5))
+        return folder
+
+    monkeypatch.setattr(api, "execute", execute)
+    api.tuned_plan(plan, tmp_path / "run", trials=2, fresh=True)
+    api.tuned_plan(plan, tmp_path / "run", trials=2)
+    assert asked == [True, False]

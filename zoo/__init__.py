@@ -5,7 +5,8 @@ file, `build` and `describe` import torch when they are called.
 """
 
 from zoo.cards import ModelCard, UnknownModel, ablations, list_models, resolve, training
-from zoo.registry import Init, build, card, describe
+from zoo.registry import build, card, describe
+from zoo.spec import Init
 
 __all__ = [
     "Init",

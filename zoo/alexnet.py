@@ -21,7 +21,8 @@ from torch.nn import functional as F
 
 from zoo import initialization
 from zoo.layers import LocalResponseNorm, MaskDropout, flat_features
-from zoo.registry import BuildSpec, Init, Initializer, register
+from zoo.registry import Initializer, register
+from zoo.spec import BuildSpec, Init
 
 # What follows a convolution, in order; "within" is the normalisation that only the code has.
 Step = Literal["act", "lrn", "within", "pool"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards import ModelCard, UnknownModel
-from zoo.registry import BuildSpec
+from zoo.spec import BuildSpec
 
 if TYPE_CHECKING:
     from torch import nn

@@ -15,7 +15,8 @@ from torch import nn
 
 from zoo import initialization
 from zoo.layers import flat_features
-from zoo.registry import BuildSpec, register
+from zoo.registry import register
+from zoo.spec import BuildSpec
 
 
 def code_init(model: nn.Module) -> None:

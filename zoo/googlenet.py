@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from zoo import initialization
 from zoo.layers import LocalResponseNorm, flat_features
-from zoo.registry import BuildSpec, register
+from zoo.registry import register
+from zoo.spec import BuildSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from zoo import initialization
 from zoo.lenet import Luminance
-from zoo.registry import BuildSpec, register
+from zoo.registry import register
+from zoo.spec import BuildSpec
 
 # Both kinds of features have this Euclidean norm, so that one learning rate suits both: it stays
 # under the 2 (1 + momentum) / curvature at which gradient descent diverges, curvature norm^2 / 2.

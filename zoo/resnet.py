@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo import initialization
-from zoo.registry import BuildSpec, register
+from zoo.registry import register
+from zoo.spec import BuildSpec
 
 # A: identity, new channels zero. B: projection where the shape changes. C: projection always.
 Shortcut = Literal["A", "B", "C", "none"]

@@ -14,7 +14,8 @@ from torch import nn
 
 from zoo import initialization
 from zoo.layers import LocalResponseNorm, flat_features
-from zoo.registry import BuildSpec, register
+from zoo.registry import register
+from zoo.spec import BuildSpec
 
 
 def paper_init(model: nn.Module) -> None:

@@ -120,7 +120,7 @@ def train(wishes: Wishes, how: How) -> int:
         return 0
     console = _console()
     if how.tune:
-        plan = _tune(plan, folder, how.tune, console)
+        plan = _tune(plan, folder, how, console)
     before = RunFolder(folder)
     all_done = not how.fresh and all(before.cell(cell).is_final() for cell in plan.cells)
     with Progress(plan.cells, console) as progress:
@@ -139,16 +139,21 @@ def train(wishes: Wishes, how: How) -> int:
     return show_outcome(folder, as_json=how.as_json, was_done=all_done)
 
 
-def _tune(plan: Plan, folder: Path, trials: int, console: Console) -> Plan:
+def _tune(plan: Plan, folder: Path, how: How, console: Console) -> Plan:
     from cnnbench import api
     from cnnbench.progress import Progress
     from cnnbench.tuning import trial_plan
 
-    cells = trial_plan(plan, trials).cells
+    cells = trial_plan(plan, how.tune).cells
     console.print(f"tuning: {len(cells)} trials of {cells[0].budget} each", highlight=False)
     with Progress(cells, console) as progress:
         tuned = api.tuned_plan(
-            plan, folder, trials=trials, on_update=progress.update, on_decode=progress.decode
+            plan,
+            folder,
+            trials=how.tune,
+            fresh=how.fresh,
+            on_update=progress.update,
+            on_decode=progress.decode,
         )
     for each in tuned.tuned:
         console.print(f"tuning: {each.model} learns at {each.chosen:g}", highlight=False)

@@ -36,7 +36,7 @@ def show_plan(plan: Plan, folder: Path, *, as_json: bool) -> None:
 
 def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     """Show the rows of a run and where its report is; return the exit code."""
-    from cnnbench.report.compare import labels
+    from cnnbench.report.contenders import labels
     from cnnbench.report.headline import headline
     from cnnbench.report.tables import ranked, rows
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cnnbench.report.compare import Comparison, Contender
+    from cnnbench.report.compare import Comparison
+    from cnnbench.report.contenders import Contender
 
 
 def accuracy_picture(

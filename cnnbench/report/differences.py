@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from cnnbench.report.compare import labels, settings_of
+from cnnbench.report.contenders import labels, settings_of
 from cnnbench.report.wording import NOTHING, names, plural
 
 if TYPE_CHECKING:

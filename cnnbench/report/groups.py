@@ -12,7 +12,8 @@ from cnnbench.report.tables import Table
 from cnnbench.report.wording import NOTHING, percent, plural, span
 
 if TYPE_CHECKING:
-    from cnnbench.report.compare import Comparison, Contender
+    from cnnbench.report.compare import Comparison
+    from cnnbench.report.contenders import Contender
     from cnnbench.report.pairs import Pair
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cnnbench.report.compare import Comparison, Contender, compare
+from cnnbench.report.compare import Comparison, compare
+from cnnbench.report.contenders import Contender
 from cnnbench.report.ladder import established_crossings
 from cnnbench.report.seeds import over_both
 from cnnbench.report.tables import rows

@@ -16,7 +16,8 @@ from cnnbench.report.wording import NOTHING, percent, significant, span
 from cnnbench.schema.budget import Currency
 
 if TYPE_CHECKING:
-    from cnnbench.report.compare import Comparison, Contender
+    from cnnbench.report.compare import Comparison
+    from cnnbench.report.contenders import Contender
     from cnnbench.report.curves import Curve
     from cnnbench.report.style import Look
     from cnnbench.schema.result import Row

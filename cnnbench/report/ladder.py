@@ -19,7 +19,8 @@ from cnnbench.report.wording import NOTHING, p_value, percent, span
 from cnnbench.schema.budget import Currency
 
 if TYPE_CHECKING:
-    from cnnbench.report.compare import Comparison, Contender
+    from cnnbench.report.compare import Comparison
+    from cnnbench.report.contenders import Contender
     from cnnbench.report.pairs import Pair
     from cnnbench.schema.budget import Budget
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ from cnnbench.report.accuracy_plot import accuracy_picture
 from cnnbench.report.article import article_intro, article_sentences, article_table
 from cnnbench.report.classes import confusions
 from cnnbench.report.clock_plot import clock_picture
-from cnnbench.report.compare import MOST_COMPARED, Comparison, compare, labels
+from cnnbench.report.compare import MOST_COMPARED, Comparison, compare
+from cnnbench.report.contenders import labels
 from cnnbench.report.curve_plot import curves_picture
 from cnnbench.report.curves import Curve, curves
 from cnnbench.report.departures import departures
@@ -22,6 +22,7 @@ from cnnbench.report.headline import finding
 from cnnbench.report.html import Extras, extras
 from cnnbench.report.latex import as_latex
 from cnnbench.report.notices import notices
+from cnnbench.report.page import Page
 from cnnbench.report.proof import comparison_notes, pair_sentences
 from cnnbench.report.rendering import render_html, render_markdown, templates
 from cnnbench.report.sections import Section, comparison_json, sections_of
@@ -45,35 +46,6 @@ if TYPE_CHECKING:
     from cnnbench.store import RunFolder
 
 _MOST_PAIRS = 21  # seven contenders; more than that are read from the letters in the table
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """All that both pages say, as plain text that each page escapes in its own way."""
-
-    title: str
-    headline: list[str]
-    settings: list[tuple[str, str]]
-    table: Table
-    letters: bool
-    pairs: list[str]
-    notes: list[str]
-    selected: Table | None
-    clock: Table
-    rules: list[str]
-    notices: list[str]
-    article_intro: str
-    article: Table
-    article_sentences: list[str]
-    command: str
-    exact: list[str]
-    images: Table | None
-    departures: list[tuple[str, str]]
-    environment: list[tuple[str, str]]
-    pictures: dict[str, Picture]
-    sections: list[Section]
-    extras: Extras
-    gallery: Exhibition | None
 
 
 def write_report(run: RunFolder, *, target: float | None = None) -> Path:

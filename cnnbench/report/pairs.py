@@ -22,7 +22,7 @@ from cnnbench.report.stats import (
 )
 
 if TYPE_CHECKING:
-    from cnnbench.report.compare import Contender
+    from cnnbench.report.contenders import Contender
 
 _MOST_IMAGES = 10**9
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnbench.report import conditions
-from cnnbench.report.compare import compare, labels
+from cnnbench.report.compare import compare
+from cnnbench.report.contenders import labels
 from cnnbench.report.escape import escape_markdown
 from cnnbench.report.headline import finding
 from cnnbench.report.tables import as_markdown, result_table, rows

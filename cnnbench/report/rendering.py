@@ -16,7 +16,7 @@ from cnnbench.report.tables import as_markdown
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from cnnbench.report.pages import Page
+    from cnnbench.report.page import Page
 
 
 class _Markdown(str):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnbench.report.ablation import ablation_sentences, ablation_table, base_of, effects
-from cnnbench.report.compare import labels, line_names
+from cnnbench.report.contenders import labels, line_names
 from cnnbench.report.failures import NOTE, failure_table
 from cnnbench.report.groups import comparison_data, group_sentences, group_table
 from cnnbench.report.ladder import ladder_data, ladder_sentences, ladder_table, points

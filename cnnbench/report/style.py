@@ -176,11 +176,12 @@ class LineEnd:
     y: float
 
 
-def label_ends(axes: Axes, ends: Sequence[LineEnd]) -> None:
+def label_ends(axes: Axes, ends: Sequence[LineEnd], *, column: bool = False) -> None:
     """Write each line's name beside its last point, clear of the other names.
 
-    A name that had to move is joined to its point by a thin line. The axes' place in the figure
-    and their limits must be final.
+    With `column` all names stand right of the axes, clear of the points too. A name that had to
+    move is joined to its point by a thin line. The axes' place in the figure and their limits
+    must be final.
     """
     if not ends:
         return
@@ -191,12 +192,13 @@ def label_ends(axes: Axes, ends: Sequence[LineEnd]) -> None:
     to_axes = axes.transData + axes.transAxes.inverted()
     points = to_axes.transform([(end.x, end.y) for end in ends]) * (width, height)
     widths = [72 * label_width([end.label], size=size, limit=LABEL_LIMIT) for end in ends]
-    for cluster in _overlapping(points[:, 0], widths):
+    beside = np.full(len(ends), width) if column else points[:, 0]
+    for cluster in _overlapping(beside, widths):
         levels = spread(points[cluster, 1], gap=1.25 * size, low=0.0, high=height)
         for index, level in zip(cluster, levels, strict=True):
             x, y = points[index]
-            shown = ((x + 7.0) / width, level / height)
-            moved = abs(level - y) > 0.4 * size
+            shown = ((beside[index] + 7.0) / width, level / height)
+            moved = column or abs(level - y) > 0.4 * size
             point = (x / width, y / height)
             _end_label(axes, ends[index], point, shown, size=size, moved=moved)
 

@@ -46,7 +46,7 @@ def _sweep(points: Sequence[SweepPoint], look: Mapping[str, Look], key: str) -> 
     if several:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False, fontsize=9)
-    figure.subplots_adjust(0.06, (0.95 if several else 0.6) / height, 0.99, 1 - 0.4 / height)
+    figure.subplots_adjust(0.06, (0.95 if several else 0.6) / height, 0.975, 1 - 0.4 / height)
     return figure
 
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnbench.report.compare import is_ladder, labels
+from cnnbench.report.compare import is_ladder
+from cnnbench.report.contenders import labels
 from cnnbench.report.ladder import interval
 from cnnbench.report.wording import names, percent
 
 if TYPE_CHECKING:
-    from cnnbench.report.compare import Comparison, Contender
+    from cnnbench.report.compare import Comparison
+    from cnnbench.report.contenders import Contender
     from cnnbench.schema.cell import Cell, Plan
     from cnnbench.schema.result import Row
 

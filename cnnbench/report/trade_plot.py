@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cnnbench.report.compare import Comparison, Contender
+    from cnnbench.report.compare import Comparison
+    from cnnbench.report.contenders import Contender
 
 _FEWEST = 2  # one point shows no trade
 _AXES = (
@@ -33,9 +35,12 @@ _AXES = (
 
 
 def trade_picture(comparison: Comparison, look: Mapping[str, Look]) -> Picture | None:
-    """Draw each contender's accuracy against three costs; None where there is nothing to trade."""
+    """Draw each contender's accuracy against three costs; None where there is nothing to trade.
+
+    That is so where all contenders are one network with other settings.
+    """
     shown = [one for one in comparison.contenders if one.label in look and _costs(one)]
-    if len({one.label for one in shown}) < _FEWEST:
+    if len({(_costs(one)["params"], _costs(one)["macs"]) for one in shown}) < _FEWEST:
         return None
     words = "; ".join(
         f"{one.label} {100 * one.top1:.1f} % with {_costs(one)['params'] / 1e6:.3g} M parameters"
@@ -74,7 +79,7 @@ def _trade(shown: Sequence[Contender], look: Mapping[str, Look]) -> Figure:
 def _points(
     axes: Axes, shown: Sequence[Contender], look: Mapping[str, Look], costs: Sequence[float]
 ) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     for one, cost in zip(shown, costs, strict=True):
         rows = [answers.row for answers in one.answers.values()]
@@ -89,10 +94,9 @@ def _points(
         )
     axes.set_xscale("log")
     axes.set_xlim(min(costs) / 1.6, max(costs) * 1.6)
-    many = max(costs) > 40 * min(costs)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if many else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_locator(FixedLocator(_round_numbers(*axes.get_xlim())))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(0, min(100.0, axes.get_ylim()[1]))
     label_ends(
         axes,
@@ -100,4 +104,13 @@ def _points(
             LineEnd(label=one.label, look=look[one.label], x=cost, y=100 * one.top1)
             for one, cost in zip(shown, costs, strict=True)
         ],
+        column=True,
     )
+
+
+def _round_numbers(low: float, high: float) -> list[float]:
+    """Return the 1, 2 and 5 of each power of ten between two numbers, or the 1 where it is far."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    digits = (1, 2, 5) if high < 100 * low else (1,)
+    found = [digit * 10.0**power for power in powers for digit in digits]
+    return [value for value in found if low <= value <= high]

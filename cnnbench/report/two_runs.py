@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from cnnbench.report.compare import Contender, contenders_of, labels
+from cnnbench.report.contenders import Contender, contenders_of, labels
 from cnnbench.report.differences import Unlike, differences, sentence
 from cnnbench.report.pairs import difference_between, gap_interval, on_same_images
 from cnnbench.report.stats import ALPHA, holm

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import MOST_COMPARED, Comparison, compare, labels
+from cnnbench.report.compare import MOST_COMPARED, Comparison, compare
+from cnnbench.report.contenders import labels
 from cnnbench.report.headline import headline
 from cnnbench.report.proof import comparison_notes, pair_sentence
 from cnnbench.report.tables import rows

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import pytest
 from synthetic import FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import Comparison, compare, line_names
+from cnnbench.report.compare import Comparison, compare
+from cnnbench.report.contenders import line_names
 from cnnbench.report.headline import headline
 from cnnbench.report.ladder import (
     crossings,

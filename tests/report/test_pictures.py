@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import compare, labels
+from cnnbench.report.compare import compare
+from cnnbench.report.contenders import labels
 from cnnbench.report.curve_plot import curves_picture
 from cnnbench.report.curves import Curve, curves
 from cnnbench.report.inline import inline_svg

@@ -21,7 +21,8 @@ from benchmarks.statistics_simulation import (
     false_winners,
 )
 from cnnbench.report import seeds as module
-from cnnbench.report.compare import Answers, Contender, compare, compare_rungs
+from cnnbench.report.compare import compare, compare_rungs
+from cnnbench.report.contenders import Answers, Contender
 from cnnbench.report.groups import comparison_data, group_sentences, group_table
 from cnnbench.report.headline import finding
 from cnnbench.report.pairs import images_needed_with_seeds

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import compare, labels
+from cnnbench.report.compare import compare
+from cnnbench.report.contenders import labels
 from cnnbench.report.stats import wilson
 from cnnbench.report.tables import (
     clock_table,

@@ -8,7 +8,7 @@ import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.cli import main
-from cnnbench.report.compare import labels
+from cnnbench.report.contenders import labels
 from cnnbench.report.pages import write_report
 from cnnbench.report.targets import (
     Reached,
