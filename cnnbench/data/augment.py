@@ -130,10 +130,9 @@ def standardise(
     deviation = np.array(std, dtype=np.float64)
     # Rows of W * 3 values let the inner loop be vectorised, which runs of three do not.
     scale = np.tile(1 / (255 * deviation), width).astype(np.float32)
-    centre = np.broadcast_to(np.asarray(mean, dtype=np.float64), (height, width, channels))
-    shift = (-centre / deviation).reshape(1, height, width * channels).astype(np.float32)
-    if np.ndim(mean) == 1:
-        shift = shift[:, :1]
+    lines = 1 if np.ndim(mean) == 1 else height  # one line stands for all where all are alike
+    centre = np.broadcast_to(np.asarray(mean, dtype=np.float64), (lines, width, channels))
+    shift = (-centre / deviation).reshape(1, lines, width * channels).astype(np.float32)
     if tint is not None:
         shift = shift + np.tile(tint / deviation, width)[:, None, :].astype(np.float32)
     rows = images.permute(0, 2, 3, 1).reshape(count, height, width * channels)

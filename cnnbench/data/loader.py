@@ -6,6 +6,8 @@ the middle or shared out over ranks, and every position still gives the same pix
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -33,6 +35,15 @@ Augment = Literal["none", "crop-flip", "crop-flip-jitter", "area-aspect"]
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Cut:
+    """The cut uint8 images of some positions, `(N, 3, H, W)`, not yet on the device."""
+
+    positions: npt.NDArray[np.int64]
+    chosen: npt.NDArray[np.int64]
+    images: torch.Tensor
+
+
 class Batches:
     """The training stream over uint8 `images` `(M, S, S, 3)` and int64 `labels` `(M,)`.
 
@@ -41,6 +52,10 @@ class Batches:
     components in [0, 1]; `area-aspect` cuts 8 to 100 % of the area at an aspect of 3/4 to 4/3
     (GoogLeNet, section 6); `none` cuts the central square. `mean` and `std` are as `standardise`
     takes them.
+
+    Where a GPU trains on images that it has no room for, the next batch is cut on the host while
+    the GPU works on this one; on a CPU that would take a core from the network. `prefetch`
+    decides it otherwise. The batches are the same.
     """
 
     def __init__(
@@ -55,6 +70,7 @@ class Batches:
         std: Sequence[float],
         colours: npt.NDArray[np.float64] | None = None,
         device: torch.device | str = "cpu",
+        prefetch: bool | None = None,
     ) -> None:
         _require_fit(images, labels, image_size)
         self._images = images
@@ -66,6 +82,10 @@ class Batches:
         self._colours = colours
         self._device = torch.device(device)
         self._resident = None if augment == "area-aspect" else resident(images, self._device)
+        if prefetch is None:
+            prefetch = self._device.type == "cuda" and self._resident is None
+        self._helper = ThreadPoolExecutor(1) if prefetch else None
+        self._foreseen: tuple[tuple[int, int], Future[_Cut]] | None = None
         self._epoch = -1  # the epoch of the permutation that is kept
         self._permutation = np.empty(0, dtype=np.int64)
 
@@ -90,13 +110,31 @@ class Batches:
         Images are float32 in channels_last. For rank r of R with local batch b, ask for
         `batch(step * R * b + r * b, b)`.
         """
-        chosen = self.indices(start, size)
+        cut = self._next_cut(start, size)
+        images = cut.images.to(self._device, non_blocking=True)
+        images = standardise(images, self._mean, self._std, tint=self._tint(cut.positions))
+        return images, torch.from_numpy(self._labels[cut.chosen]).to(self._device)
+
+    def _next_cut(self, start: int, size: int) -> _Cut:
+        """Return the cut of a batch, foreseen or made now, and let the one after it be made."""
+        if self._helper is None:
+            return self._cut_of(start, size)
+        foreseen, cut = self._foreseen, None
+        if foreseen is not None:
+            made = foreseen[1].result()  # also where it is not wanted: two must not cut at once
+            cut = made if foreseen[0] == (start, size) else None
+        cut = cut or self._cut_of(start, size)
+        after = (start + size, size)
+        self._foreseen = after, self._helper.submit(self._cut_of, *after)
+        return cut
+
+    def _cut_of(self, start: int, size: int) -> _Cut:
         positions = np.arange(start, start + size, dtype=np.int64)
-        cut = self._cut(chosen, positions)
-        images = standardise(
-            cut.to(self._device), self._mean, self._std, tint=self._tint(positions)
-        )
-        return images, torch.from_numpy(self._labels[chosen]).to(self._device)
+        chosen = self.indices(start, size)
+        images = self._cut(chosen, positions)
+        if self._device.type == "cuda" and images.device.type == "cpu":
+            images = images.pin_memory()  # so that the transfer does not wait for the host
+        return _Cut(positions=positions, chosen=chosen, images=images)
 
     def _cut(self, chosen: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]) -> torch.Tensor:
         flip = _below(2, hashed(self._seed, _FLIP, positions)) == 1

@@ -46,6 +46,31 @@ def test_pixels_do_not_depend_on_how_the_stream_is_cut(count, seed, start, sizes
     assert torch.equal(torch.cat([labels for _, labels in parts]), labels)
 
 
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(count=counts, jumps=st.lists(st.tuples(st.integers(-9, 9), st.integers(1, 20)), max_size=8))
+def test_batches_that_are_cut_ahead_are_the_same(count: int, jumps: list[tuple[int, int]]) -> None:
+    images, labels = numbered(count)
+    ahead, plain = (
+        Batches(
+            images,
+            labels,
+            seed=0,
+            image_size=4,
+            augment="crop-flip",
+            mean=MEAN,
+            std=STD,
+            prefetch=prefetch,
+        )
+        for prefetch in (True, False)
+    )
+    start = 0
+    for jump, size in [(0, 5), (0, 5), *jumps, (0, 5)]:  # 0: goes on where the last one ended
+        start = max(0, start + jump)
+        for got, wanted in zip(ahead.batch(start, size), plain.batch(start, size), strict=True):
+            assert torch.equal(got, wanted)
+        start += size
+
+
 def test_order_differs_by_seed_and_by_epoch() -> None:
     first = stream(40).indices(0, 40).tolist()
     assert stream(40, seed=1).indices(0, 40).tolist() != first
