@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cnnbench.report.contenders import Contender
 
 _FEWEST = 2  # one point shows no trade
+_MOST_TICKS = 5  # their numbers would overlap
 _AXES = (
     ("params", "parameters (M)", 1e6),
     ("macs", "multiply-adds an image (G)", 1e9),
@@ -93,8 +94,9 @@ def _points(
             cost, 100 * one.top1, color=style.colour, marker=style.marker, markersize=8, zorder=6
         )
     axes.set_xscale("log")
-    axes.set_xlim(min(costs) / 1.6, max(costs) * 1.6)
-    axes.xaxis.set_major_locator(FixedLocator(_round_numbers(*axes.get_xlim())))
+    margin = max(1.6, (max(costs) / min(costs)) ** 0.07)
+    axes.set_xlim(min(costs) / margin, max(costs) * margin)
+    axes.xaxis.set_major_locator(FixedLocator(round_numbers(*axes.get_xlim())))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(0, min(100.0, axes.get_ylim()[1]))
@@ -108,9 +110,10 @@ def _points(
     )
 
 
-def _round_numbers(low: float, high: float) -> list[float]:
-    """Return the 1, 2 and 5 of each power of ten between two numbers, or the 1 where it is far."""
+def round_numbers(low: float, high: float) -> list[float]:
+    """Return the 1, 2 and 5 of each power of ten between two numbers, fewer where it is far."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     digits = (1, 2, 5) if high < 100 * low else (1,)
     found = [digit * 10.0**power for power in powers for digit in digits]
-    return [value for value in found if low <= value <= high]
+    inside = [value for value in found if low <= value <= high]
+    return inside[:: -(-len(inside) // _MOST_TICKS)]

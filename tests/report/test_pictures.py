@@ -20,6 +20,7 @@ from cnnbench.report.inline import inline_svg
 from cnnbench.report.pages import draw_pictures
 from cnnbench.report.style import Picture, draw, looks, spread
 from cnnbench.report.tables import rows
+from cnnbench.report.trade_plot import round_numbers
 from cnnbench.store import RunFolder
 
 positions = st.lists(st.floats(-5, 15), min_size=1, max_size=12)
@@ -62,6 +63,43 @@ def test_labels_that_cannot_fit_share_the_room() -> None:
 def test_a_run_has_its_five_pictures(pictures: list[Picture]) -> None:
     names = [picture.name for picture in pictures]
     assert names == ["accuracy", "curves-epochs", "curves-seconds", "trade", "clock"]
+
+
+def test_one_network_at_two_rates_has_no_trade_to_draw(tmp_path: Path) -> None:
+    models = [FakeModel(name="alexnet", correct=60, lr=lr) for lr in (0.01, 0.001)]
+    drawn = draw_all(build_run(tmp_path, FakeRun(models=models)))
+    assert "trade" not in [picture.name for picture in drawn]
+
+
+@quick
+@given(st.floats(-7, 4), st.floats(0.45, 9))
+def test_an_axis_of_costs_has_one_to_five_round_numbers(power: float, decades: float) -> None:
+    low, high = 10.0**power, 10.0 ** (power + decades)
+    shown = round_numbers(low, high)
+    assert 1 <= len(shown) <= 5
+    assert all(low <= value <= high for value in shown)
+    assert all(f"{value:.0e}"[0] in "125" for value in shown)
+
+
+def test_many_cells_are_drawn_as_a_mean_and_a_band(tmp_path: Path) -> None:
+    few, many = (
+        FakeRun(
+            models=[
+                FakeModel(name=name, correct=40 + seed, seed=seed)
+                for name in ("a", "b")
+                for seed in range(seeds)
+            ]
+        )
+        for seeds in (3, 13)
+    )
+    drawn = [
+        {one.name: one for one in draw_all(build_run(tmp_path / str(len(run.models)), run))}
+        for run in (few, many)
+    ]
+    for name in ("curves-epochs", "clock"):
+        assert len(drawn[1][name].svg) < 1.3 * len(drawn[0][name].svg)
+    assert "a, mean of 13" in drawn[1]["clock"].svg
+    assert "a, seed 2" in drawn[0]["clock"].svg
 
 
 def test_pictures_are_svg_with_real_text_and_png_of_twice_the_width(
