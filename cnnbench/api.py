@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    models: Sequence[str],
+    models: str | Sequence[str],
     dataset: str = "fruits",
     budget: str = "2m",
     *,
@@ -50,9 +50,10 @@ def run(
 ) -> Path:
     """Train every model under the same budget, write the report, and return the run folder.
 
-    The arguments are the flags of `cnnbench run`. `budget` may hold several amounts with commas
-    between: the rungs of a ladder. `tune` is a number of learning-rate trials for every model, 0
-    for none; `memory` is an amount like "8GiB".
+    The arguments are the flags of `cnnbench run`; `models` may be a list, or names with commas
+    between. `budget` may hold several amounts with commas between: the rungs of a ladder. `tune`
+    is a number of learning-rate trials for every model, 0 for none; `memory` is an amount like
+    "8GiB".
 
     A run that is there already is continued; cells that are done are not trained again, unless
     `fresh` asks for it. A cell that fails is a row with the reason; with `fail_fast` it ends the
@@ -64,7 +65,7 @@ def run(
         StoreError: if the run folder cannot be written or holds another run.
     """
     wishes = Wishes(
-        models=models,
+        models=models.split(",") if isinstance(models, str) else models,
         dataset=dataset,
         dataset_options=dataset_options or {},
         budget=budget,

@@ -100,7 +100,9 @@ def _cell(
     device: str,
     precision: Precision,
 ) -> Cell:
-    image_size = _at_least(8, wishes.image_size or zoo.card(model).image_size, "--image-size")
+    card = zoo.card(model)
+    least = card.smallest_image_size
+    image_size = _at_least(least, wishes.image_size or card.image_size, f"{model}: --image-size")
     evaluations = _at_least(1, wishes.evaluations or DEFAULT_EVALUATIONS, "--evaluations")
     memory_bytes, images = _memory(wishes, dataset, model, image_size, recipe.batch_size)
     return Cell(

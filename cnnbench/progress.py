@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from rich.console import Console
@@ -21,10 +21,14 @@ LINE_EVERY_SECONDS = 30.0
 
 
 class Progress:
-    """Shows every cell of a plan on stderr; a context manager around the run."""
+    """Shows every cell of a plan on stderr; a context manager around the run.
 
-    def __init__(self, cells: Sequence[Cell], console: Console) -> None:
+    `names` says what to call a cell, by its id: cells of one model differ in more than the seed.
+    """
+
+    def __init__(self, cells: Sequence[Cell], console: Console, names: Mapping[str, str]) -> None:
         self._console = console
+        self._names = names
         self._updates = {cell.id: CellUpdate(cell=cell, result=planned(cell)) for cell in cells}
         self._said: dict[str, float] = {}
         self._finished: set[str] = set()
@@ -66,7 +70,7 @@ class Progress:
         elif now - self._said.setdefault(name, now) < LINE_EVERY_SECONDS:
             return
         self._said[name] = now
-        words = [word for word in _words(update) if word]
+        words = [word for word in _words(update, self._names[update.cell.id]) if word]
         self._console.print("  ".join(words), highlight=False, markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
@@ -77,7 +81,7 @@ class Progress:
         for update in self._updates.values():
             done = _progress(update)
             table.add_row(
-                escape(update.cell.model),
+                escape(self._names[update.cell.id]),
                 str(update.cell.seed),
                 update.result.status,
                 str(update.cell.budget),
@@ -92,12 +96,12 @@ class Progress:
         return _duration(sum(_seconds_left(update) for update in self._updates.values()))
 
 
-def _words(update: CellUpdate) -> list[str]:
+def _words(update: CellUpdate, name: str) -> list[str]:
     loss, top1, rate = _numbers(update)
     status = update.result.status
     left = _time_left(update)
     return [
-        f"{update.cell.model} seed {update.cell.seed}: {status}",
+        f"{name} seed {update.cell.seed}: {status}",
         f"{_progress(update):.0%} of {update.cell.budget}",
         f"train loss {loss}" if loss else "",
         f"top-1 {top1}" if top1 else "",

@@ -48,11 +48,13 @@ def here(tmp_path):
         (["run", "--models", "alexnet", "--dataset", "photos", "--budget", "-1s"], 2, "budget"),
         (["run", "--models", "alexnet", "--dataset", "photos", "--budget", "0s"], 2, "zero"),
         (["run", "--models", "alexnet", "--dataset", "photos", "--lr", "x"], 2, "--lr"),
+        (["run", "--models", "alexnet", "--dataset", "photos", "--image-size", "32"], 2, "36"),
         (["run", "--modles", "alexnet"], 2, "--models"),
         (["run", "--models", "alexnet", "--device", "gpu"], 2, "cuda"),
         (["run", "--models", "alexnet", "--data", "seed"], 2, "KEY=VALUE"),
         (["run", "--models", "alexnet", "--seeds", "0"], 2, "seed"),
         (["rnu"], 2, "run"),
+        (["report", "photos", "--target", "90"], 2, "write 0.9"),
         (["report", "photos"], 4, "no run folder"),
         (["models", "vgg12"], 2, "did you mean"),
         (["datasets", "fruitz"], 3, "fruits"),
@@ -96,6 +98,18 @@ def test_a_dry_run_writes_nothing(here):
     assert sorted(here.rglob("*")) == before
 
 
+def test_a_dry_run_says_what_the_run_would(here):
+    words = ["run", "--models", "alexnet", "--dataset", "photos", "--out", "run"]
+    (here / "run" / "cells").mkdir(parents=True)
+    plan = json.loads(cnnbench(*words, "--dry-run", "--json", cwd=here).stdout)["plan"]
+    (here / "run" / "plan.json").write_text(json.dumps(plan))
+    same = cnnbench(*words, "--dry-run", cwd=here)
+    assert same.returncode == 0, same.stderr
+    other = cnnbench(*words, "--dry-run", "--budget", "1m", cwd=here)
+    assert other.returncode == 4
+    assert "holds another run" in other.stderr
+
+
 def test_an_output_folder_that_cannot_be_made_is_a_disk_error(here):
     (here / "file").write_text("")
     words = ["run", "--models", "resnet", "--dataset", "photos", *TINY, "--out", "file/run"]
@@ -106,15 +120,16 @@ def test_an_output_folder_that_cannot_be_made_is_a_disk_error(here):
 
 
 def test_one_network_fails_and_the_other_is_killed_and_continued_to_the_same_result(here):
-    # AlexNet's pools leave nothing of 32 pixels, so its cell fails while it is built.
-    words = ["run", "--models", "alexnet,resnet", "--dataset", "photos", "--image-size", "32"]
-    words += ["--batch-size", "8", "--budget", "160img", "--evaluations", "2"]
+    # Its pools leave nothing of 32 pixels, which is only found out when it runs.
+    words = ["run", "--models", "torchvision:alexnet,resnet", "--dataset", "photos"]
+    words += ["--image-size", "32", "--batch-size", "8", "--budget", "160img"]
+    words += ["--evaluations", "2"]
     env = {"CNNBENCH_CACHE": str(here / "cache")}
     whole = cnnbench(*words, "--out", "whole", cwd=here, **env)
     assert whole.returncode == 1, whole.stderr
     rows = rows_of(here / "whole")
-    assert rows["alexnet"]["status"] == "failed"
-    assert "32" in rows["alexnet"]["reason"]
+    assert rows["torchvision:alexnet"]["status"] == "failed"
+    assert "too small" in rows["torchvision:alexnet"]["reason"]
     one = rows["resnet18"]
     assert one["status"] == "done"
     assert one["images_seen"] == 160

@@ -11,6 +11,7 @@ from importlib import resources
 from typing import Any, Final
 
 EXTERNAL: Final = ("timm", "torchvision")
+SMALLEST_IMAGE_SIZE: Final = 8  # below it nobody would call it an image
 
 
 class UnknownModel(LookupError):
@@ -27,8 +28,9 @@ class ModelCard:
     """What is known of a network before it is built.
 
     `params` and `macs` hold for `num_classes` classes and one image of `image_size` pixels; they
-    are None for networks of other libraries. `departures` is empty when the network is the
-    paper's; each entry is one sentence.
+    are None for networks of other libraries. Of images smaller than `smallest_image_size` pixels
+    nothing is left to classify; what other libraries' networks need is not known. `departures`
+    is empty when the network is the paper's; each entry is one sentence.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ModelCard:
     year: int
     url: str
     image_size: int
+    smallest_image_size: int
     num_classes: int
     params: int | None
     macs: int | None
@@ -71,6 +74,7 @@ def _read_card(row: dict[str, Any], paper_facts: dict[str, Any]) -> ModelCard:
         year=paper["year"],
         url=paper["url"],
         image_size=row["image_size"],
+        smallest_image_size=row.get("smallest_image_size", SMALLEST_IMAGE_SIZE),
         num_classes=row.get("num_classes", 1000),
         params=row["params"],
         macs=row["macs"],
@@ -127,7 +131,8 @@ def _aliases() -> dict[str, str]:
 def resolve(name: str) -> str:
     """Return the full registered name for a name, an alias or a family.
 
-    A family stands for the smallest configuration that its paper published. `timm:NAME` and
+    A family stands for the smallest configuration that its paper published; capitals do not
+    matter. `timm:NAME` and
     `torchvision:NAME` come back unchanged and unchecked, because checking imports the library.
 
     Raises:
@@ -138,10 +143,11 @@ def resolve(name: str) -> str:
         if library not in EXTERNAL or not rest:
             raise UnknownModel(name, [f"{known}:{rest or 'NAME'}" for known in EXTERNAL])
         return name
-    if name in cards():
-        return name
-    if name in _aliases():
-        return _aliases()[name]
+    for spelling in (name, name.lower()):
+        if spelling in cards():
+            return spelling
+        if spelling in _aliases():
+            return _aliases()[spelling]
     raise UnknownModel(name, list(dict.fromkeys([*cards(), *_aliases()])))
 
 

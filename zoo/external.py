@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.cards import ModelCard, UnknownModel
+from zoo.cards import SMALLEST_IMAGE_SIZE, ModelCard, UnknownModel
 from zoo.spec import BuildSpec
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def card(name: str) -> ModelCard:
         year=0,
         url=_URLS[library],
         image_size=image_size(name),
+        smallest_image_size=SMALLEST_IMAGE_SIZE,
         num_classes=1000,
         params=None,
         macs=None,

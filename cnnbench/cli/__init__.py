@@ -33,7 +33,7 @@ def _explain(error: BaseException) -> int:
     from zoo import UnknownModel
 
     if isinstance(error, Stopped):
-        _say("stopped; all finished work and a checkpoint are saved. To continue, type again:")
+        _say("stopped; all that was trained is saved. To continue, type again:")
         _say(f"  cnnbench {shlex.join(word for word in sys.argv[1:] if word != '--fresh')}")
         return error.exit_code
     if isinstance(error, CellError):

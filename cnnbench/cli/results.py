@@ -17,17 +17,20 @@ def report(
         str | None, typer.Option(help="Put the table between the markers of this file.")
     ] = None,
     target: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1.0, help="Add what it took to reach this accuracy, like 0.9."),
+        float | None, typer.Option(help="Add what it took to reach this accuracy, like 0.9.")
     ] = None,
     track: options.Track = None,
     as_json: Json = False,
 ) -> int:
     """Draw a run's tables, plots and pages again; with --readme, place the table in a file."""
     from cnnbench.listing.runs import export_curves, show_outcome
+    from cnnbench.plan import PlanError
     from cnnbench.report.pages import write_report
     from cnnbench.store import RunFolder
 
+    if target is not None and not 0 < target <= 1:
+        share = f"; for {target:g} % write {target / 100:g}" if 1 < target <= 100 else ""
+        raise PlanError(f"--target must be a share above 0 and up to 1, saw {target:g}{share}")
     store = RunFolder(folder)
     store.plan()  # says at once if this is no run folder
     with store.lock():

@@ -109,21 +109,25 @@ def train(wishes: Wishes, how: How) -> int:
     from cnnbench.listing.runs import export_curves, show_outcome, show_plan
     from cnnbench.plan import default_folder
     from cnnbench.progress import Progress
+    from cnnbench.report.contenders import labels
     from cnnbench.store import RunFolder
 
     plan, opened = api.prepare(
         wishes, device=how.device, precision=how.precision, argv=sys.argv[1:]
     )
     folder = Path(how.out or default_folder(plan, trials=how.tune))
+    before = RunFolder(folder)
     if how.dry_run:
-        show_plan(plan, folder, as_json=how.as_json)
+        if not (how.fresh or how.tune):
+            before.require_same(plan)
+        done = 0 if how.fresh else sum(before.cell(cell).is_final() for cell in plan.cells)
+        show_plan(plan, folder, done=done, as_json=how.as_json)
         return 0
     console = _console()
     if how.tune:
         plan = _tune(plan, folder, how, console)
-    before = RunFolder(folder)
     all_done = not how.fresh and all(before.cell(cell).is_final() for cell in plan.cells)
-    with Progress(plan.cells, console) as progress:
+    with Progress(plan.cells, console, names=labels(plan)) as progress:
         execute(
             plan,
             opened,
@@ -142,11 +146,14 @@ def train(wishes: Wishes, how: How) -> int:
 def _tune(plan: Plan, folder: Path, how: How, console: Console) -> Plan:
     from cnnbench import api
     from cnnbench.progress import Progress
+    from cnnbench.report.contenders import labels
     from cnnbench.tuning import trial_plan
 
-    cells = trial_plan(plan, how.tune).cells
-    console.print(f"tuning: {len(cells)} trials of {cells[0].budget} each", highlight=False)
-    with Progress(cells, console) as progress:
+    trials = trial_plan(plan, how.tune)
+    console.print(
+        f"tuning: {len(trials.cells)} trials of {trials.cells[0].budget} each", highlight=False
+    )
+    with Progress(trials.cells, console, names=labels(trials)) as progress:
         tuned = api.tuned_plan(
             plan,
             folder,

@@ -117,6 +117,7 @@ def _summary(faults: dict[int, str], count: int) -> str:
         lines.append(f"... and {len(faults) - _FAULTS_SHOWN} more")
     head = (
         f"{len(faults)} of {count} images cannot be used; repair or remove them, "
-        "or leave them out for every model with --skip-broken N:"
+        "or leave them out for every model with --skip-broken N (`cnnbench check` looks at every "
+        "split):"
     )
     return "\n  ".join([head, *lines])

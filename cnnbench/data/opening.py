@@ -54,10 +54,13 @@ def card_of(name: str) -> Card | None:
 
 
 def require_card(name: str) -> Card:
-    """Return the card behind a name; DataError for a folder, which has nothing to fetch."""
+    """Return the card behind a name; DataError for a folder, which has none."""
     card = card_of(name)
     if card is None:
-        raise DataError(f"{name!r} is a folder on this machine; there is nothing to fetch")
+        raise DataError(
+            f"{name!r} is a folder on this machine and has no card to show or fetch by; "
+            f"`cnnbench check {name}` looks at its images"
+        )
     return card
 
 

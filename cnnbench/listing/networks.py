@@ -14,11 +14,20 @@ def show_models(*, as_json: bool) -> None:
     cards = [zoo.card(name) for name in zoo.list_models()]
     if as_json:
         return print_json([asdict(card) for card in cards])
+    short = {zoo.resolve(c.family): c.family for c in cards}
     rows = [
-        (c.name, c.family, str(c.year), _millions(c.params), _billions(c.macs), c.summary)
+        (
+            c.name,
+            short.get(c.name, "") if short.get(c.name) != c.name else "",
+            str(c.year),
+            _millions(c.params),
+            _billions(c.macs),
+            c.summary,
+        )
         for c in cards
     ]
-    print_table(("model", "family", "year", "params (M)", "MACs (G)", "what it is"), rows, "llrrrl")
+    titles = ("model", "in short", "year", "params (M)", "MACs (G)", "what it is")
+    print_table(titles, rows, "llrrrl")
     return say(
         "`cnnbench models NAME` shows layers and paper; timm:NAME and torchvision:NAME work too"
     )

@@ -11,10 +11,11 @@ from cnnbench.store import RunFolder
 from cnnbench.tracking import Tracker, TrackError, track
 
 
-def show_plan(plan: Plan, folder: Path, *, as_json: bool) -> None:
-    """Show what a command would do, without doing it."""
+def show_plan(plan: Plan, folder: Path, *, done: int, as_json: bool) -> None:
+    """Show what a command would do, without doing it; `done` cells of it are in the folder."""
     if as_json:
-        return print_json({"folder": str(folder), "plan": plan.model_dump(mode="json")})
+        document = {"folder": str(folder), "done": done, "plan": plan.model_dump(mode="json")}
+        return print_json(document)
     counts = ", ".join(f"{name} {count}" for name, count in plan.dataset.images.items())
     say(f"dataset {plan.dataset.name}: {len(plan.dataset.classes)} classes, {counts} images")
     for notice in plan.dataset.notices:
@@ -31,13 +32,17 @@ def show_plan(plan: Plan, folder: Path, *, as_json: bool) -> None:
         for cell in plan.cells
     ]
     print_table(("model", "seed", "budget", "recipe", "pixels", "device"), rows, "lrllrl")
-    return say(f"would write {folder}; leave out --dry-run to start")
+    if done == len(plan.cells):
+        return say(f"every cell is done already in {folder}; without --dry-run it is reported anew")
+    there = f" ({done} of {len(plan.cells)} cells are done there)" if done else ""
+    return say(f"would write {folder}{there}; leave out --dry-run to start")
 
 
 def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     """Show the rows of a run and where its report is; return the exit code."""
     from cnnbench.report.contenders import labels
     from cnnbench.report.headline import headline
+    from cnnbench.report.notices import run_notices
     from cnnbench.report.tables import ranked, rows
 
     store = RunFolder(folder)
@@ -66,6 +71,8 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     print_table(titles, table, "lrlrrrrl")
     for sentence in headline(store):
         say(sentence)
+    for notice in run_notices(store.plan(), found):
+        say(f"note: {notice}")
     say(f"report: {folder / 'report.md'}")
     return 1 if failed else 0
 

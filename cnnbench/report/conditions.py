@@ -105,7 +105,7 @@ def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
 def environment(plan: Plan) -> Lines:
     """Return what is known of the machine and the versions, as (name, value)."""
     return [
-        (key.replace("_", " "), str(value))
+        ("precision chosen" if key == "precision_why" else key.replace("_", " "), str(value))
         for key, value in plan.machine.items()
         if value is not None and key != "line"  # that one stands among the settings
     ]

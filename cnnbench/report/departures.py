@@ -20,7 +20,13 @@ def _of_cell(cell: Cell) -> list[str]:
     if ":" in cell.model:  # a card of another library's network imports torch
         return ["built by another library, not checked against its paper"]
     try:
-        network = list(zoo.card(cell.model).departures)
+        card = zoo.card(cell.model)
+        network = list(card.departures)
+        if cell.image_size != card.image_size:
+            network.append(
+                f"Fed images of {cell.image_size} pixels instead of {card.image_size}; where a "
+                "fully connected layer reads the last map, it has other parameters."
+            )
         training = zoo.training(cell.model)
     except LookupError:  # written by a version with other models
         return []

@@ -10,12 +10,14 @@ from cnnbench.report.contenders import Contender
 from cnnbench.report.ladder import established_crossings
 from cnnbench.report.seeds import over_both
 from cnnbench.report.tables import rows
-from cnnbench.report.wording import names, percent, plural
+from cnnbench.report.wording import names, percent, plural, significant
+from cnnbench.schema.budget import Currency
 
 if TYPE_CHECKING:
     from cnnbench.schema.result import Row
     from cnnbench.store import RunFolder
 
+_UNEVEN = 1.5  # times the rate of the slowest seed
 _MOST_TIES = 3  # more groups than that are read from the table
 
 
@@ -31,6 +33,7 @@ def finding(comparison: Comparison, table: Sequence[Row]) -> list[str]:
         *_ranking(comparison, table),
         *established_crossings(comparison),
         *_chance(comparison),
+        *_uneven(comparison),
         *_unfinished(table),
     ]
 
@@ -143,6 +146,25 @@ def _chance(comparison: Comparison) -> list[str]:
     return [
         f"{scores} cannot be told from chance: always naming the largest class would be right "
         f"for {share} % of the test images."
+    ]
+
+
+def _uneven(comparison: Comparison) -> list[str]:
+    """Say so if a machine gave the seeds of a network very different work for the same seconds."""
+    found = []
+    for contender in (one for rung in comparison.rungs for one in rung.contenders):
+        rows = [one.row for one in contender.answers.values()]
+        rates = [row.images_per_second for row in rows if row.images_per_second]
+        in_seconds = all(row.budget.currency is Currency.SECONDS for row in rows)
+        if rates and in_seconds and max(rates) > _UNEVEN * min(rates):
+            found.append(
+                f"{contender.label} ({significant(min(rates))} to {significant(max(rates))})"
+            )
+    if not found:
+        return []
+    return [
+        f"The machine was uneven: seeds of one network trained at very different images/s, so "
+        f"their spread is not the seeds' alone: {names(found)}."
     ]
 
 

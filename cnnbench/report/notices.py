@@ -28,11 +28,17 @@ def notices(plan: Plan, table: Sequence[Row]) -> list[str]:
             f"The dataset has no third split, so the curves were drawn on the "
             f"{dataset.headline_split} split; nothing was chosen by them."
         )
+    return [*found, *run_notices(plan, table)]
+
+
+def run_notices(plan: Plan, table: Sequence[Row]) -> list[str]:
+    """Return the warnings about how a run was made and went, apart from those of its dataset."""
     return [
-        *found,
         *_smoke(plan),
         *_machines(table),
         *_drift(table),
+        *_sizes(plan),
+        *_distances(plan),
         *_clock(table),
         *_tuning(plan),
         *_memory(plan, table),
@@ -78,6 +84,29 @@ def _drift(table: Sequence[Row]) -> list[str]:
         f"{significant(min(rates))} to {significant(max(rates))} GFLOP/s; the slowest reading was "
         f"beside {worst.model}, seed {worst.seed}. With a budget in seconds, a cell on a slowed "
         "machine sees fewer images."
+    ]
+
+
+def _sizes(plan: Plan) -> list[str]:
+    """Say so if the networks do not see the same pixels."""
+    sizes = {cell.model: cell.image_size for cell in plan.cells}
+    if len(set(sizes.values())) < 2:
+        return []
+    listed = names([f"{model} {size}" for model, size in sizes.items()])
+    return [
+        f"The networks see images of different sizes, in pixels: {listed}. --image-size gives all "
+        "the same."
+    ]
+
+
+def _distances(plan: Plan) -> list[str]:
+    """Say so if a loss is measured on another scale than the others."""
+    models = {cell.model for cell in plan.cells}
+    if "lenet5" not in models or len(models) == 1:
+        return []
+    return [
+        "The losses of lenet5 are on another scale: its outputs are distances to fixed codes, as "
+        "in its paper. Its accuracy compares, its losses do not."
     ]
 
 

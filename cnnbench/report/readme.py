@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnnbench.store import RunFolder
 
 BEGIN, END = "<!-- cnnbench:begin -->", "<!-- cnnbench:end -->"
+_TIES = 'Networks that share a letter under "tie" cannot be told apart.'
 _BETWEEN = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
 
 
@@ -34,7 +35,8 @@ def update_readme(readme: Path, run: RunFolder) -> None:
     try:
         text = readme.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"cannot read {readme}: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"cannot read {readme}: {reason}") from None
     if text.count(BEGIN) != 1 or text.count(END) != 1 or not _BETWEEN.search(text):
         raise StoreError(
             f"{readme} must hold {BEGIN} and, after it, {END}, once each; "
@@ -58,6 +60,7 @@ def readme_section(run: RunFolder, folder: Path) -> str:
         f"**{headline[0]}** {' '.join(headline[1:])}",
         f"![{headline[0]}]({path}/figures/accuracy.svg)",
         as_markdown(result_table(table, names=names, letters=comparison.letter)),
+        *([_TIES] if comparison.letter else []),
         f"{escape_markdown('; '.join(facts))}. [The whole report]({path}/report.md).",
     ]
     return "\n\n".join(line.strip() for line in lines) + "\n"

@@ -57,8 +57,8 @@ class RunFolder:
                 shutil.rmtree(self.path / "cells", ignore_errors=True)
                 (self.path / "plan.json").unlink()
 
-    def write_plan(self, plan: Plan) -> None:
-        """Write `plan.json` and a `cell.json` for each cell.
+    def require_same(self, plan: Plan) -> None:
+        """Make sure that the folder is new, or holds this very plan.
 
         Raises:
             DataError: if the dataset is not what this folder's plan saw.
@@ -66,6 +66,14 @@ class RunFolder:
         """
         if (self.path / "plan.json").exists():
             _refuse_another(self.path, self.plan(), plan)
+
+    def write_plan(self, plan: Plan) -> None:
+        """Write `plan.json` and a `cell.json` for each cell.
+
+        Raises:
+            DataError, StoreError: as `require_same`.
+        """
+        self.require_same(plan)
         self.write_text("plan.json", plan.model_dump_json(indent=1) + "\n")
         for cell in plan.cells:
             path = f"cells/{cell.id}/cell.json"

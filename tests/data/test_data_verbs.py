@@ -63,7 +63,7 @@ def test_check_in_json_has_every_finding_and_file(cnnbench, photos) -> None:
         (("check", "digits", "--data", "x"), 2, "must be KEY=VALUE"),
         (("check", ".", "--skip-broken", "-1"), 3, "skip_broken must be"),
         (("fetch", "fruits"), 3, "nothing to fetch"),
-        (("fetch", "."), 3, "nothing to fetch"),
+        (("fetch", "."), 3, "no card"),
         (("fetch", "grocery-fruits", "--from", "/no/such/file"), 4, "cannot read"),
         (("fetch", "grocery-fruits", "--from", "http://example.org/x"), 4, "only https"),
         (("check", "grocery-fruits"), 3, "type: cnnbench fetch grocery-fruits"),

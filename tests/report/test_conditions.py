@@ -8,7 +8,7 @@ import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.conditions import command, exact_commands, settings, title
-from cnnbench.report.notices import notices
+from cnnbench.report.notices import notices, run_notices
 from cnnbench.report.pages import departures, images_table
 from cnnbench.report.tables import rows
 from cnnbench.schema.budget import Budget
@@ -107,6 +107,22 @@ def test_departures_come_from_the_zoo_and_unknown_names_do_not_break_them(tmp_pa
     assert departures(plan) == [
         ("timm:resnet50", "built by another library, not checked against its paper")
     ]
+
+
+def test_another_image_size_than_the_papers_is_a_departure(tmp_path: Path) -> None:
+    plan = build_run(tmp_path, FakeRun(models=[FakeModel(name="lenet5", correct=60)])).plan()
+    assert "Fed images of 224 pixels instead of 32" in departures(plan)[0][1]
+
+
+def test_sizes_that_differ_and_losses_of_another_scale_are_said(tmp_path: Path) -> None:
+    models = [FakeModel(name=name, correct=60) for name in ("lenet5", "resnet18")]
+    run = build_run(tmp_path, FakeRun(models=models))
+    said = " ".join(run_notices(run.plan(), rows(run)))
+    assert "losses of lenet5 are on another scale" in said
+    assert "different sizes" not in said
+    cells = [cell.model_copy(update={"image_size": 32}) for cell in run.plan().cells[:1]]
+    mixed = run.plan().model_copy(update={"cells": (*cells, *run.plan().cells[1:])})
+    assert "lenet5 32 and resnet18 224" in " ".join(run_notices(mixed, rows(run)))
 
 
 def test_a_machine_that_changed_its_speed_is_said(tmp_path: Path) -> None:

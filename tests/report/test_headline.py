@@ -55,6 +55,20 @@ def test_a_full_order_is_said_when_every_pair_is_separated(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.parametrize(("budget", "told"), [("2m", True), ("3000img", False)])
+def test_seeds_that_a_machine_treated_differently_are_told(
+    tmp_path: Path, budget: str, told: bool
+) -> None:
+    models = [
+        FakeModel(name=name, correct=60 + seed, seed=seed, images_per_second=rate)
+        for name, rates in (("a", (40.0, 10.0, 41.0)), ("b", (40.0, 39.0, 41.0)))
+        for seed, rate in enumerate(rates)
+    ]
+    said = " ".join(headline(build_run(tmp_path, FakeRun(models=models, budget=budget))))
+    assert ("a (10.0 to 41.0)" in said) == told
+    assert "b (" not in said
+
+
 def test_one_finished_network_is_compared_with_nothing(tmp_path: Path) -> None:
     models = (FakeModel(name="a", correct=90), FakeModel(name="b", status="oom", reason="x"))
     assert headline(build_run(tmp_path, FakeRun(models=models))) == [

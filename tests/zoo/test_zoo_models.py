@@ -171,3 +171,20 @@ def test_pooling_before_relu_is_exact():
     assert torch.equal(first, second)
     grads = [torch.autograd.grad(y.square().sum(), x)[0] for y in (first, second)]
     assert torch.equal(*grads)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in zoo.list_models() if zoo.card(n).smallest_image_size > 8]
+)
+def test_the_smallest_image_size_is_the_smallest(name):
+    def runs(size):
+        try:
+            network = registry.skeleton(name, num_classes=3, image_size=size)
+            network.train()(torch.zeros(2, 3, size, size, device="meta"))
+        except (RuntimeError, ValueError):
+            return False
+        return True
+
+    smallest = zoo.card(name).smallest_image_size
+    assert runs(smallest)
+    assert not runs(smallest - 1)

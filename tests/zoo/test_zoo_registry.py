@@ -35,6 +35,8 @@ def test_registering_a_name_twice_is_an_error():
         ("lenet", "lenet5"),
         ("alexnet", "alexnet"),
         ("vgg-d", "vgg16"),
+        ("VGG16", "vgg16"),
+        ("ResNet", "resnet18"),
         ("timm:efficientnet_b0", "timm:efficientnet_b0"),
     ],
 )
@@ -42,7 +44,7 @@ def test_resolve_knows_families_aliases_and_other_libraries(given, full):
     assert zoo.resolve(given) == full
 
 
-@pytest.mark.parametrize("name", ["alexnett", "resnet19", "VGG16", "timm:", "keras:vgg16", ""])
+@pytest.mark.parametrize("name", ["alexnett", "resnet19", "VGG12", "timm:", "keras:vgg16", ""])
 def test_an_unknown_name_is_refused_in_one_line(name):
     with pytest.raises(zoo.UnknownModel) as refused:
         zoo.resolve(name)
