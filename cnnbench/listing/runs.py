@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cnnbench.listing.printing import print_json, print_table, say
+from cnnbench.listing.printing import print_json, print_table, printable, say
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 from cnnbench.tracking import Tracker, TrackError, track
@@ -78,8 +78,12 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
 
 
 def export_curves(run: RunFolder, tracker: Tracker) -> None:
-    """Export the curves of a run; that this cannot be done is said and changes no exit code."""
+    """Export the curves of a run; that this cannot be done is said and changes no exit code.
+
+    Both are told on stderr: stdout may be one JSON document.
+    """
     try:
-        say(f"{tracker}: {track(run, tracker)}")
+        told = f"{tracker}: {track(run, tracker)}"
     except TrackError as error:
-        say(f"not exported: {error}")
+        told = f"not exported: {error}"
+    print(printable(told), file=sys.stderr)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import importlib.util
+import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
 from synthetic import FOUR, build_run
 
+from cnnbench.cli import main
 from cnnbench.schema.events import Evaluated
 from cnnbench.tracking import Tracker, TrackError, track
 from cnnbench.tracking.numbers import points
@@ -88,6 +92,29 @@ def test_wandb_keeps_a_run_a_cell_offline(tmp_path: Path, monkeypatch: pytest.Mo
     kept = list((run.path / "wandb").glob("offline-run-*/run-*.wandb"))
     assert len(kept) == len(run.plan().cells)
     assert all(file.stat().st_size for file in kept)
+
+
+@pytest.mark.parametrize("at_hand", [True, False])
+def test_what_came_of_an_export_does_not_spoil_the_json(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    at_hand: bool,
+) -> None:
+    if not at_hand:
+        monkeypatch.setitem(sys.modules, "tensorboard", None)
+        monkeypatch.setitem(sys.modules, "tensorboard.compat.proto.event_pb2", None)
+    elif importlib.util.find_spec("tensorboard") is None:
+        pytest.skip("tensorboard is not installed")
+    run = build_run(tmp_path, FOUR)
+    words = ["report", str(run.path), "--track", "tensorboard", "--json"]
+    monkeypatch.setattr(sys, "argv", ["cnnbench", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    printed = capsys.readouterr()
+    assert len(json.loads(printed.out)["rows"]) == 4
+    assert ("tensorboard: " if at_hand else "pip install 'cnnbench[tensorboard]'") in printed.err
 
 
 @pytest.mark.filterwarnings("default")
