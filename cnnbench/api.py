@@ -65,7 +65,7 @@ def run(
         StoreError: if the run folder cannot be written or holds another run.
     """
     wishes = Wishes(
-        models=models.split(",") if isinstance(models, str) else models,
+        models=[name.strip() for name in models.split(",")] if isinstance(models, str) else models,
         dataset=dataset,
         dataset_options=dataset_options or {},
         budget=budget,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -139,8 +140,9 @@ class _Reports:
 
     def _draw_early(self) -> None:
         """Draw with what the cell leaves of the cores, should it begin to train meanwhile."""
-        with contextlib.suppress(AttributeError, OSError):  # a thread's own priority: Linux only
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         self._draw_on_the_way()
 
     def _draw_on_the_way(self) -> None:

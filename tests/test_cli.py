@@ -105,6 +105,8 @@ def test_a_dry_run_says_what_the_run_would(here):
     (here / "run" / "plan.json").write_text(json.dumps(plan))
     same = cnnbench(*words, "--dry-run", cwd=here)
     assert same.returncode == 0, same.stderr
+    tuned = cnnbench(*words, "--dry-run", "--tune", "2", "--json", cwd=here)
+    assert json.loads(tuned.stdout)["done"] is None
     other = cnnbench(*words, "--dry-run", "--budget", "1m", cwd=here)
     assert other.returncode == 4
     assert "holds another run" in other.stderr

@@ -118,9 +118,10 @@ def train(wishes: Wishes, how: How) -> int:
     folder = Path(how.out or default_folder(plan, trials=how.tune))
     before = RunFolder(folder)
     if how.dry_run:
+        done = None if how.tune else 0  # what the trials will choose is not known yet
         if not (how.fresh or how.tune):
             before.require_same(plan)
-        done = 0 if how.fresh else sum(before.cell(cell).is_final() for cell in plan.cells)
+            done = sum(before.cell(cell).is_final() for cell in plan.cells)
         show_plan(plan, folder, done=done, as_json=how.as_json)
         return 0
     console = _console()

@@ -11,8 +11,11 @@ from cnnbench.store import RunFolder
 from cnnbench.tracking import Tracker, TrackError, track
 
 
-def show_plan(plan: Plan, folder: Path, *, done: int, as_json: bool) -> None:
-    """Show what a command would do, without doing it; `done` cells of it are in the folder."""
+def show_plan(plan: Plan, folder: Path, *, done: int | None, as_json: bool) -> None:
+    """Show what a command would do, without doing it.
+
+    `done` cells of it are in the folder, None where that is not known.
+    """
     if as_json:
         document = {"folder": str(folder), "done": done, "plan": plan.model_dump(mode="json")}
         return print_json(document)

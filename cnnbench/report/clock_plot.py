@@ -59,7 +59,7 @@ def _bars_of(table: Sequence[Row], names: Mapping[str, str]) -> list[_Bar]:
     grouped: dict[str, list[Row]] = {}
     several = len({row.seed for row in table}) > 1
     for row in table:
-        label = names[row.cell]
+        label = shorten(names[row.cell])
         if several and len(table) <= _MOST_BARS:
             label += f", seed {row.seed}"
         grouped.setdefault(label, []).append(row)
@@ -77,7 +77,11 @@ def _clock(bars: Sequence[_Bar], limits: Collection[float]) -> Figure:
     from matplotlib.figure import Figure
 
     labels = [bar.label for bar in bars]
-    height, left, right = 1.3 + 0.38 * len(bars), 0.3 + label_width(labels, size=10.5), 0.85
+    height, left, right = (
+        1.3 + 0.38 * len(bars),
+        0.3 + label_width(labels, size=10.5, limit=48),
+        0.85,
+    )
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes(
         (left / WIDTH, 0.55 / height, (WIDTH - left - right) / WIDTH, 1 - 1.25 / height)
@@ -93,7 +97,7 @@ def _clock(bars: Sequence[_Bar], limits: Collection[float]) -> Figure:
             fontsize=9.5,
         )
     _budget_lines(axes, limits)
-    axes.set_yticks(range(len(bars)), [shorten(label) for label in labels], fontsize=10.5)
+    axes.set_yticks(range(len(bars)), labels, fontsize=10.5)
     axes.set_ylim(len(bars) - 0.5, -0.5)
     axes.set_xlim(0, 1.01 * max(bar.total for bar in bars))
     axes.set_xlabel("wall-clock seconds")

@@ -81,7 +81,7 @@ def _accuracy_panel(
     chance: float | None,
 ) -> None:
     one_seed = len({curve.label for curve in curves}) == len(curves) <= _MOST_BANDS
-    _lines(axes, curves, look, axis, [100 * curve.top1 for curve in curves])
+    draw_lines(axes, curves, look, axis, [100 * curve.top1 for curve in curves])
     for curve in curves if one_seed else ():
         low, high = _band(curve)
         colour = look[curve.label].colour
@@ -99,7 +99,7 @@ def _loss_panel(
     axis: Axis,
     losses: Sequence[Floats],
 ) -> None:
-    _lines(axes, curves, look, axis, losses)
+    draw_lines(axes, curves, look, axis, losses)
     seen = np.concatenate([loss[np.isfinite(loss) & (loss > 0)] for loss in losses])
     if len(seen) and seen.max() > _LOG_FROM * seen.min():
         _logarithmic(axes)
@@ -119,7 +119,7 @@ def _logarithmic(axes: Axes) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _lines(
+def draw_lines(
     axes: Axes,
     curves: Sequence[Curve],
     look: Mapping[str, Look],
@@ -135,12 +135,19 @@ def _lines(
     for curve, value in zip(curves, values, strict=True):
         grouped.setdefault(curve.label, []).append((_x(curve, axis), value))
     for label, cells in grouped.items():
-        points = min(len(value) for _, value in cells)  # a cell that still runs has fewer
-        x = np.mean([x[:points] for x, _ in cells], axis=0)
-        y = np.ma.masked_invalid([value[:points] for _, value in cells])
+        x = _stacked([x for x, _ in cells]).mean(axis=0).filled(np.nan)
+        y = _stacked([value for _, value in cells])
         low, high = y.min(axis=0).filled(np.nan), y.max(axis=0).filled(np.nan)
         axes.fill_between(x, low, high, color=look[label].colour, alpha=0.15, lw=0)
         _line(axes, x, y.mean(axis=0).filled(np.nan), look[label])
+
+
+def _stacked(lines: Sequence[Floats]) -> np.ma.MaskedArray[tuple[int, int], np.dtype[np.float64]]:
+    """Put lines under each other, masked where one is not finite or has ended before the others."""
+    rows = np.full((len(lines), max(map(len, lines))), np.nan)
+    for row, line in zip(rows, lines, strict=True):
+        row[: len(line)] = line
+    return np.ma.masked_invalid(rows)
 
 
 def _line(axes: Axes, x: Floats, y: Floats, look: Look) -> None:

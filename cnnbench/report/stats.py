@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 ALPHA = 0.05
 POWER = 0.8
+_FAR = 40.0  # standard deviations
 
 
 def wilson(correct: int, total: int, *, confidence: float = 0.95) -> tuple[float, float]:
@@ -89,9 +90,16 @@ def fisher(a_correct: int, a_total: int, b_correct: int, b_total: int) -> float:
         )
         return found
 
-    correct = a_correct + b_correct
-    a_might = np.arange(max(0, correct - b_total), min(correct, a_total) + 1)
-    all_ways = ways(a_total + b_total, np.array([correct]))
+    correct, total = a_correct + b_correct, a_total + b_total
+    mean = a_total * correct / total
+    variance = mean * (total - correct) * b_total / total / max(1, total - 1)
+    reach = _FAR * math.sqrt(variance) + 1  # nothing beyond it adds to a sum of doubles
+    least = max(0, correct - b_total, math.floor(mean - reach))
+    most = min(correct, a_total, math.ceil(mean + reach))
+    if not least <= a_correct <= most:
+        return 0.0
+    a_might = np.arange(least, most + 1)
+    all_ways = ways(total, np.array([correct]))
     chances = np.exp(ways(a_total, a_might) + ways(b_total, correct - a_might) - all_ways)
     seen = chances[a_correct - a_might[0]]
     # Tables exactly as likely as the one seen count too, whatever their last digits.

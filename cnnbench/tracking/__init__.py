@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -29,7 +31,8 @@ def track(run: RunFolder, tracker: Tracker) -> str:
             that does not answer.
     """
     try:
-        return _export(run, tracker)
+        with contextlib.redirect_stdout(sys.stderr):  # stdout is ours: it may be a JSON document
+            return _export(run, tracker)
     except ImportError:
         raise TrackError(
             f"--track {tracker} needs a package that is not installed; "

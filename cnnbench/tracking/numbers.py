@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from cnnbench.schema.cell import digest_of
 from cnnbench.schema.events import Evaluated, Event, Stepped
 
 if TYPE_CHECKING:
     from cnnbench.schema.cell import Cell
+    from cnnbench.store import RunFolder
 
 
 class Point(NamedTuple):
@@ -39,6 +41,11 @@ def _numbers(event: Event) -> Iterator[tuple[str, float]]:
         yield f"{event.split}/top1", event.top1
         yield f"{event.split}/top5", event.top5
         yield f"{event.split}/loss", event.loss
+
+
+def export_id(run: RunFolder, cell: Cell) -> str:
+    """Return what names a cell of this very run folder: another folder's is never replaced."""
+    return f"{cell.id}-{digest_of(str(run.path.resolve()))}"
 
 
 def settings(cell: Cell) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from cnnbench.tracking.numbers import points, settings
+from cnnbench.tracking.numbers import export_id, points, settings
 
 if TYPE_CHECKING:
     from cnnbench.store import RunFolder
@@ -18,16 +19,21 @@ def export(run: RunFolder) -> str:
 
     Who is logged in, and whether `WANDB_MODE` is `offline`, is W&B's own affair; offline runs lie
     in the run folder's `wandb`. The step is the number of images seen. A cell has the same id each
-    time, so that it is replaced and not repeated.
+    time, so that it is replaced and not repeated; `seconds` is the charged time.
     """
     import wandb
 
     group = run.path.resolve().name
     for cell in run.plan().cells:
+        result, key = run.result(cell), export_id(run, cell)
+        for old in (run.path / "wandb").glob(f"offline-run-*-{key}"):
+            shutil.rmtree(old)
+        if result.status == "planned":
+            continue
         logged = wandb.init(
             project=_PROJECT,
             group=group,
-            id=cell.id,
+            id=key,
             name=cell.id,
             dir=str(run.path),
             config=settings(cell),
@@ -35,8 +41,10 @@ def export(run: RunFolder) -> str:
         )
         found = sorted(points(run.events(cell)), key=lambda point: point.images)
         for images, together in groupby(found, key=lambda point: point.images):
-            logged.log({point.tag: point.value for point in together}, step=images)
-        result = run.result(cell)
+            values: dict[str, float] = {}
+            for point in together:
+                values |= {point.tag: point.value, "seconds": point.seconds}
+            logged.log(values, step=images)
         logged.summary["status"] = result.status
         logged.finish(exit_code=0 if result.status == "done" else 1)
     return f"{_PROJECT}, group {group}"

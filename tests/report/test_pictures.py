@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,7 +15,7 @@ from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.compare import compare
 from cnnbench.report.contenders import labels
-from cnnbench.report.curve_plot import curves_picture
+from cnnbench.report.curve_plot import curves_picture, draw_lines
 from cnnbench.report.curves import Curve, curves
 from cnnbench.report.inline import inline_svg
 from cnnbench.report.pages import draw_pictures
@@ -100,6 +101,22 @@ def test_many_cells_are_drawn_as_a_mean_and_a_band(tmp_path: Path) -> None:
         assert len(drawn[1][name].svg) < 1.3 * len(drawn[0][name].svg)
     assert "a, mean of 13" in drawn[1]["clock"].svg
     assert "a, seed 2" in drawn[0]["clock"].svg
+
+
+def test_a_cell_that_ended_early_shortens_no_other_line(tmp_path: Path) -> None:
+    models = [
+        FakeModel(name=name, correct=40 + seed, seed=seed) for name in "ab" for seed in range(13)
+    ]
+    models[3] = replace(models[3], status="killed")
+    run = build_run(tmp_path, FakeRun(models=models))
+    lines = curves(run, labels(run.plan()))
+    assert len({len(line.top1) for line in lines}) == 2
+    axes = SimpleNamespace(plotted=[], plot=lambda x, y, **_: axes.plotted.append((x, y)))
+    axes.fill_between = lambda *_, **__: None
+    values = [line.top1 for line in lines]
+    draw_lines(axes, lines, looks(["a", "b"]), "epochs", values)  # type: ignore[arg-type]
+    assert [len(x) for x, _ in axes.plotted] == [10, 10]
+    assert all(np.isfinite(y).all() for _, y in axes.plotted)
 
 
 def test_pictures_are_svg_with_real_text_and_png_of_twice_the_width(

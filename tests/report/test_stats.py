@@ -169,6 +169,11 @@ def test_fishers_p_value_is_scipys(a_total: int, b_total: int, a: float, b: floa
     assert ours == pytest.approx(float(fisher_exact(table).pvalue), rel=1e-8, abs=1e-12)
 
 
+def test_fisher_is_quick_and_sure_for_a_million_images() -> None:
+    assert fisher(500_000, 1_000_000, 500_003, 1_000_000) == pytest.approx(0.99774, abs=1e-5)
+    assert fisher(0, 10**8, 10**8, 10**8) == 0.0
+
+
 def test_fisher_gives_the_articles_smallest_difference_no_weight() -> None:
     assert fisher(113, 128, 111, 128) == pytest.approx(0.85, abs=0.005)
 

@@ -76,6 +76,9 @@ def test_mlflow_reads_back_what_was_written_and_writing_again_replaces_it(
     cell = run.plan().cells[0]
     (one,) = (each for each in logged if each.info.run_name == cell.id)
     assert one.data.params["model"] == cell.model
+    assert one.info.status == "FINISHED"
+    total = run.result(cell).seconds.total
+    assert one.info.end_time - one.info.start_time == int(1000 * total)
     history = client.get_metric_history(one.info.run_id, "test/top1")
     wanted = [point for point in points(run.events(cell)) if point.tag == "test/top1"]
     assert [(kept.value, kept.step) for kept in history] == [
@@ -84,10 +87,13 @@ def test_mlflow_reads_back_what_was_written_and_writing_again_replaces_it(
 
 
 @pytest.mark.filterwarnings("default")  # W&B's own
-def test_wandb_keeps_a_run_a_cell_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_keeps_one_run_a_cell_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     run = build_run(tmp_path, FOUR)
+    track(run, Tracker.WANDB)
     track(run, Tracker.WANDB)
     kept = list((run.path / "wandb").glob("offline-run-*/run-*.wandb"))
     assert len(kept) == len(run.plan().cells)
