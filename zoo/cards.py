@@ -30,7 +30,8 @@ class ModelCard:
     `params` and `macs` hold for `num_classes` classes and one image of `image_size` pixels; they
     are None for networks of other libraries. Of images smaller than `smallest_image_size` pixels
     nothing is left to classify; what other libraries' networks need is not known. `departures`
-    is empty when the network is the paper's; each entry is one sentence.
+    is empty when the network is the paper's; each entry is one sentence. `output` says what the
+    network gives where that is no logits, so that its loss is on another scale.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ModelCard:
     notes: tuple[str, ...]
     aliases: tuple[str, ...]
     variant_of: str | None
+    output: str = "logits"
 
 
 @cache
@@ -83,6 +85,7 @@ def _read_card(row: dict[str, Any], paper_facts: dict[str, Any]) -> ModelCard:
         notes=tuple(row.get("notes", ())),
         aliases=tuple(row.get("aliases", ())),
         variant_of=row.get("variant_of"),
+        output=row.get("output", "logits"),
     )
 
 

@@ -29,8 +29,6 @@ BUCKETS: tuple[tuple[str, str, Callable[[Row], float]], ...] = (
     ("logging", "#b2dbd5", lambda row: row.seconds.logging),
     ("not measured", "#e4e7eb", unmeasured),
 )
-
-
 _MOST_BARS = 24  # cells; of more, each contender has one bar with the means of its cells
 
 
@@ -56,20 +54,19 @@ def clock_picture(table: Sequence[Row], names: Mapping[str, str], *, alt: str) -
 
 
 def _bars_of(table: Sequence[Row], names: Mapping[str, str]) -> list[_Bar]:
-    grouped: dict[str, list[Row]] = {}
-    several = len({row.seed for row in table}) > 1
+    """Group rows by their whole names: two long ones may look alike when they are shortened."""
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    several = len({row.seed for row in table}) > 1 and len(table) <= _MOST_BARS
     for row in table:
-        label = shorten(names[row.cell])
-        if several and len(table) <= _MOST_BARS:
-            label += f", seed {row.seed}"
-        grouped.setdefault(label, []).append(row)
+        seed = f", seed {row.seed}" if several else ""
+        grouped.setdefault((names[row.cell], seed), []).append(row)
     return [
         _Bar(
-            label=label if len(rows) == 1 else f"{label}, mean of {len(rows)}",
+            label=shorten(name) + (seed if len(rows) == 1 else f"{seed}, mean of {len(rows)}"),
             buckets=tuple(fmean(max(0.0, of(row)) for row in rows) for _, _, of in BUCKETS),
             total=fmean(row.seconds.total for row in rows),
         )
-        for label, rows in grouped.items()
+        for (name, seed), rows in grouped.items()
     ]
 
 
@@ -77,11 +74,8 @@ def _clock(bars: Sequence[_Bar], limits: Collection[float]) -> Figure:
     from matplotlib.figure import Figure
 
     labels = [bar.label for bar in bars]
-    height, left, right = (
-        1.3 + 0.38 * len(bars),
-        0.3 + label_width(labels, size=10.5, limit=48),
-        0.85,
-    )
+    height, right = 1.3 + 0.38 * len(bars), 0.85
+    left = 0.3 + label_width(labels, size=10.5, limit=48)
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes(
         (left / WIDTH, 0.55 / height, (WIDTH - left - right) / WIDTH, 1 - 1.25 / height)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import zoo
 from cnnbench.report.wording import amount, names, percent, plural, significant
 from cnnbench.schema.budget import Currency
 
@@ -101,12 +102,16 @@ def _sizes(plan: Plan) -> list[str]:
 
 def _distances(plan: Plan) -> list[str]:
     """Say so if a loss is measured on another scale than the others."""
-    models = {cell.model for cell in plan.cells}
-    if "lenet5" not in models or len(models) == 1:
+    models = dict.fromkeys(cell.model for cell in plan.cells)
+    if len(models) == 1:
         return []
+    known = set(zoo.list_models())  # a card of another library's network imports torch
+    outputs = {model: zoo.card(model).output for model in models if model in known}
     return [
-        "The losses of lenet5 are on another scale: its outputs are distances to fixed codes, as "
-        "in its paper. Its accuracy compares, its losses do not."
+        f"The losses of {model} are on another scale: its outputs are {output}, as in its paper. "
+        "Its accuracy compares, its losses do not."
+        for model, output in outputs.items()
+        if output != "logits"
     ]
 
 

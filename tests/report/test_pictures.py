@@ -103,6 +103,12 @@ def test_many_cells_are_drawn_as_a_mean_and_a_band(tmp_path: Path) -> None:
     assert "a, seed 2" in drawn[0]["clock"].svg
 
 
+def test_two_long_names_that_look_alike_when_shortened_keep_their_own_bars(tmp_path: Path) -> None:
+    models = [FakeModel(name=f"{'x' * 30}{mid}{'x' * 30}", correct=60) for mid in "ab"]
+    drawn = {one.name: one for one in draw_all(build_run(tmp_path, FakeRun(models=models)))}
+    assert "mean of" not in drawn["clock"].svg
+
+
 def test_a_cell_that_ended_early_shortens_no_other_line(tmp_path: Path) -> None:
     models = [
         FakeModel(name=name, correct=40 + seed, seed=seed) for name in "ab" for seed in range(13)
