@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from cnnbench.data import fruits
+from cnnbench import fruits
 
 Features = NDArray[Any]
 _SHORT = 128  # images of the default test split

@@ -14,13 +14,13 @@ import math
 
 import numpy as np
 
-from cnnbench.data import fruits
-from cnnbench.data.fruits.arrangement import pose
-from cnnbench.data.fruits.kinds import make
-from cnnbench.data.fruits.noise import stream
-from cnnbench.data.fruits.nuisances import outline_areas
-from cnnbench.data.fruits.scenes import sample
-from cnnbench.data.fruits.trace import Placed
+from cnnbench import fruits
+from cnnbench.fruits.nuisances import outline_areas
+from cnnbench.fruits.render.noise import stream
+from cnnbench.fruits.render.trace import Placed
+from cnnbench.fruits.scene.arrangement import pose
+from cnnbench.fruits.scene.layouts import sample
+from cnnbench.fruits.species.kinds import make
 
 _UNIT = 0.2  # of the space of a fruit, in picture widths
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnbench.data import fruits
-from cnnbench.data.cores import usable_cores
+from cnnbench import fruits
+from cnnbench.base.files import usable_cores
 
 
 def _draw(options: fruits.FruitOptions, index: int) -> int:

@@ -37,9 +37,9 @@ def peak_mib() -> float:
 
 def measure(root: Path, cache: Path) -> None:
     """Open, look at and decode the images below `root`, and print what it took."""
-    from cnnbench.data.cache import decoded
-    from cnnbench.data.looks import looks_of
-    from cnnbench.data.opening import open_dataset
+    from cnnbench.data.open import open_dataset
+    from cnnbench.data.pixels.cache import decoded
+    from cnnbench.data.pixels.near_duplicates import looks_of
 
     before = peak_mib()
     start = time.perf_counter()

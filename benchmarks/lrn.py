@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import zoo
-from cnnbench.engine import machine as machines
+from cnnbench.engine import device as machines
 from zoo.layers import LocalResponseNorm
 
 SHAPE = (32, 96, 55, 55)

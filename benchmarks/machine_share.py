@@ -16,9 +16,9 @@ from machine_line import header
 
 import zoo
 from cnnbench.engine.hardware import choose_device, detect
-from cnnbench.measuring.apart import profile_apart
-from cnnbench.measuring.calibration import settle
-from cnnbench.measuring.profiles import NoProfile, Profile, ProfileJob
+from cnnbench.profiler.calibration import settle
+from cnnbench.profiler.profiles import NoProfile, Profile, ProfileJob
+from cnnbench.profiler.profiling import profile_apart
 
 CLASSES = 10
 

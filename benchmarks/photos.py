@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cnnbench.data import fruits
+from cnnbench import fruits
 
 SIDE = 348  # about as large as the photos of a small fruit data set
 QUALITY = 90

@@ -150,7 +150,7 @@ def finished(cell: Cell, correct: int) -> Result:
 def report_once(folder: Path) -> dict[str, float]:
     """Draw the report in this process; return seconds and peak memory."""
     start = time.perf_counter()
-    from cnnbench.report.pages import write_report
+    from cnnbench.report.write import write_report
 
     write_report(RunFolder(folder))
     seconds = time.perf_counter() - start

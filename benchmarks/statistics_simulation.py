@@ -20,7 +20,7 @@ from itertools import combinations
 import numpy as np
 from scipy.special import ndtri
 
-from cnnbench.report.seeds import (
+from cnnbench.report.stats.seeds import (
     Right,
     bootstrap_both,
     difference_of,
@@ -28,7 +28,7 @@ from cnnbench.report.seeds import (
     over_images,
     over_seeds,
 )
-from cnnbench.report.stats import ALPHA, holm
+from cnnbench.report.stats.tests import ALPHA, holm
 
 SEED_SPREADS = (0.0, 0.05, 0.15, 0.4)  # deviations of the seed's luck, in units of plain luck
 TEST_SIZES = (50, 128, 500, 1117)

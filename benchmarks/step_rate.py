@@ -62,17 +62,17 @@ class TimedStream:
 def ours(args: argparse.Namespace) -> float:
     """Train with the loop of cnnbench and return images a second."""
     import zoo
-    from cnnbench.data.cache import decoded
+    from cnnbench.data.augment import channel_statistics
     from cnnbench.data.loader import Batches
-    from cnnbench.data.opening import open_dataset
-    from cnnbench.data.statistics import channel_statistics
-    from cnnbench.engine import machine as machines
+    from cnnbench.data.open import open_dataset
+    from cnnbench.data.pixels.cache import decoded
+    from cnnbench.engine import device as machines
     from cnnbench.engine.clock import Clock
     from cnnbench.engine.evaluate import Evaluation, score
     from cnnbench.engine.hardware import detect
     from cnnbench.engine.state import Training
     from cnnbench.engine.train import train
-    from cnnbench.measuring.calibration import settle
+    from cnnbench.profiler.calibration import settle
     from cnnbench.schema.budget import Budget
     from cnnbench.schema.cell import stored_size
     from cnnbench.schema.recipes import make_recipe
@@ -234,31 +234,31 @@ def _classes(photos: Path) -> int:
 
 def run_one(args: argparse.Namespace) -> float:
     """Run one contender in this process."""
-    match args.contender:
+    match args.entry:
         case "ours":
             return ours(args)
         case "timm best" | "timm default":
-            return timm_loop(args, best=args.contender == "timm best")
+            return timm_loop(args, best=args.entry == "timm best")
         case _:
-            return plain_loop(args, compiled=args.contender == "plain compiled")
+            return plain_loop(args, compiled=args.entry == "plain compiled")
 
 
 def race(args: argparse.Namespace, photos: Path) -> dict[tuple[str, str], list[float]]:
     """Let every contender train every model it has, in turn; return images a second."""
     pairs = [
-        (model, contender)
+        (model, entry)
         for model in args.models
-        for contender in args.contenders
-        if not (contender.startswith("timm") and model in TIMM_ONLY_HERE)
+        for entry in args.entries
+        if not (entry.startswith("timm") and model in TIMM_ONLY_HERE)
     ]
     seen: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
     for _ in range(args.repeats):
-        for model, contender in pairs:
-            words = ["--contender", contender, "--model", model, "--photos", str(photos)]
+        for model, entry in pairs:
+            words = ["--contender", entry, "--model", model, "--photos", str(photos)]
             command = [sys.executable, *sys.argv, *words]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            seen[model, contender].append(float(json.loads(done.stdout.splitlines()[-1])))
-            print(f"{model} {contender}: {seen[model, contender][-1]:.1f}", file=sys.stderr)
+            seen[model, entry].append(float(json.loads(done.stdout.splitlines()[-1])))
+            print(f"{model} {entry}: {seen[model, entry][-1]:.1f}", file=sys.stderr)
     return seen
 
 
@@ -267,10 +267,10 @@ def show(seen: dict[tuple[str, str], list[float]]) -> None:
     print("| model | contender | images/s | ours is faster by |")
     print("|---|---|---:|---:|")
     rates = {pair: statistics.median(values) for pair, values in seen.items()}
-    for (model, contender), rate in rates.items():
+    for (model, entry), rate in rates.items():
         reference = rates.get((model, "ours"))
-        ratio = "" if reference is None or contender == "ours" else f"{reference / rate:.2f}"
-        print(f"| {model} | {contender} | {rate:.1f} | {ratio} |")
+        ratio = "" if reference is None or entry == "ours" else f"{reference / rate:.2f}"
+        print(f"| {model} | {entry} | {rate:.1f} | {ratio} |")
 
 
 def main() -> None:
@@ -290,7 +290,7 @@ def main() -> None:
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--model", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.contender:
+    if args.entry:
         print(json.dumps(run_one(args)))
         return
     with tempfile.TemporaryDirectory() as name:

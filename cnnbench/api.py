@@ -15,13 +15,13 @@ from cnnbench.engine.hardware import (
     detect,
     machine_line,
 )
-from cnnbench.execution import OnDecode, OnUpdate, execute
-from cnnbench.measuring.calibration import settle
-from cnnbench.plan import PlanError, Wishes, default_folder, make_plan, open_for_cell
+from cnnbench.launch.execute import OnDecode, OnUpdate, execute
+from cnnbench.planning.plan import PlanError, Wishes, default_folder, make_plan, open_for_cell
+from cnnbench.planning.tuning import trial_plan, tuned_rates, with_rates
+from cnnbench.profiler.calibration import settle
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
-from cnnbench.tuning import trial_plan, tuned_rates, with_rates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,6 +162,6 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from cnnbench.report.tables import rows
+    from cnnbench.report.analysis.rows import rows
 
     return pd.json_normalize([row.model_dump(mode="json") for row in rows(RunFolder(folder))])

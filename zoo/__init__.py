@@ -5,8 +5,7 @@ file, `build` and `describe` import torch when they are called.
 """
 
 from zoo.cards import ModelCard, UnknownModel, ablations, list_models, resolve, training
-from zoo.registry import build, card, describe
-from zoo.spec import Init
+from zoo.registry import Init, build, card, describe
 
 __all__ = [
     "Init",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards import SMALLEST_IMAGE_SIZE, ModelCard, UnknownModel
-from zoo.spec import BuildSpec
+from zoo.registry import BuildSpec
 
 if TYPE_CHECKING:
     from torch import nn

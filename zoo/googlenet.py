@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from zoo import initialization
 from zoo.layers import LocalResponseNorm, flat_features
-from zoo.registry import register
-from zoo.spec import BuildSpec
+from zoo.registry import BuildSpec, register
 
 
 @dataclass(frozen=True, slots=True)

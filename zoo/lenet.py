@@ -20,8 +20,7 @@ from torch.nn import functional as F
 
 from zoo import initialization
 from zoo.layers import flat_features
-from zoo.registry import register
-from zoo.spec import BuildSpec
+from zoo.registry import BuildSpec, register
 
 # Table I: which of the six maps of S2 each map of C3 reads.
 TABLE_I = (

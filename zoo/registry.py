@@ -8,15 +8,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from zoo.cards import ModelCard, cards, is_external, resolve
-from zoo.spec import BuildSpec, Init
 
 if TYPE_CHECKING:
     from torch import nn
 
     from zoo.complexity import Description
+
 
 # The only list of places where builders live: a family's module is imported when one of its
 # networks is first built, so that importing `zoo` stays free of torch.
@@ -27,9 +27,21 @@ _FAMILY_MODULES: Final = {
     "vgg": "zoo.vgg",
     "googlenet": "zoo.googlenet",
     "resnet": "zoo.resnet",
-    "fourlayer": "zoo.fourlayer",
-    "handmade": "zoo.handmade",
+    "fourlayer": "zoo.alexnet",
+    "handmade": "zoo.baselines",
 }
+
+
+Init = Literal["paper", "common"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildSpec:
+    """What a builder is told: classes, square image side in pixels, and the initial state."""
+
+    num_classes: int
+    image_size: int
+    init: Init
 
 
 Builder = Callable[[BuildSpec], "nn.Module"]

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo import initialization
-from zoo.registry import register
-from zoo.spec import BuildSpec
+from zoo.registry import BuildSpec, register
 
 # A: identity, new channels zero. B: projection where the shape changes. C: projection always.
 Shortcut = Literal["A", "B", "C", "none"]

@@ -16,8 +16,7 @@ from torch import nn
 
 from zoo import initialization
 from zoo.layers import LocalResponseNorm, flat_features
-from zoo.registry import register
-from zoo.spec import BuildSpec
+from zoo.registry import BuildSpec, register
 
 BLOCK_WIDTHS = (64, 128, 256, 512, 512)
 INHERITED_FROM_A = ("conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc6", "fc7", "fc8")

@@ -14,8 +14,7 @@ from torch import nn
 
 from zoo import initialization
 from zoo.layers import LocalResponseNorm, flat_features
-from zoo.registry import register
-from zoo.spec import BuildSpec
+from zoo.registry import BuildSpec, register
 
 
 def paper_init(model: nn.Module) -> None:

@@ -7,7 +7,7 @@ import sys
 import traceback
 
 # Each file enters its verbs into the application; the order is the order of `--help`.
-from cnnbench.cli import grids, images, machine, networks, results, run  # noqa: F401
+from cnnbench.cli import data, machine, networks, results, run  # noqa: F401
 from cnnbench.cli.app import app
 
 
@@ -26,9 +26,9 @@ def main() -> None:
 def _explain(error: BaseException) -> int:
     """Print one clear message to stderr and return the exit code that belongs to it."""
     from cnnbench.data.errors import DataError
-    from cnnbench.launch import CellError, Stopped
-    from cnnbench.plan import PlanError
-    from cnnbench.report.two_runs import CannotCompare
+    from cnnbench.launch.processes import CellError, Stopped
+    from cnnbench.planning.plan import PlanError
+    from cnnbench.report.analysis.two_runs import CannotCompare
     from cnnbench.store import BusyError, StoreError
     from zoo import UnknownModel
 

@@ -29,9 +29,9 @@ def profile(
 ) -> int:
     """Measure images/s, memory and where the time goes; say how long a run would take here."""
     from cnnbench import api
-    from cnnbench.listing.machine import show_profiled
-    from cnnbench.measuring.profiling import profile as measure
-    from cnnbench.plan import Wishes
+    from cnnbench.cli.show.machine import show_profiled
+    from cnnbench.planning.plan import Wishes
+    from cnnbench.profiler.profiling import profile as measure
 
     wishes = Wishes(
         models=listed(models),
@@ -54,7 +54,7 @@ def profile(
 @app.command("profile-one", hidden=True)
 def profile_one(job: Annotated[str, typer.Option(help="A ProfileJob as JSON.")]) -> int:
     """Profile one network in this process; `cnnbench profile` starts one of these for each."""
-    from cnnbench.measuring.apart import serve_profile
+    from cnnbench.profiler.profiling import serve_profile
 
     return serve_profile(job, started=STARTED)
 
@@ -62,7 +62,7 @@ def profile_one(job: Annotated[str, typer.Option(help="A ProfileJob as JSON.")])
 @app.command("calibrate", hidden=True)
 def calibrate() -> int:
     """Measure in this process which settings are fast here; `--precision auto` asks for it."""
-    from cnnbench.measuring.trial import serve_trial
+    from cnnbench.profiler.race import serve_trial
 
     return serve_trial()
 
@@ -70,8 +70,8 @@ def calibrate() -> int:
 @app.command()
 def doctor(as_json: Json = False) -> int:
     """Say what this machine can do and what will go wrong on it, with a way out of each."""
-    from cnnbench.listing.machine import show_findings
-    from cnnbench.measuring.doctor import examine
+    from cnnbench.cli.show.machine import show_findings
+    from cnnbench.profiler.doctor import examine
 
     findings = examine()
     show_findings(findings, as_json=as_json)

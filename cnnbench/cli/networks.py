@@ -15,7 +15,7 @@ def models(
     as_json: Json = False,
 ) -> int:
     """List the networks, or show one with its layers, its paper and its departures from it."""
-    from cnnbench.listing.networks import show_model, show_models
+    from cnnbench.cli.show.networks import show_model, show_models
 
     if name is None:
         show_models(as_json=as_json)
@@ -30,6 +30,6 @@ def verify(
     as_json: Json = False,
 ) -> int:
     """Hold the networks against their papers, statement by statement; nothing is trained."""
-    from cnnbench.listing.fidelity import show_verdicts
+    from cnnbench.cli.show.networks import show_verdicts
 
     return show_verdicts(name, as_json=as_json)

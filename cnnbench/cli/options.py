@@ -45,7 +45,7 @@ Smoke = Annotated[bool, typer.Option("--smoke", help="A whole tiny run, for CI."
 
 def _read_config(context: typer.Context, path: str | None) -> None:
     """Let a TOML file stand for flags that were not typed; its keys are the flags' names."""
-    from cnnbench.plan import PlanError
+    from cnnbench.planning.plan import PlanError
 
     if path is None:
         return
@@ -104,7 +104,7 @@ def numbers(flag: str, text: str | None, read: Callable[[str], T]) -> list[T]:
     Raises:
         PlanError: if one is no number.
     """
-    from cnnbench.plan import PlanError
+    from cnnbench.planning.plan import PlanError
 
     found = []
     for part in listed(text or ""):
@@ -121,7 +121,7 @@ def seed_list(text: str) -> list[int]:
     Raises:
         PlanError: if it is neither.
     """
-    from cnnbench.plan import PlanError
+    from cnnbench.planning.plan import PlanError
 
     try:
         seeds = [int(part) for part in listed(text)]
@@ -142,7 +142,7 @@ def data_options(data: list[str] | None, skip_broken: int | None = None) -> dict
     Raises:
         PlanError: if a word is none.
     """
-    from cnnbench.plan import PlanError
+    from cnnbench.planning.plan import PlanError
 
     words = [*(data or []), *([] if skip_broken is None else [f"skip_broken={skip_broken}"])]
     split = [word.partition("=") for word in words]

@@ -23,9 +23,9 @@ def report(
     as_json: Json = False,
 ) -> int:
     """Draw a run's tables, plots and pages again; with --readme, place the table in a file."""
-    from cnnbench.listing.runs import export_curves, show_outcome
-    from cnnbench.plan import PlanError
-    from cnnbench.report.pages import write_report
+    from cnnbench.cli.show.runs import export_curves, show_outcome
+    from cnnbench.planning.plan import PlanError
+    from cnnbench.report.write import write_report
     from cnnbench.store import RunFolder
 
     if target is not None and not 0 < target <= 1:
@@ -38,7 +38,7 @@ def report(
         if readme:
             from pathlib import Path
 
-            from cnnbench.report.readme import update_readme
+            from cnnbench.report.pages.render import update_readme
 
             update_readme(Path(readme), store)
         if track:
@@ -59,8 +59,8 @@ def compare(
     as_json: Json = False,
 ) -> int:
     """Say for each network whether run B is better or worse than run A; exit 1 on worse."""
-    from cnnbench.listing.two_runs import show_two_runs
-    from cnnbench.report.two_runs import compare_runs
+    from cnnbench.cli.show.runs import show_two_runs
+    from cnnbench.report.analysis.two_runs import compare_runs
     from cnnbench.store import RunFolder
 
     first, second = RunFolder(a), RunFolder(b)

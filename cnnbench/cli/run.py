@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from cnnbench.plan import Wishes
+    from cnnbench.planning.plan import Wishes
     from cnnbench.schema.cell import Plan
     from cnnbench.tracking import Tracker
 
@@ -53,7 +53,7 @@ def run(
     as_json: Json = False,
 ) -> int:
     """Train models under one budget and write the comparison. The same command continues."""
-    from cnnbench.plan import Wishes
+    from cnnbench.planning.plan import Wishes
 
     wishes = Wishes(
         models=options.listed(models),
@@ -105,11 +105,11 @@ def train(wishes: Wishes, how: How) -> int:
     from pathlib import Path
 
     from cnnbench import api
-    from cnnbench.execution import execute
-    from cnnbench.listing.runs import export_curves, show_outcome, show_plan
-    from cnnbench.plan import default_folder
-    from cnnbench.progress import Progress
-    from cnnbench.report.contenders import labels
+    from cnnbench.cli.show.progress import Progress
+    from cnnbench.cli.show.runs import export_curves, show_outcome, show_plan
+    from cnnbench.launch.execute import execute
+    from cnnbench.planning.plan import default_folder
+    from cnnbench.schema.names import labels
     from cnnbench.store import RunFolder
 
     plan, opened = api.prepare(
@@ -146,9 +146,9 @@ def train(wishes: Wishes, how: How) -> int:
 
 def _tune(plan: Plan, folder: Path, how: How, console: Console) -> Plan:
     from cnnbench import api
-    from cnnbench.progress import Progress
-    from cnnbench.report.contenders import labels
-    from cnnbench.tuning import trial_plan
+    from cnnbench.cli.show.progress import Progress
+    from cnnbench.planning.tuning import trial_plan
+    from cnnbench.schema.names import labels
 
     trials = trial_plan(plan, how.tune)
     console.print(
@@ -177,7 +177,7 @@ def cell(
     ] = False,
 ) -> int:
     """Run one cell of a plan; `cnnbench run` starts one of these for each cell."""
-    from cnnbench.serve import serve_cell
+    from cnnbench.runner.worker import serve_cell
     from cnnbench.store import RunFolder
 
     code = serve_cell(RunFolder(run), id, started=STARTED, launched=launched)
@@ -190,3 +190,127 @@ def _console() -> Console:
 
     plain = bool(os.environ.get("CI")) or not sys.stderr.isatty()
     return Console(stderr=True, force_terminal=False if plain else None)
+
+
+# -- many trainings of one network: sweep and ablate ----------------------------------------------
+
+
+@app.command(epilog=EXITS)
+def sweep(
+    models: Annotated[str, typer.Option(help="Names with commas between; see `cnnbench models`.")],
+    dataset: options.Dataset = "fruits",
+    lr: Annotated[str | None, typer.Option(help="Learning rates, like 0.1,0.01,0.001.")] = None,
+    batch_size: Annotated[str | None, typer.Option(help="Batch sizes, like 16,32,64.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Budgets, like 5ep,10ep,20ep.")] = None,
+    recipe: options.RecipeName = "common",
+    image_size: options.ImageSize = None,
+    memory: options.Memory = None,
+    seeds: options.Seeds = "1",
+    evaluations: options.Evaluations = None,
+    data: options.Data = None,
+    skip_broken: options.SkipBroken = None,
+    device: options.Device = "auto",
+    precision: options.PrecisionName = "auto",
+    out: options.Out = None,
+    config: options.Config = None,
+    fresh: options.Fresh = False,
+    fail_fast: options.FailFast = False,
+    hung_after: options.HungAfter = 900.0,
+    track: options.Track = None,
+    dry_run: options.DryRun = False,
+    smoke: options.Smoke = False,
+    as_json: Json = False,
+) -> int:
+    """Train models at every combination of learning rates, batch sizes and budgets."""
+    from cnnbench.planning.plan import PlanError, Wishes
+
+    wishes = Wishes(
+        models=options.listed(models),
+        dataset=dataset,
+        dataset_options=options.data_options(data, skip_broken),
+        budget=budget,
+        recipe=recipe,
+        lrs=options.numbers("--lr", lr, float),
+        batch_sizes=options.numbers("--batch-size", batch_size, int),
+        image_size=image_size,
+        memory=memory,
+        seeds=options.seed_list(seeds),
+        evaluations=evaluations,
+        smoke=smoke,
+    )
+    if max(len(wishes.lrs), len(wishes.batch_sizes), len(options.listed(budget or ""))) < 2:
+        raise PlanError("a sweep needs several values: give --lr, --batch-size or --budget a list")
+    return train(
+        wishes,
+        How(
+            device=device,
+            precision=precision,
+            out=out,
+            fresh=fresh,
+            fail_fast=fail_fast,
+            hung_after=hung_after,
+            track=track,
+            dry_run=dry_run,
+            as_json=as_json,
+        ),
+    )
+
+
+@app.command(epilog=EXITS)
+def ablate(
+    model: Annotated[str, typer.Argument(help="A network with ablations, like alexnet.")],
+    dataset: options.Dataset = "fruits",
+    budget: Annotated[str | None, typer.Option(help="As `run`; the same for all.")] = None,
+    recipe: options.RecipeName = "common",
+    image_size: options.ImageSize = None,
+    memory: options.Memory = None,
+    seeds: options.Seeds = "1",
+    evaluations: options.Evaluations = None,
+    data: options.Data = None,
+    skip_broken: options.SkipBroken = None,
+    device: options.Device = "auto",
+    precision: options.PrecisionName = "auto",
+    out: options.Out = None,
+    config: options.Config = None,
+    fresh: options.Fresh = False,
+    fail_fast: options.FailFast = False,
+    hung_after: options.HungAfter = 900.0,
+    track: options.Track = None,
+    dry_run: options.DryRun = False,
+    smoke: options.Smoke = False,
+    as_json: Json = False,
+) -> int:
+    """Train a network with each of its paper's ingredients left out, under the same budget."""
+    import zoo
+    from cnnbench.planning.plan import PlanError, Wishes
+
+    whole = zoo.resolve(model)
+    variants = zoo.ablations(whole)
+    if not variants:
+        raise PlanError(f"{whole} has no ablations here; alexnet and cifar4-relu have")
+    wishes = Wishes(
+        models=[whole, *variants],
+        dataset=dataset,
+        dataset_options=options.data_options(data, skip_broken),
+        budget=budget,
+        recipe=recipe,
+        image_size=image_size,
+        memory=memory,
+        seeds=options.seed_list(seeds),
+        evaluations=evaluations,
+        smoke=smoke,
+    )
+    return train(
+        wishes,
+        How(
+            device=device,
+            precision=precision,
+            out=out,
+            fresh=fresh,
+            fail_fast=fail_fast,
+            hung_after=hung_after,
+            track=track,
+            dry_run=dry_run,
+            as_json=as_json,
+        ),
+    )

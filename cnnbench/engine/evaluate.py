@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cnnbench.engine.machine import Machine
+from cnnbench.engine.device import Machine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from cnnbench.engine.clock import Clock
+from cnnbench.engine.device import Machine, rng_state, set_rng_state
 from cnnbench.engine.evaluate import Evaluation
-from cnnbench.engine.machine import Machine, rng_state, set_rng_state
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.recipes import Recipe
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cnnbench.engine.device import rng_put_back
 from cnnbench.engine.evaluate import Evaluation
-from cnnbench.engine.machine import rng_put_back
 from cnnbench.engine.optim import lr_at, make_optimizer, set_lr
 from cnnbench.engine.state import Meter, RunState, Training
 from cnnbench.schema.budget import Spent

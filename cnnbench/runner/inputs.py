@@ -10,20 +10,20 @@ import numpy.typing as npt
 import torch
 
 import zoo.registry
-from cnnbench.data.cache import Decoded, decoded
+from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.errors import DataError
 from cnnbench.data.loader import Batch, Batches, evaluation_batches
-from cnnbench.data.statistics import channel_statistics, colour_directions, mean_image
+from cnnbench.data.pixels.cache import Decoded, decoded
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.evaluate import Evaluation, evaluate
 from cnnbench.engine.flops import training_flops_per_image
-from cnnbench.engine.look import Ints
-from cnnbench.engine.starting import standardise_outputs
+from cnnbench.engine.gallery import Ints
+from cnnbench.engine.init import standardise_outputs
 from cnnbench.engine.state import Training
-from cnnbench.plan import open_for_cell
-from cnnbench.runner.looking import View
-from cnnbench.runner.setting import Job
+from cnnbench.planning.plan import open_for_cell
+from cnnbench.runner.context import Job
+from cnnbench.runner.gallery import View
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, stored_size
 from cnnbench.store import CellFolder

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cnnbench.base.digests import digest_of
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.recipes import Recipe
 
 VERSION = 1
 
 Precision = Literal["fp32", "bf16"]
-
-
-def digest_of(value: object) -> str:
-    """Return ten hex digits that name a JSON-able value."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def slug(name: str) -> str:

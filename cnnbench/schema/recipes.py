@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from cnnbench.base.words import did_you_mean
 
 RECIPES = ("common", "paper")
 COMMON_BATCH_SIZE = 16
@@ -71,9 +72,8 @@ def make_recipe(
         ValueError: if the name is unknown, a number is out of range, or there is no paper recipe.
     """
     if name not in RECIPES:
-        near = difflib.get_close_matches(name, RECIPES, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown recipe {name!r}; {hint}there is {', '.join(RECIPES)}")
+        known = f"{did_you_mean(name, RECIPES)} there is {', '.join(RECIPES)}"
+        raise ValueError(f"unknown recipe {name!r}; {known.strip()}")
     if lr is not None and not 0 < lr < 1e6:
         raise ValueError(f"the learning rate must be more than zero and finite, saw {lr:g}")
     if batch_size is not None and batch_size < 1:

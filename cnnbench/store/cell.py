@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 import zipfile
@@ -15,13 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from cnnbench.schema.cell import Cell
-from cnnbench.schema.events import Event
-from cnnbench.schema.result import VERSION, BudgetUsed, Result, planned
-from cnnbench.store import checkpoints
-from cnnbench.store.checkpoints import Checkpoint
-from cnnbench.store.failpoints import pass_failpoint
-from cnnbench.store.files import (
+from cnnbench.base.failpoints import pass_failpoint
+from cnnbench.base.files import (
     REPORT_BYTES,
     DamagedError,
     append_line,
@@ -31,12 +27,17 @@ from cnnbench.store.files import (
     sync_file,
     write_whole,
 )
+from cnnbench.schema.cell import Cell
+from cnnbench.schema.events import EVENT, Event
+from cnnbench.schema.result import VERSION, BudgetUsed, Result, planned
+from cnnbench.store import checkpoints
+from cnnbench.store.checkpoints import Checkpoint
 from cnnbench.store.gallery import Gallery, read_gallery, write_gallery
 from cnnbench.store.locks import is_locked, locked
-from cnnbench.store.tail import EventTail, parse_events
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
 
 FINAL = frozenset(("done", "diverged"))  # training again could add nothing
 ORPHAN_SECONDS = 30.0  # a cell whose launcher was killed saves its state before it ends
@@ -232,3 +233,42 @@ class CellFolder:
         """Make a cell that ended without being final one that is still to be done."""
         with disk_errors(self.path):
             (self.path / "result.json").unlink(missing_ok=True)
+
+
+# -- a growing log --------------------------------------------------------------------------------
+
+
+class EventTail:
+    """Reads a growing log piece by piece, so that watching a long run does not slow it down."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode = 0
+        self._offset = 0
+
+    def read(self) -> list[Event]:
+        """Return the whole events added since the last call; from the start if the log was cut."""
+        try:
+            with self._path.open("rb") as file:
+                self._follow(file.fileno())
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return parse_events(whole)
+
+    def _follow(self, handle: int) -> None:
+        stat = os.fstat(handle)
+        if stat.st_ino != self._inode or stat.st_size < self._offset:
+            self._inode, self._offset = stat.st_ino, 0
+
+
+def parse_events(log: bytes) -> list[Event]:
+    """Return every whole event of a log; a line torn by a kill is left out."""
+    found = []
+    for line in log.split(b"\n"):
+        with contextlib.suppress(ValidationError):
+            found.append(EVENT.validate_json(line))
+    return found

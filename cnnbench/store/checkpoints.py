@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from cnnbench.store.failpoints import pass_failpoint
-from cnnbench.store.files import DamagedError, StoreError, disk_errors, write_whole
+from cnnbench.base.failpoints import pass_failpoint
+from cnnbench.base.files import DamagedError, StoreError, disk_errors, write_whole
 
 VERSION = 2
 KEPT = 2

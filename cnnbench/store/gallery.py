@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnbench.store.files import write_whole
+from cnnbench.base.files import write_whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

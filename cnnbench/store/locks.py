@@ -14,13 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cnnbench.store.files import (
-    BusyError,
-    StoreError,
-    disk_errors,
-    sweep_temporaries,
-    write_whole,
-)
+from cnnbench.base.files import BusyError, StoreError, disk_errors, sweep_temporaries, write_whole
 
 READER_SECONDS = 0.25  # `is_locked` holds the lock for a moment; a writer waits that out
 OWNER_SECONDS = 2.0  # an owner writes its name right after it takes the lock

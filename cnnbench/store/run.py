@@ -9,19 +9,19 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cnnbench.data.errors import DataError
-from cnnbench.schema.cell import VERSION, Cell, Plan
-from cnnbench.schema.events import Event
-from cnnbench.schema.result import Result
-from cnnbench.store.cell import CellFolder, Predictions
-from cnnbench.store.differences import differences
-from cnnbench.store.files import (
+from cnnbench.base.files import (
     StoreError,
     disk_errors,
     require_version,
     sweep_temporaries,
     write_whole,
 )
+from cnnbench.data.errors import DataError
+from cnnbench.schema.cell import VERSION, Cell, Plan
+from cnnbench.schema.events import Event
+from cnnbench.schema.names import differences
+from cnnbench.schema.result import Result
+from cnnbench.store.cell import CellFolder, Predictions
 from cnnbench.store.locks import is_locked, locked
 
 

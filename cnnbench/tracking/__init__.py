@@ -44,11 +44,12 @@ def track(run: RunFolder, tracker: Tracker) -> str:
 
 
 def _export(run: RunFolder, tracker: Tracker) -> str:
+    from cnnbench.tracking import exporters
+
     match tracker:
         case Tracker.TENSORBOARD:
-            from cnnbench.tracking.tensorboard import export
+            return exporters.export_to_tensorboard(run)
         case Tracker.MLFLOW:
-            from cnnbench.tracking.mlflow import export
+            return exporters.export_to_mlflow(run)
         case Tracker.WANDB:
-            from cnnbench.tracking.wandb import export
-    return export(run)
+            return exporters.export_to_wandb(run)

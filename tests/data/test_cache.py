@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.data import cache
-from cnnbench.data.cache import cache_folder, cache_key, decoded
+from cnnbench.data.augment import channel_statistics
 from cnnbench.data.dataset import Dataset, Split
 from cnnbench.data.errors import DataError
-from cnnbench.data.ingest import write_images
-from cnnbench.data.opening import open_dataset
-from cnnbench.data.statistics import channel_statistics
+from cnnbench.data.open import open_dataset
+from cnnbench.data.pixels import cache
+from cnnbench.data.pixels.cache import cache_folder, cache_key, decoded
+from cnnbench.data.pixels.ingest import write_images
 
 
 @dataclass(frozen=True)

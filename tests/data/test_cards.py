@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.data.cards import list_cards, load_card
+from cnnbench.data.catalog.cards import list_cards, load_card
 from cnnbench.data.errors import DataError
-from cnnbench.data.opening import open_dataset
+from cnnbench.data.open import open_dataset
 
 CARD = """
 version = 1

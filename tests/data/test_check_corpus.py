@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.data.decode import decode_square
-from cnnbench.data.doctor import Diagnosis, examine
 from cnnbench.data.errors import DataError
+from cnnbench.data.pixels.decode import decode_square
+from cnnbench.data.thorough_check import Diagnosis, examine
 
 RNG = np.random.default_rng(7)
 PHOTO = Image.fromarray(RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8))
@@ -188,7 +188,7 @@ def test_a_layout_that_makes_no_dataset_is_a_finding(make_tree) -> None:
 
 
 def test_files_that_changed_since_they_were_listed_are_named(make_tree) -> None:
-    from cnnbench.data.sums import SUMS, sums_of, text_of
+    from cnnbench.data.catalog.checksums import SUMS, sums_of, text_of
 
     root = make_tree({"train/apple": 9, "train/plum": 9, "val/apple": 4, "val/plum": 4})
     (root / SUMS).write_text(text_of(sums_of(root)))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cnnbench.cli import main
-from cnnbench.data.cache import decoded
-from cnnbench.data.opening import open_dataset
+from cnnbench.data.open import open_dataset
+from cnnbench.data.pixels.cache import decoded
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.data import fruits
-from cnnbench.data.cache import decoded
+from cnnbench import fruits
 from cnnbench.data.dataset import Dataset, first_of_each_class
-from cnnbench.data.drawn import nuisance_columns
 from cnnbench.data.errors import DataError
-from cnnbench.data.opening import open_dataset
+from cnnbench.data.open import open_dataset
+from cnnbench.data.pixels.cache import decoded
+from cnnbench.data.sources.drawn import nuisance_columns
 
 CARD = """
 version = 1

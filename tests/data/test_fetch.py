@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.data.cards import load_card
-from cnnbench.data.download import download, require_safe
+from cnnbench.data.catalog.cards import load_card
+from cnnbench.data.catalog.checksums import SUMS
+from cnnbench.data.catalog.fetch import download, fetch, fetched_folder, require_safe
 from cnnbench.data.errors import DataError, FetchError
-from cnnbench.data.fetch import fetch, fetched_folder
-from cnnbench.data.opening import open_dataset
-from cnnbench.data.sums import SUMS
+from cnnbench.data.open import open_dataset
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "../shared/data/grocery-fruits.tar.gz"
 QUICK = (0.0, 0.0, 0.0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cnnbench.data.dataset import Dataset, first_of_each_class
 from cnnbench.data.errors import DataError
-from cnnbench.data.opening import open_dataset
+from cnnbench.data.open import open_dataset
 
 
 def folder_of(dataset: Dataset, split: str, index: int) -> str:

@@ -6,9 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnbench.data.augment import standardise
+from cnnbench.data.augment import colour_directions, mean_image, standardise
 from cnnbench.data.loader import Batches, _boxes, evaluation_batches
-from cnnbench.data.statistics import colour_directions, mean_image
 
 RAW = (1 / 255, 1 / 255, 1 / 255)
 

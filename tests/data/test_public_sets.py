@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnbench.data.cache import decoded
-from cnnbench.data.cards import list_cards, load_card
-from cnnbench.data.doctor import examine
+from cnnbench.data.catalog.cards import list_cards, load_card
+from cnnbench.data.catalog.fetch import fetch
 from cnnbench.data.errors import DataError, FetchError
-from cnnbench.data.fetch import fetch
-from cnnbench.data.opening import open_dataset
-from cnnbench.data.torchvision_sets import SETS, card_for
+from cnnbench.data.open import open_dataset
+from cnnbench.data.pixels.cache import decoded
+from cnnbench.data.sources.torchvision import SETS, card_for
+from cnnbench.data.thorough_check import examine
 
 pytest.importorskip("sklearn", reason="the digits travel with scikit-learn")
 

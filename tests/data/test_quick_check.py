@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from cnnbench.data.check import quick_check, smallest_difference
-from cnnbench.data.opening import open_dataset
+from cnnbench.data.open import open_dataset
+from cnnbench.data.quick_check import quick_check, smallest_difference
 
 
 def warnings_of(root) -> str:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.data.cache import decoded
 from cnnbench.data.dataset import first_of_each_class
-from cnnbench.data.opening import open_dataset
+from cnnbench.data.open import open_dataset
+from cnnbench.data.pixels.cache import decoded
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "../shared/data/grocery-fruits.tar.gz"
 ABSENT_FROM_VAL = ("Nectarine", "Papaya", "Plum")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cnnbench.data.catalog.unpack import Limits, drop_top_folder, unpack
 from cnnbench.data.errors import FetchError
-from cnnbench.data.unpack import Limits, drop_top_folder, unpack
 
 Maker = Callable[[Path], None]
 

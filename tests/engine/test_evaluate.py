@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from cnnbench.engine.device import Machine
 from cnnbench.engine.evaluate import evaluate
-from cnnbench.engine.machine import Machine
 
 CPU = Machine(device=torch.device("cpu"), precision="fp32")
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cnnbench.engine.clock import Clock
+from cnnbench.engine.device import Machine
 from cnnbench.engine.evaluate import score
-from cnnbench.engine.machine import Machine
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import CheckpointDue, Scored, train, warm_up
 from cnnbench.schema.budget import Budget

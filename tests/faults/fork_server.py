@@ -87,7 +87,7 @@ class ForkServer:
 
 def _serve() -> None:
     import cnnbench.cli
-    import cnnbench.report.pages
+    import cnnbench.report.write
     import cnnbench.runner  # noqa: F401  (torch comes with it)
     import zoo
 
@@ -138,7 +138,7 @@ def _instrument() -> None:
 
 def _bear_witness(path: Path) -> None:
     from cnnbench.engine import train
-    from cnnbench.runner import running
+    from cnnbench.runner.cell import cell as running
 
     write_success, step = running.write_success, train._step
     longest = 0.0
@@ -170,7 +170,8 @@ def _inject(what: str) -> None:
     import torch
 
     from cnnbench.engine import train
-    from cnnbench.runner import inputs, running
+    from cnnbench.runner.cell import cell as running
+    from cnnbench.runner.cell import inputs
 
     def fail(*_: Any, **__: Any) -> Any:
         if what.startswith("oom"):

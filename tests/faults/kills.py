@@ -14,10 +14,10 @@ import numpy as np
 from fork_server import WITNESS
 from toy import CHECKPOINT_SECONDS, Toy
 
+from cnnbench.base.failpoints import VARIABLE
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.events import Evaluated, Started
 from cnnbench.store import RunFolder, checkpoints
-from cnnbench.store.failpoints import VARIABLE
 
 BUDGETS = {"images": "640img", "epochs": "12.5ep", "seconds": "0.8s"}
 MEASURED = {

@@ -20,7 +20,7 @@ from fake_cells import FakeCells, with_seeds
 from fork_server import ROOT
 from toy import WORDS, Toy
 
-from cnnbench.launch import Asked, run_cells
+from cnnbench.launch.processes import Asked, run_cells
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 

@@ -17,8 +17,8 @@ from disks import (
     write_as_nobody,
 )
 
+from cnnbench.base.files import append_line, write_whole
 from cnnbench.store import StoreError, checkpoints
-from cnnbench.store.files import append_line, write_whole
 
 
 @pytest.fixture

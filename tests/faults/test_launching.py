@@ -4,7 +4,7 @@ import pytest
 from fake_cells import FakeCells, with_seeds
 from processes import commands_with, open_files, run_many, start_at_once
 
-from cnnbench.launch import Asked, Stopped, run_cells
+from cnnbench.launch.processes import Asked, Stopped, run_cells
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.recipes import make_recipe

@@ -9,11 +9,11 @@ import pytest
 from fork_server import ROOT
 from processes import wait_for
 
-from cnnbench.data.cores import usable_cores
+from cnnbench.base.files import usable_cores
 
 CODE = """
 import os, time
-from cnnbench.data.ingest import _pool
+from cnnbench.data.pixels.ingest import _pool
 class Source:
     releases_gil = False
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.ablation import ablation_sentences, ablation_table, base_of, effects
-from cnnbench.report.compare import compare
-from cnnbench.report.pages import write_report
-from cnnbench.report.tables import rows
+from cnnbench.report.analysis.comparison import compare
+from cnnbench.report.analysis.rows import rows
+from cnnbench.report.sections.ablation import ablation_sentences, ablation_table, base_of, effects
+from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
 
 SCORES = {"alexnet": 100, "alexnet-no-lrn": 101, "alexnet-tanh": 60, "alexnet-pool2x2": 98}

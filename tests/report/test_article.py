@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cnnbench.report.article import article, article_sentences, article_table, verdicts
+from cnnbench.report.sections.departures import article, article_sentences, article_table, verdicts
 
 
 def test_the_counts_give_the_printed_percentages() -> None:

@@ -13,8 +13,8 @@ import pytest
 from payloads import PAYLOADS
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.escape import visible
-from cnnbench.report.pages import write_report
+from cnnbench.report.text.escape import visible
+from cnnbench.report.write import write_report
 
 pytestmark = pytest.mark.browser
 RESULTS = "table[data-filter=Results]"

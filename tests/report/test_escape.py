@@ -14,9 +14,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from payloads import PAYLOADS
 
-from cnnbench.report.escape import csv_text, escape_markdown, shell_command, shorten, visible
-from cnnbench.report.latex import as_latex, escape_latex
-from cnnbench.report.tables import Table
+from cnnbench.report.text.escape import csv_text, escape_markdown, shell_command, shorten, visible
+from cnnbench.report.text.latex import as_latex, escape_latex
+from cnnbench.report.text.table import Table
 
 quick = settings(derandomize=True, deadline=None, max_examples=150)
 hostile_text = st.text(

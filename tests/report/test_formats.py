@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.pages import write_report
+from cnnbench.report.write import write_report
 
 GOLDEN = Path(__file__).parent / "golden"
 WRITE = "CNNBENCH_WRITE_GOLDEN"

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from synthetic import FOUR, build_run
 
-from cnnbench.data.thumbnails import thumbnail
-from cnnbench.report.compare import compare
-from cnnbench.report.gallery import exhibition, filter_sheet
-from cnnbench.report.pages import write_report
-from cnnbench.report.tables import rows
+from cnnbench.data.pixels.decode import thumbnail
+from cnnbench.report.analysis.comparison import compare
+from cnnbench.report.analysis.rows import rows
+from cnnbench.report.sections.gallery import exhibition, filter_sheet
+from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
 from cnnbench.store.gallery import Gallery
 

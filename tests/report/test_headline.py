@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import MOST_COMPARED, Comparison, compare
-from cnnbench.report.contenders import labels
-from cnnbench.report.headline import headline
-from cnnbench.report.proof import comparison_notes, pair_sentence
-from cnnbench.report.tables import rows
+from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare
+from cnnbench.report.analysis.rows import rows
+from cnnbench.report.sections.headline import headline
+from cnnbench.report.sections.pairs import comparison_notes, pair_sentence
+from cnnbench.schema.names import labels
 from cnnbench.store import RunFolder
 
 
@@ -133,8 +133,8 @@ def test_with_several_seeds_every_seed_must_agree(
 
 def test_a_crowd_is_compared_as_far_as_anybody_reads(tmp_path: Path) -> None:
     found = comparison(run_with(tmp_path, {f"m{n}": 50 + n for n in range(MOST_COMPARED + 2)}))
-    assert (len(found.contenders), found.left_out) == (MOST_COMPARED, 2)
-    assert found.contenders[0].label == f"m{MOST_COMPARED + 1}"
+    assert (len(found.entries), found.left_out) == (MOST_COMPARED, 2)
+    assert found.entries[0].label == f"m{MOST_COMPARED + 1}"
     assert "Only the best 60 of 62 finished contenders" in comparison_notes(found)[-1]
 
 

@@ -7,19 +7,14 @@ from xml.etree import ElementTree
 import pytest
 from synthetic import FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import Comparison, compare
-from cnnbench.report.contenders import line_names
-from cnnbench.report.headline import headline
-from cnnbench.report.ladder import (
-    crossings,
-    ladder_data,
-    ladder_sentences,
-    ladder_table,
-)
-from cnnbench.report.pages import write_report
-from cnnbench.report.proof import standing
-from cnnbench.report.sections import ladder_section
-from cnnbench.report.tables import ranked, rows
+from cnnbench.report.analysis.comparison import Comparison, compare
+from cnnbench.report.analysis.ladder import crossings, ladder_data
+from cnnbench.report.analysis.rows import ranked, rows
+from cnnbench.report.sections.headline import headline
+from cnnbench.report.sections.ladder import ladder_section, ladder_sentences, ladder_table
+from cnnbench.report.sections.pairs import standing
+from cnnbench.report.write import write_report
+from cnnbench.schema.names import line_names
 from cnnbench.store import RunFolder
 
 CROSSING = {"alexnet": (60, 70, 75), "resnet18": (25, 72, 110)}

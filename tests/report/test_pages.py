@@ -10,12 +10,12 @@ from markdown_it import MarkdownIt
 from payloads import PAYLOADS
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.classes import confusions
-from cnnbench.report.compare import compare
-from cnnbench.report.escape import visible
-from cnnbench.report.html import script_hash
-from cnnbench.report.pages import budget_rules, write_report
-from cnnbench.report.tables import rows
+from cnnbench.report.analysis.comparison import compare
+from cnnbench.report.analysis.rows import rows
+from cnnbench.report.pages.html import script_hash
+from cnnbench.report.sections.classes import confusions
+from cnnbench.report.text.escape import visible
+from cnnbench.report.write import budget_rules, write_report
 from cnnbench.store import RunFolder
 
 PAGE_TAGS = (
@@ -223,7 +223,7 @@ def test_drawing_a_report_does_not_import_torch(tmp_path: Path) -> None:
 
     build_run(tmp_path, FakeRun(models=(FakeModel(name="alexnet", status="failed"),)))
     code = (
-        "import sys; from cnnbench.report.pages import write_report; "
+        "import sys; from cnnbench.report.write import write_report; "
         "from cnnbench.store import RunFolder; write_report(RunFolder(sys.argv[1])); "
         "raise SystemExit('torch' in sys.modules)"
     )

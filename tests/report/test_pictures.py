@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import compare
-from cnnbench.report.contenders import labels
-from cnnbench.report.curve_plot import curves_picture, draw_lines
-from cnnbench.report.curves import Curve, curves
-from cnnbench.report.inline import inline_svg
-from cnnbench.report.pages import draw_pictures
-from cnnbench.report.style import Picture, draw, looks, spread
-from cnnbench.report.tables import rows
-from cnnbench.report.trade_plot import round_numbers
+from cnnbench.report.analysis.comparison import compare
+from cnnbench.report.analysis.curves import Curve, curves
+from cnnbench.report.analysis.rows import rows
+from cnnbench.report.figures.curves import curves_picture, draw_lines
+from cnnbench.report.figures.style import Picture, draw, looks, spread
+from cnnbench.report.figures.trade import round_numbers
+from cnnbench.report.pages.render import inline_svg
+from cnnbench.report.write import draw_pictures
+from cnnbench.schema.names import labels
 from cnnbench.store import RunFolder
 
 positions = st.lists(st.floats(-5, 15), min_size=1, max_size=12)

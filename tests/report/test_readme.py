@@ -3,7 +3,7 @@
 import pytest
 from synthetic import FOUR, build_run
 
-from cnnbench.report.readme import BEGIN, END, update_readme
+from cnnbench.report.pages.render import BEGIN, END, update_readme
 from cnnbench.store import StoreError
 
 

@@ -20,14 +20,15 @@ from benchmarks.statistics_simulation import (
     draw_answers,
     false_winners,
 )
-from cnnbench.report import seeds as module
-from cnnbench.report.compare import compare, compare_rungs
-from cnnbench.report.contenders import Answers, Contender
-from cnnbench.report.groups import comparison_data, group_sentences, group_table
-from cnnbench.report.headline import finding
-from cnnbench.report.pairs import images_needed_with_seeds
-from cnnbench.report.proof import comparison_notes, pair_sentence
-from cnnbench.report.seeds import (
+from cnnbench.report.analysis.comparison import Answers, Entry, compare, compare_rungs
+from cnnbench.report.analysis.rows import comparison_data, rows
+from cnnbench.report.sections.headline import finding
+from cnnbench.report.sections.pairs import comparison_notes, pair_sentence
+from cnnbench.report.sections.seeds import group_sentences, group_table
+from cnnbench.report.stats import seeds as module
+from cnnbench.report.stats.intervals import wilson
+from cnnbench.report.stats.power import images_needed_with_seeds
+from cnnbench.report.stats.seeds import (
     bootstrap_both,
     difference_of,
     over_both,
@@ -36,8 +37,7 @@ from cnnbench.report.seeds import (
     sign_flip,
     spread_of,
 )
-from cnnbench.report.stats import mcnemar, wilson
-from cnnbench.report.tables import rows
+from cnnbench.report.stats.tests import mcnemar
 
 quick = settings(derandomize=True, deadline=None, max_examples=60)
 one_seed = st.integers(2, 60).flatmap(lambda n: arrays(np.bool_, (1, n)))
@@ -213,13 +213,13 @@ def test_the_headline_names_no_winner_among_equals(tmp_path: Path, seeds: int) -
     named = 0
     for _ in range(150):
         four = draw_answers(rng, world, networks=4, seeds=seeds, images=128, accuracy=0.8)
-        contenders = [contender(f"net{index}", right, row) for index, right in enumerate(four)]
-        found = compare_rungs([contenders], budgets=[None], largest_class=0.3)
+        entries = [entry(f"net{index}", right, row) for index, right in enumerate(four)]
+        found = compare_rungs([entries], budgets=[None], largest_class=0.3)
         named += any(word in " ".join(finding(found, [])) for word in ("is best", "better than"))
     assert named / 150 <= 0.05
 
 
-def contender(label: str, right: np.ndarray, row: object) -> Contender:
+def entry(label: str, right: np.ndarray, row: object) -> Entry:
     answers = {
         seed: Answers(
             row=row.model_copy(  # type: ignore[attr-defined]
@@ -231,7 +231,7 @@ def contender(label: str, right: np.ndarray, row: object) -> Contender:
         )
         for seed, one in enumerate(right)
     }
-    return Contender(label=label, answers=answers, asked=len(right))
+    return Entry(label=label, answers=answers, asked=len(right))
 
 
 # -- what a report says of it ---------------------------------------------------------------------

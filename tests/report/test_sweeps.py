@@ -5,10 +5,11 @@ from pathlib import Path
 
 from synthetic import FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import compare
-from cnnbench.report.pages import write_report
-from cnnbench.report.sweeps import sweep_points, sweep_sentences, swept
-from cnnbench.report.tables import rows
+from cnnbench.report.analysis.comparison import compare
+from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.sweeps import sweep_points, swept
+from cnnbench.report.sections.sweeps import sweep_sentences
+from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
 
 RATES = [

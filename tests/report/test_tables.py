@@ -9,20 +9,18 @@ from pathlib import Path
 
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.compare import compare
-from cnnbench.report.contenders import labels
-from cnnbench.report.stats import wilson
-from cnnbench.report.tables import (
-    clock_table,
-    markdown_table,
+from cnnbench.report.analysis.comparison import compare
+from cnnbench.report.analysis.rows import (
     ranked,
-    result_table,
     results_csv,
     results_json,
     rows,
     unmeasured,
     write_results,
 )
+from cnnbench.report.sections.results import clock_table, markdown_table, result_table
+from cnnbench.report.stats.intervals import wilson
+from cnnbench.schema.names import labels
 
 BROKEN = FakeRun(
     models=(

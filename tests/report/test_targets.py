@@ -8,9 +8,7 @@ import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.cli import main
-from cnnbench.report.contenders import labels
-from cnnbench.report.pages import write_report
-from cnnbench.report.targets import (
+from cnnbench.report.sections.time_to_accuracy import (
     Reached,
     race,
     race_sentences,
@@ -20,8 +18,10 @@ from cnnbench.report.targets import (
     target_sentences,
     target_table,
 )
+from cnnbench.report.write import write_report
 from cnnbench.schema.budget import Spent
 from cnnbench.schema.events import Evaluated, Event, Stepped
+from cnnbench.schema.names import labels
 from cnnbench.store import RunFolder
 
 

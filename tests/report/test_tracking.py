@@ -12,7 +12,7 @@ from synthetic import FOUR, build_run
 from cnnbench.cli import main
 from cnnbench.schema.events import Evaluated
 from cnnbench.tracking import Tracker, TrackError, track
-from cnnbench.tracking.numbers import points
+from cnnbench.tracking.exporters import points
 
 
 def test_every_evaluation_becomes_a_point_at_its_images_and_charged_seconds(

@@ -10,8 +10,8 @@ import pytest
 from synthetic import FakeModel, FakeRun, build_run
 
 from cnnbench.cli import main
-from cnnbench.listing.two_runs import show_two_runs
-from cnnbench.report.two_runs import CannotCompare, TwoRuns, compare_runs
+from cnnbench.cli.show.runs import show_two_runs
+from cnnbench.report.analysis.two_runs import CannotCompare, TwoRuns, compare_runs
 from cnnbench.store import RunFolder
 
 BASE = {"alexnet": 90, "resnet18": 100}

@@ -6,12 +6,13 @@ from torch import nn
 from torch.nn import functional as F
 
 import zoo
-from zoo import convert, registry, vgg
+from zoo import registry, vgg
 from zoo.alexnet import WithinMapNorm
 from zoo.complexity import describe
 from zoo.googlenet import TABLE_1, Inception
 from zoo.lenet import TABLE_I, TableConv
 from zoo.resnet import Block, PaddedShortcut, ResNetPlan
+from zoo.verify import convert
 
 
 def noise(*shape):

@@ -1,8 +1,10 @@
 import pytest
 
 import zoo
-from zoo import cards, evidence, experiments
-from zoo.fidelity import close, verify
+from zoo import cards
+from zoo.verify import close, verify
+from zoo.verify import layout as evidence
+from zoo.verify import numerics as experiments
 
 STATEMENTS = cards.papers()["statements"]
 # Seconds each: they import another library or lay out more than a thousand layers.

@@ -1,0 +1,73 @@
+"""The verbs about data: `datasets`, `check`, `fetch`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cnnbench.cli.app import Json, app
+from cnnbench.cli.options import SkipBroken, data_options
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="One dataset's card.")] = None,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Remove all decoded images; runs decode them again.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """List the datasets, or show one's card: source, licence, classes, known results."""
+    from cnnbench.cli.show.data import show_card, show_cards, show_cleaned
+
+    if clean:
+        from cnnbench.data.pixels.cache import clean_cache
+
+        show_cleaned(clean_cache(), as_json=as_json)
+    elif name is None:
+        show_cards(as_json=as_json)
+    else:
+        show_card(name, as_json=as_json)
+    return 0
+
+
+@app.command()
+def check(
+    dataset: Annotated[str, typer.Argument(help="A card's name, or a folder of images.")],
+    data: Annotated[
+        list[str] | None, typer.Option(help="A card's option, KEY=VALUE; may be repeated.")
+    ] = None,
+    skip_broken: SkipBroken = None,
+    as_json: Json = False,
+) -> int:
+    """Look at every image for damage, odd formats, copies and leaks; exit code 3 for errors."""
+    from cnnbench.cli.show.console import counting
+    from cnnbench.cli.show.data import show_diagnosis
+    from cnnbench.data.thorough_check import examine
+
+    with counting("looking at images") as progress:
+        diagnosis = examine(dataset, options=data_options(data, skip_broken), progress=progress)
+    show_diagnosis(diagnosis, as_json=as_json)
+    return 0 if diagnosis.usable else 3
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="A card's name or path, or torchvision:NAME.")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="A file or address to use in place of the card's.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Download a dataset, verify and unpack it; the only verb that uses the network."""
+    from cnnbench.cli.show.console import counting
+    from cnnbench.cli.show.data import show_fetched
+    from cnnbench.data.catalog.fetch import fetch as bring
+    from cnnbench.data.open import require_card
+
+    card = require_card(dataset)
+    with counting("fetching", in_bytes=True) as progress:
+        folder = bring(card, source=source, progress=progress)
+    show_fetched(card, folder, as_json=as_json)
+    return 0

@@ -1,0 +1,129 @@
+"""How are the speed of networks and the state of a machine shown?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from cnnbench.cli.show.console import print_json, print_table, say
+from cnnbench.profiler.doctor import Finding
+from cnnbench.profiler.profiles import CellEstimate, Profile
+from cnnbench.profiler.profiling import Profiled
+
+_KINDS_SHOWN = 5
+
+
+def show_profiled(found: Profiled, *, as_json: bool) -> None:
+    """Show the speed of each network, where its time goes, and how long the run would take."""
+    if as_json:
+        return print_json(_document(found))
+    say(found.machine)
+    if found.profiles:
+        job = found.profiles[0].job
+        say(f"torch {found.profiles[0].torch}, {job.device}, {job.precision}")
+        _show_speed(found.profiles)
+        _show_kinds(found.profiles)
+    for failure in found.failed:
+        say(f"{failure.job.model} was not profiled: {failure.reason}")
+    if found.estimates and found.plan:
+        _show_estimates(found.estimates, found.plan.dataset.name)
+    return None
+
+
+def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """Show what was found of this machine; what needs doing comes with a way out."""
+    if as_json:
+        return print_json([asdict(finding) for finding in findings])
+    rows = [(each.level, each.what, each.seen) for each in findings]
+    print_table(("", "what", "seen"), rows, "lll")
+    for each in findings:
+        if each.fix:
+            say(f"{each.level}: {each.what}: {each.fix}")
+    return None
+
+
+def _show_speed(profiles: Sequence[Profile]) -> None:
+    rows = [
+        (
+            p.job.model,
+            f"{p.job.batch_size} x {p.job.image_size}",
+            f"{p.forward_images_per_second:.1f}",
+            f"{p.backward_images_per_second:.1f}",
+            f"{p.images_per_second:.1f}",
+            f"{p.evaluation_images_per_second:.1f}",
+            f"{p.peak_memory_bytes / 2**30:.2f}",
+            f"{p.macs / 1e9:.3f}",
+            f"{p.matmul_share:.0%}",
+        )
+        for p in profiles
+    ]
+    titles = ("model", "batch x pixels", "forward/s", "backward/s", "step/s", "testing/s")
+    print_table((*titles, "peak GiB", "MACs (G)", "of matmul"), rows, "lrrrrrrrr")
+    rates = ", ".join(f"{p.matmul_flops_per_second / 1e9:,.0f}" for p in profiles)
+    say(
+        "forward, backward, step and testing in images a second; `of matmul` is the share that a "
+        f"step reaches of a large matrix product, measured in turn with it ({rates} GFLOP/s)"
+    )
+
+
+def _show_kinds(profiles: Sequence[Profile]) -> None:
+    for p in profiles:
+        largest = list(p.kinds.items())[:_KINDS_SHOWN]
+        rest = 1 - sum(share for _, share in largest)
+        words = [f"{kind} {share:.0%}" for kind, share in largest]
+        say(f"{p.job.model}: " + ", ".join([*words, f"the rest {rest:.0%}"]))
+
+
+def _show_estimates(estimates: Sequence[CellEstimate], dataset: str) -> None:
+    rows = [
+        (
+            e.model,
+            str(e.seed),
+            f"{e.images:,.0f}",
+            f"{e.epochs:.1f}",
+            _duration(e.train_seconds),
+            _duration(e.evaluation_seconds),
+            _duration(e.start_seconds),
+            _duration(e.total_seconds),
+        )
+        for e in estimates
+    ]
+    titles = ("model", "seed", "images", "epochs", "training", "testing", "starting", "in all")
+    say("")
+    print_table(titles, rows, "lrrrrrrr")
+    whole = _duration(sum(e.total_seconds for e in estimates))
+    say(
+        f"this run on {dataset} would take about {whole} here, checkpoints and the first decoding "
+        "of the images not counted"
+    )
+
+
+def _document(found: Profiled) -> dict[str, Any]:
+    rates = ("images_per_second", "forward_images_per_second", "backward_images_per_second")
+    return {
+        "machine": found.machine,
+        "profiles": [
+            {**p.model_dump(mode="json"), **{name: getattr(p, name) for name in rates}}
+            | {"matmul_share": p.matmul_share}
+            for p in found.profiles
+        ],
+        "failed": [failure.model_dump(mode="json") for failure in found.failed],
+        "estimates": [
+            {**asdict(each), "total_seconds": each.total_seconds} for each in found.estimates
+        ],
+    }
+
+
+def _duration(seconds: float) -> str:
+    """Say a duration as people do.
+
+    >>> _duration(8.25), _duration(150), _duration(7320)
+    ('8.2 s', '2 min 30 s', '2 h 2 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

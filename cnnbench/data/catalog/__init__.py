@@ -1,0 +1,1 @@
+"""Which datasets are known, and how do they come here?"""

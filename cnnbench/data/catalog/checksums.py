@@ -1,0 +1,64 @@
+"""Are the files still those that were listed when they came?
+
+A list is a file `SHA256SUMS` in the form of `sha256sum`; `fetch` writes one, and a folder of your
+own may have one. A byte that flips inside a JPEG often decodes without an error: only a list tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cnnbench.base.files import usable_cores
+from cnnbench.data.errors import DataError
+
+_CHUNK = 1024
+
+
+def digests_of(root: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the sha256 hex of each file's content, in order; hashing lets other threads run."""
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        # In chunks, because a pool holds an object for every task that it is given at once.
+        return tuple(
+            digest
+            for start in range(0, len(names), _CHUNK)
+            for digest in pool.map(_digest, (root / name for name in names[start : start + _CHUNK]))
+        )
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
+
+
+SUMS = "SHA256SUMS"
+
+
+def sums_of(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file below `folder` by its POSIX path, sorted by path."""
+    names = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and path.name != SUMS
+    )
+    return dict(zip(names, digests_of(folder, names), strict=True))
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """Return what `SHA256SUMS` in `folder` says of each file; empty when there is no such file."""
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return {}
+    pairs = [line.partition("  ") for line in lines]
+    return {name.removeprefix("./"): digest for digest, _, name in pairs if name}
+
+
+def text_of(sums: Mapping[str, str]) -> str:
+    """Return a list of files in the form of `sha256sum`, sorted by path."""
+    return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))

@@ -1,0 +1,1 @@
+"""From image files to arrays of pixels, decoded once and kept."""

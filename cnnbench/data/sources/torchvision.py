@@ -1,0 +1,189 @@
+"""How do torchvision's datasets become datasets like any other?
+
+torchvision brings the files and checks their md5; `fetch` then writes the sha256 of every file
+beside them, and those decide the fingerprint. An image goes through the same central square as a
+photo of a folder.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnbench.data.catalog.cards import Card
+from cnnbench.data.catalog.checksums import SUMS
+from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
+from cnnbench.data.errors import DataError, FetchError, hint
+from cnnbench.data.pixels.decode import central_square, rgb_over_white
+
+Arguments = Mapping[str, object]
+
+_BY_TRAIN: Mapping[SplitName, Arguments] = {"train": {"train": True}, "test": {"train": False}}
+_TWO: Mapping[SplitName, Arguments] = {"train": {"split": "train"}, "test": {"split": "test"}}
+_THREE: Mapping[SplitName, Arguments] = {
+    "train": {"split": "train"},
+    "val": {"split": "val"},
+    "test": {"split": "test"},
+}
+SETS: Mapping[str, Mapping[SplitName, Arguments]] = {
+    "CIFAR10": _BY_TRAIN,
+    "CIFAR100": _BY_TRAIN,
+    "Country211": {**_TWO, "val": {"split": "valid"}},
+    "DTD": _THREE,
+    "FGVCAircraft": _THREE,
+    "FashionMNIST": _BY_TRAIN,
+    "Flowers102": _THREE,
+    "Food101": _TWO,
+    "GTSRB": _TWO,
+    "Imagenette": {
+        "train": {"split": "train", "size": "320px"},
+        "val": {"split": "val", "size": "320px"},
+    },
+    "KMNIST": _BY_TRAIN,
+    "MNIST": _BY_TRAIN,
+    "OxfordIIITPet": {"train": {"split": "trainval"}, "test": {"split": "test"}},
+    "RenderedSST2": _THREE,
+    "STL10": _TWO,
+    "SVHN": _TWO,
+    "USPS": _BY_TRAIN,
+}
+"""The class of torchvision and what each of its splits is called there."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TorchvisionImages:
+    """Images of one split, as torchvision opens them."""
+
+    images: Any
+    releases_gil: bool = True
+
+    def image(self, index: int, size: int) -> npt.NDArray[np.uint8]:
+        """Return the central square of image `index`; DataError when it cannot be read."""
+        try:
+            image, _ = self.images[index]
+        except Exception as error:  # a damaged file raises nearly any type from inside Pillow
+            raise DataError(f"cannot read image {index} of torchvision: {error}") from error
+        return np.asarray(central_square(rgb_over_white(image), size))
+
+
+def card_for(loader: str) -> Card:
+    """Return a card for a dataset of torchvision that ships none; DataError if it is unknown."""
+    _require_known(loader)
+    return Card(
+        name=f"torchvision-{loader}",
+        title=f"{loader} of torchvision",
+        kind="torchvision",
+        drawn=False,
+        source=f"torchvision.datasets.{loader}",
+        licence="see torchvision's page of the dataset",
+        citation="",
+        classes=(),
+        splits={},
+        image_size=0,
+        mean=(),
+        std=(),
+        options={},
+        known_results=(),
+        folder="",
+        below="",
+        loader=loader,
+        download=None,
+        path=Path(f"torchvision:{loader}"),
+    )
+
+
+def fetch_torchvision(loader: str, folder: Path, source: str | None) -> Path:
+    """Let torchvision download a dataset into `folder`, or copy the folder `source` there.
+
+    `source` is a `root` that torchvision has filled before. Raises FetchError.
+    """
+    if source is not None:
+        if not Path(source).is_dir():
+            raise FetchError(
+                f"--from {source!r}: for this dataset a folder is needed that torchvision has "
+                "filled before (its `root`)"
+            )
+        shutil.copytree(source, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for arguments in _require_known(loader).values():
+        try:
+            _load(loader, folder, arguments, download=source is None)
+        except Exception as error:  # torchvision raises RuntimeError, OSError and others
+            raise FetchError(f"torchvision cannot bring {loader}: {error}") from error
+    return folder
+
+
+def open_torchvision(card: Card, folder: Path) -> Dataset:
+    """Open the splits of a fetched dataset; raises DataError for files that do not load."""
+    sums = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()
+    loaded = {}
+    for name, arguments in _require_known(card.loader).items():
+        try:
+            loaded[name] = _load(card.loader, folder, arguments, download=False)
+        except Exception as error:
+            raise DataError(
+                f"dataset {card.name!r} in {str(folder)!r} does not load: {error}; remove the "
+                "folder and fetch it again"
+            ) from error
+    labels = {name: _labels(images) for name, images in loaded.items()}
+    return Dataset(
+        name=card.name,
+        title=card.title,
+        classes=_classes(loaded["train"], labels["train"]),
+        drawn=False,
+        splits={
+            name: Split(
+                names=tuple(f"{name}/{index:06d}" for index in range(len(labels[name]))),
+                labels=labels[name],
+                source=TorchvisionImages(images=images),
+                digests=_digests(images),
+                fingerprint=fingerprint_of(["torchvision", card.loader, name, sums]),
+            )
+            for name, images in loaded.items()
+        },
+        notices=(),
+    )
+
+
+def _require_known(loader: str) -> Mapping[SplitName, Arguments]:
+    if loader not in SETS:
+        raise DataError(
+            f"torchvision dataset {loader!r} is not known{hint(loader, SETS) or ';'} "
+            f"one of {', '.join(sorted(SETS))}"
+        )
+    return SETS[loader]
+
+
+def _load(loader: str, root: Path, arguments: Arguments, *, download: bool) -> Any:
+    import torchvision.datasets
+
+    make: Callable[..., Any] = getattr(torchvision.datasets, loader)
+    return make(root=str(root), download=download, **arguments)
+
+
+def _labels(images: Any) -> npt.NDArray[np.int64]:
+    """Return all labels without decoding an image; torchvision keeps them under four names."""
+    for attribute in ("targets", "labels", "_labels"):
+        if hasattr(images, attribute):
+            return np.asarray(getattr(images, attribute), dtype=np.int64)
+    return np.asarray([label for _, label in images._samples], dtype=np.int64)
+
+
+def _classes(images: Any, labels: npt.NDArray[np.int64]) -> tuple[str, ...]:
+    named = getattr(images, "classes", None)
+    if named:
+        return tuple(each if isinstance(each, str) else each[0] for each in named)
+    return tuple(str(label) for label in range(int(labels.max()) + 1))
+
+
+def _digests(images: Any) -> tuple[str, ...]:
+    """Return a sha256 for each image that torchvision keeps as an array, else nothing."""
+    data = getattr(images, "data", None)
+    if data is None:
+        return ()
+    return tuple(hashlib.sha256(np.ascontiguousarray(each).data).hexdigest() for each in data)

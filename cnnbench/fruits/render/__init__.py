@@ -1,0 +1,1 @@
+"""How does a described fruit become pixels?"""

@@ -1,0 +1,207 @@
+"""How are thin things drawn: stems, leaves, crowns?
+
+A sheet is a stack of small grids of points in space. It is diced finer than the pixels, the dice
+are dropped into a picture of twice the resolution, the nearest stays, and four of those cells
+make a pixel with its cover.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnbench.fruits.render.noise import BoolArray, FloatArray, IntArray
+from cnnbench.fruits.render.trace import Placed, window_of
+
+_DICE = 2.3  # dice to a pixel's width; two would do on a flat sheet
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sheet:
+    """A stack of L grids of points in the space of the fruit, with their colour."""
+
+    points: FloatArray  # (3, L, U, V)
+    albedo: FloatArray  # (3, L, U, V), linear
+    gloss: float = 0.1
+    tight: float = 20.0
+    glow: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Splat:
+    """The pixels that a sheet covers."""
+
+    index: IntArray  # (N,) flat
+    position: FloatArray  # (3, N)
+    normal: FloatArray  # (3, N)
+    albedo: FloatArray  # (3, N)
+    alpha: FloatArray  # (N,)
+
+
+def tube(path: FloatArray, radii: FloatArray, colours: FloatArray) -> Sheet:
+    """Return a stem along `path` (3, U) with `radii` (U,) and `colours` (3, U)."""
+    along = np.gradient(path, axis=1)
+    along = along / (np.sqrt((along * along).sum(axis=0)) + 1e-9)
+    side = np.cross(along, np.array([[0.31], [0.52], [0.79]]), axis=0)
+    side = side / (np.sqrt((side * side).sum(axis=0)) + 1e-9)
+    other = np.cross(along, side, axis=0)
+    turn = np.linspace(0.0, 2.0 * math.pi, 9)
+    ring = (side[:, :, None] * np.cos(turn) + other[:, :, None] * np.sin(turn)) * radii[
+        None, :, None
+    ]
+    points = path[:, :, None] + ring
+    albedo = np.broadcast_to(colours[:, :, None], points.shape)
+    return Sheet(
+        points=points[:, None].astype(np.float32), albedo=albedo[:, None].astype(np.float32)
+    )
+
+
+def blades(
+    *,
+    roots: FloatArray,
+    outward: FloatArray,
+    lengths: FloatArray,
+    widths: FloatArray,
+    droop: FloatArray,
+    colours: FloatArray,
+    rng: np.random.Generator,
+    pointed: float = 1.0,
+) -> Sheet:
+    """Return L leaves, their upper sides towards +y.
+
+    Args:
+        roots: (3, L) where they begin.
+        outward: (3, L) unit directions in which they grow.
+        lengths: (L,).
+        widths: (L,) at the widest.
+        droop: (L,) how far the tip bends down, in lengths.
+        colours: (3, L) linear.
+        rng: for the unevenness of each.
+        pointed: 1 for a leaf with its belly in the middle, 0 for a blade widest at its root.
+    """
+    u, v = np.linspace(0.0, 1.0, 9), np.linspace(-1.0, 1.0, 5)
+    flat = np.hypot(outward[0], outward[2]) + 1e-6
+    upward = np.stack([-outward[0] * outward[1] / flat, flat, -outward[2] * outward[1] / flat])
+    side = np.cross(upward, outward, axis=0)
+    belly = np.sin(math.pi * np.clip(u, 0.02, 1.0) ** 0.8) ** 0.8
+    half = 0.5 * (pointed * belly + (1.0 - pointed) * (1.0 - u) ** 0.7)
+    bend = u * u
+    grow = lengths[:, None] * (u - 0.25 * bend * np.abs(droop)[:, None])
+    fall = (lengths * droop)[:, None] * bend
+    line = roots[:, :, None] + outward[:, :, None] * grow - upward[:, :, None] * fall
+    across = half * widths[:, None]
+    wave = 0.04 * widths[:, None] * np.sin(u * 9.0 + rng.uniform(0.0, 6.0, (len(lengths), 1)))
+    curl = (across + wave)[:, :, None] * (0.35 * v * v)
+    points = (
+        line[:, :, :, None]
+        + side[:, :, None, None] * (across[:, :, None] * v)
+        + upward[:, :, None, None] * curl
+    )
+    tone = (0.8 + 0.3 * u)[:, None] * (1.0 + 0.25 * np.exp(-((v / 0.15) ** 2)))
+    albedo = colours[:, :, None, None] * tone
+    return Sheet(points=points.astype(np.float32), albedo=albedo.astype(np.float32), glow=0.25)
+
+
+def _between(old: int, count: int) -> tuple[IntArray, FloatArray]:
+    """Return where `count` even steps fall among `old` points: the point before and the share."""
+    place = np.linspace(0.0, old - 1.0, count)
+    low = np.minimum(place.astype(np.int64), old - 2)
+    return low, (place - low).astype(np.float32)
+
+
+def _span(points: FloatArray, axis: int) -> float:
+    """Return the longest path along `axis` in the picture plane."""
+    step = np.diff(points[:2], axis=axis)
+    return float(np.sqrt((step * step).sum(axis=0)).sum(axis=axis - 1).max())
+
+
+def _project(sheet: Sheet, placed: Placed) -> FloatArray:
+    """Return the points of `sheet` in camera space, shaped as they are there."""
+    linear = placed.linear.astype(np.float32)
+    x, y, z = sheet.points
+    rows = [
+        linear[k, 0] * x + linear[k, 1] * y + linear[k, 2] * z + np.float32(placed.centre[k])
+        for k in range(3)
+    ]
+    return np.stack(rows)
+
+
+def splat(sheet: Sheet, placed: Placed, size: int) -> Splat | None:
+    """Return the pixels that `sheet` covers, or None when it is out of the picture."""
+    points = _project(sheet, placed)
+    low, high = points.min(axis=(1, 2, 3)).tolist(), points.max(axis=(1, 2, 3)).tolist()
+    middle = ((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, 0.0)
+    window = window_of(middle, ((high[0] - low[0]) / 2, (high[1] - low[1]) / 2, 0.0), size)
+    if not (window[2] and window[3]):
+        return None
+    normal = np.cross(np.gradient(points, axis=2), np.gradient(points, axis=3), axis=0)
+    row, row_share = _between(points.shape[2], 2 + math.ceil(_span(points, 2) * size * _DICE))
+    column, column_share = _between(points.shape[3], 2 + math.ceil(_span(points, 3) * size * _DICE))
+    lines = points[:, :, row]
+    lines += (points[:, :, row + 1] - lines) * row_share[:, None]
+    dice = lines[..., column]
+    dice += (lines[..., column + 1] - dice) * column_share
+    kept = _nearest(dice.reshape(3, -1), window, size)
+    if kept is None:
+        return None
+    pixels, winner, held = kept
+    # Normals and colours change slowly: those of the nearest point of the grid will do.
+    blade, place = np.divmod(winner, row.size * column.size)
+    u, v = np.divmod(place, column.size)
+    u, v = (
+        (row + np.round(row_share).astype(np.int64))[u],
+        (column + np.round(column_share).astype(np.int64))[v],
+    )
+    return _pixels(
+        (dice.reshape(3, -1)[:, winner], normal[:, blade, u, v], sheet.albedo[:, blade, u, v]),
+        held,
+        (pixels // window[3] + window[0]) * size + pixels % window[3] + window[1],
+    )
+
+
+def _nearest(
+    dice: FloatArray, window: tuple[int, int, int, int], size: int
+) -> tuple[IntArray, IntArray, BoolArray] | None:
+    """Drop the dice (3, K) into cells, four to a pixel.
+
+    Returns:
+        The pixels of the window that got any (N,), the nearest die in each of their cells (N, 4)
+        and whether there is one (N, 4); None when all dice fall outside.
+    """
+    top, left, height, width = window
+    column = np.floor((dice[0] + 0.5) * (2 * size)).astype(np.int64) - 2 * left
+    row = np.floor((0.5 - dice[1]) * (2 * size)).astype(np.int64) - 2 * top
+    inside = np.flatnonzero((column >= 0) & (column < 2 * width) & (row >= 0) & (row < 2 * height))
+    if not inside.size:
+        return None
+    row, column = row[inside], column[inside]
+    cell = ((row >> 1) * width + (column >> 1)) * 4 + (row & 1) * 2 + (column & 1)
+    # Depth in the high half, the die in the low half: the largest key is the nearest die.
+    key = ((dice[2, inside] + 8.0) * 1e6).astype(np.int64) << 32 | inside
+    best = np.zeros(4 * height * width, np.int64)
+    np.maximum.at(best, cell, key)
+    cells = best.reshape(-1, 4)
+    pixels = np.flatnonzero(cells.any(axis=1))
+    return pixels, cells[pixels] & 0xFFFFFFFF, cells[pixels] > 0
+
+
+def _pixels(
+    parts: tuple[FloatArray, FloatArray, FloatArray], held: BoolArray, index: IntArray
+) -> Splat:
+    """Average position, normal and albedo, each (3, N, 4), over the cells that are `held`."""
+    position, normal, albedo = parts
+    share = held / held.sum(axis=1, keepdims=True).astype(np.float32)
+    # Both sides of a leaf are seen, each by the normal that faces the camera.
+    normal = (normal * (np.where(normal[2] < 0, -share, share))).sum(axis=2)
+    normal /= np.sqrt((normal * normal).sum(axis=0)) + 1e-12
+    return Splat(
+        index=index.astype(np.int32),
+        position=(position * share).sum(axis=2),
+        normal=normal,
+        albedo=(albedo * share).sum(axis=2),
+        alpha=held.sum(axis=1).astype(np.float32) / 4.0,
+    )

@@ -1,0 +1,1 @@
+"""Where do the fruits lie, on what, between what?"""

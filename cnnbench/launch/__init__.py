@@ -1,0 +1,1 @@
+"""How is a plan carried out, and where do its cells run?"""

@@ -1,0 +1,1 @@
+"""From names and numbers that were typed to a checked plan of cells."""

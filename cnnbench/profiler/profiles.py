@@ -1,0 +1,150 @@
+"""What does a speed profile of a network say? Values only: reading them needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cnnbench.schema.budget import Currency
+from cnnbench.schema.cell import Cell, Plan, Precision
+
+
+class ProfileJob(BaseModel):
+    """What is to be profiled, every name checked before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    num_classes: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    image_size: int = Field(ge=1)
+    precision: Precision
+    device: str
+    threads: int | None = None
+    seconds: float = Field(default=5.0, gt=0, description="measure at least this long")
+
+
+class Profile(BaseModel):
+    """The speed of one network on one machine; seconds are medians over `steps` steps.
+
+    A step is `data_seconds + forward_seconds + backward_seconds + optimizer_seconds` with the
+    device idle between the parts; `step_seconds` is measured on whole steps, without those waits.
+    `kinds` shares out the seconds of a step by the kind of work, and adds up to one.
+    `matmul_flops_per_second` is a large square matrix product in the same precision, measured
+    between the steps. `start_seconds` go from the start of the process to the first step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job: ProfileJob
+    params: int
+    macs: int
+    training_flops_per_image: float
+    steps: int
+    step_seconds: float
+    data_seconds: float
+    forward_seconds: float
+    backward_seconds: float
+    optimizer_seconds: float
+    evaluation_images_per_second: float
+    peak_memory_bytes: int
+    matmul_flops_per_second: float
+    kinds: dict[str, float]
+    start_seconds: float
+    threads: int
+    torch: str
+
+    @property
+    def images_per_second(self) -> float:
+        """Training images a second, everything charged included."""
+        return self.job.batch_size / self.step_seconds
+
+    @property
+    def forward_images_per_second(self) -> float:
+        """Images a second through the forward pass in training mode."""
+        return self.job.batch_size / self.forward_seconds
+
+    @property
+    def backward_images_per_second(self) -> float:
+        """Images a second through the backward pass."""
+        return self.job.batch_size / self.backward_seconds
+
+    @property
+    def matmul_share(self) -> float:
+        """The share of the machine's measured matrix product rate that a step reaches."""
+        achieved = self.training_flops_per_image * self.images_per_second
+        return achieved / self.matmul_flops_per_second
+
+
+class NoProfile(BaseModel):
+    """A network that could not be profiled, with the reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job: ProfileJob
+    reason: str
+
+
+# -- estimates ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellEstimate:
+    """The seconds that one cell would take and the images that it would train on.
+
+    `evaluation_seconds` and `start_seconds` are not charged to the budget. Writing checkpoints
+    and decoding images for the first time come on top.
+    """
+
+    model: str
+    seed: int
+    train_seconds: float
+    evaluation_seconds: float
+    start_seconds: float
+    images: float
+    epochs: float
+
+    @property
+    def total_seconds(self) -> float:
+        """All seconds of the cell."""
+        return self.train_seconds + self.evaluation_seconds + self.start_seconds
+
+
+def estimate(plan: Plan, profiles: Mapping[str, Profile]) -> list[CellEstimate]:
+    """Estimate every cell of a plan whose model is in `profiles`, in the plan's order.
+
+    Nothing here measures power, so budgets in joules are left out.
+    """
+    known = [
+        cell
+        for cell in plan.cells
+        if cell.model in profiles and cell.budget.currency is not Currency.JOULES
+    ]
+    return [_of_cell(cell, plan, profiles[cell.model]) for cell in known]
+
+
+def _of_cell(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
+    counts, train_images = plan.dataset.images, plan.dataset.images["train"]
+    if cell.budget.currency is Currency.SECONDS:
+        seconds = cell.budget.limit
+        images = seconds * profile.images_per_second
+    else:
+        whole = cell.budget.images(
+            train_images=train_images, flops_per_image=profile.training_flops_per_image
+        )
+        assert whole is not None, "only seconds and joules cannot be turned into images"
+        images, seconds = float(whole), whole / profile.images_per_second
+    tested = cell.evaluations * counts[plan.dataset.curve_split]
+    if plan.dataset.headline_split != plan.dataset.curve_split:
+        tested += counts[plan.dataset.headline_split]
+    return CellEstimate(
+        model=cell.model,
+        seed=cell.seed,
+        train_seconds=seconds,
+        evaluation_seconds=tested / profile.evaluation_images_per_second,
+        start_seconds=profile.start_seconds,
+        images=images,
+        epochs=images / train_images,
+    )

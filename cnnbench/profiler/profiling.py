@@ -1,0 +1,151 @@
+"""What is profiled for a command, and how long would the run that it describes take?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import zoo
+from cnnbench.engine.hardware import choose_device, detect, machine_line
+from cnnbench.planning.plan import PlanError, Wishes
+from cnnbench.profiler.calibration import Choice, settle
+from cnnbench.profiler.profiles import CellEstimate, NoProfile, Profile, ProfileJob, estimate
+from cnnbench.schema.cell import Plan
+from cnnbench.schema.recipes import COMMON_BATCH_SIZE
+
+CLASSES_WITHOUT_DATASET = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profiled:
+    """The outcome of `cnnbench profile`; `plan` and `estimates` only where a run was described."""
+
+    machine: str
+    profiles: tuple[Profile, ...]
+    failed: tuple[NoProfile, ...]
+    plan: Plan | None
+    estimates: tuple[CellEstimate, ...]
+
+
+def profile(
+    wishes: Wishes,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    seconds: float = 5.0,
+    plan: Plan | None = None,
+    on_start: Callable[[str], None] = lambda model: None,
+) -> Profiled:
+    """Profile every model in a process of its own; estimate `plan`, made of `wishes`, if given.
+
+    Raises:
+        PlanError: if a number or a word is wrong.
+        UnknownModel: if a name is.
+    """
+    if not seconds > 0:
+        raise PlanError(f"--seconds must be more than zero, saw {seconds:g}")
+    jobs = _jobs_of(plan, seconds) if plan else _jobs(wishes, device, precision, seconds)
+    found = []
+    for job in jobs:
+        on_start(job.model)
+        found.append(profile_apart(job))
+    profiles = tuple(each for each in found if isinstance(each, Profile))
+    by_model = {each.job.model: each for each in profiles}
+    return Profiled(
+        machine=machine_line(detect(), jobs[0].device),
+        profiles=profiles,
+        failed=tuple(each for each in found if isinstance(each, NoProfile)),
+        plan=plan,
+        estimates=tuple(estimate(plan, by_model)) if plan else (),
+    )
+
+
+def _jobs_of(plan: Plan, seconds: float) -> list[ProfileJob]:
+    first = {cell.model: cell for cell in reversed(plan.cells)}
+    threads = plan.machine.get("threads")
+    return [
+        ProfileJob(
+            model=model,
+            num_classes=len(plan.dataset.classes),
+            batch_size=first[model].recipe.batch_size,
+            image_size=first[model].image_size,
+            precision=first[model].precision,
+            device=first[model].device,
+            threads=int(threads) if threads else None,
+            seconds=seconds,
+        )
+        for model in dict.fromkeys(cell.model for cell in plan.cells)
+    ]
+
+
+def _jobs(wishes: Wishes, device: str, precision: str, seconds: float) -> list[ProfileJob]:
+    models = list(dict.fromkeys(zoo.resolve(name) for name in wishes.models))
+    if not models:
+        raise PlanError("no model was named; `cnnbench models` lists all")
+    batch_size = next(iter(wishes.batch_sizes), None)
+    for flag, value in (("--batch-size", batch_size), ("--image-size", wishes.image_size)):
+        if value is not None and value < 1:
+            raise PlanError(f"{flag} must be at least 1, saw {value}")
+    chosen, choice = _settings(device, precision)
+    return [
+        ProfileJob(
+            model=model,
+            num_classes=CLASSES_WITHOUT_DATASET,
+            batch_size=batch_size or COMMON_BATCH_SIZE,
+            image_size=wishes.image_size or zoo.card(model).image_size,
+            precision=choice.precision,
+            device=chosen,
+            threads=choice.threads,
+            seconds=seconds,
+        )
+        for model in models
+    ]
+
+
+def _settings(device: str, precision: str) -> tuple[str, Choice]:
+    hardware = detect()
+    try:
+        chosen = choose_device(device, hardware)
+        return chosen, settle(precision, device=chosen, hardware=hardware)
+    except ValueError as error:
+        raise PlanError(str(error)) from None
+
+
+# -- a process for each network -------------------------------------------------------------------
+
+_QUIET = {"KINETO_LOG_LEVEL": "99", "KINETO_USE_DAEMON": "0"}  # torch.profiler greets on stderr
+
+
+def profile_apart(job: ProfileJob) -> Profile | NoProfile:
+    """Profile a network in a new process; one that fails or dies gives the reason."""
+    words = ["profile-one", "--job", job.model_dump_json()]
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", *words],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**_QUIET, **os.environ},
+    )
+    if done.returncode == 0:
+        return Profile.model_validate_json(done.stdout)
+    if done.returncode < 0:
+        hint = " (possibly out of memory)" if done.returncode == -9 else ""
+        return NoProfile(job=job, reason=f"killed by signal {-done.returncode}{hint}")
+    lines = done.stderr.strip().splitlines() or ["no message"]
+    return NoProfile(job=job, reason=lines[-1][:300])
+
+
+def serve_profile(job: str, *, started: float) -> int:
+    """Profile what the JSON `job` says in this process; print the profile, return an exit code."""
+    from cnnbench.profiler.steps import profile
+
+    try:
+        found = profile(ProfileJob.model_validate_json(job), started=started)
+    except (ValueError, RuntimeError, MemoryError) as error:
+        print(" ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)
+        return 1
+    sys.stdout.write(found.model_dump_json() + "\n")
+    return 0

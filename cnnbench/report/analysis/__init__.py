@@ -1,0 +1,1 @@
+"""From a run folder to rows and to the comparison of its networks."""

@@ -1,0 +1,1 @@
+"""How do the sections become Markdown and HTML?"""

@@ -1,0 +1,189 @@
+"""How do the words of a report become Markdown and HTML in which no name is obeyed?"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from cnnbench.base.files import write_whole
+from cnnbench.report.analysis.comparison import compare
+from cnnbench.report.analysis.rows import rows
+from cnnbench.report.figures.style import COLOURS, DARK_COLOURS, GRID, INK, MUTED, PAPER
+from cnnbench.report.pages.html import script_hash
+from cnnbench.report.sections import settings as conditions
+from cnnbench.report.sections.headline import finding
+from cnnbench.report.sections.results import result_table
+from cnnbench.report.text.escape import escape_markdown, visible
+from cnnbench.report.text.table import as_markdown
+from cnnbench.schema.names import labels
+from cnnbench.store import StoreError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    from cnnbench.report.figures.style import Picture
+    from cnnbench.report.pages.page import Page
+    from cnnbench.store import RunFolder
+
+
+class _Markdown(str):
+    """Text that is Markdown already and is not escaped again."""
+
+    __slots__ = ()
+
+
+def render_markdown(page: Page) -> str:
+    """Return the page in GitHub's Markdown; whatever a template prints is escaped by default."""
+    environment = _environment(autoescape=False, finalize=_escape_unless_markdown)
+    environment.filters["table"] = lambda table: _Markdown(as_markdown(table))
+    environment.filters["fenced"] = _fenced
+    return environment.get_template("report.md.jinja").render(page=page)
+
+
+def _escape_unless_markdown(value: object) -> str:
+    return value if isinstance(value, _Markdown) else escape_markdown(str(value))
+
+
+def _fenced(lines: Sequence[str]) -> _Markdown:
+    text = "\n".join(lines)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return _Markdown(f"{fence}console\n{text}\n{fence}")
+
+
+def render_html(page: Page) -> str:
+    """Return the page as one HTML file that loads nothing and runs one script: its own."""
+    from markupsafe import Markup
+
+    environment = _environment(autoescape=True, finalize=None)
+    environment.filters["inline"] = inline_svg
+    environment.filters["visible"] = visible
+    script = templates().joinpath("page.js").read_text("utf-8")
+    return environment.get_template("report.html.jinja").render(
+        page=page,
+        extras=page.extras,
+        script=Markup(script),
+        script_hash=script_hash(script),
+        chart=Markup(page.extras.chart or ""),
+        colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+    )
+
+
+def _environment(*, autoescape: bool, finalize: Any) -> Environment:
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    sources = {
+        file.name: file.read_text("utf-8")
+        for file in templates().iterdir()
+        if file.name.endswith(".jinja")
+    }
+    return Environment(
+        loader=DictLoader(sources),
+        autoescape=autoescape,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def templates() -> Any:
+    """Return the folder of the pages' templates, inside a wheel or not."""
+    return resources.files("cnnbench.report.pages").joinpath("templates")
+
+
+# -- pictures inside HTML -------------------------------------------------------------------------
+
+_SVG = "http://www.w3.org/2000/svg"
+_XLINK = "http://www.w3.org/1999/xlink"
+_VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"} | {
+    colour.lower(): f"--line-{index}" for index, colour in enumerate(COLOURS)
+}
+_COLOURS = re.compile("|".join(_VARIABLES), re.IGNORECASE)
+
+
+def inline_svg(picture: Picture) -> Markup:
+    """Return a picture as an `<svg>` element: ids made unique, neutral colours left to the page.
+
+    The picture was written by matplotlib, which escapes text; parsing it again changes attributes
+    only, so a name cannot become markup.
+    """
+    from markupsafe import Markup
+
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", _XLINK)
+    root = ElementTree.fromstring(picture.svg)
+    for metadata in root.findall(f"{{{_SVG}}}metadata"):
+        root.remove(metadata)
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            element.set(key, _attribute(key, value, prefix=f"{picture.name}-"))
+    for size in ("width", "height"):
+        root.attrib.pop(size, None)
+    root.set("role", "img")
+    root.set("aria-label", picture.alt)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _attribute(key: str, value: str, *, prefix: str) -> str:
+    if key == "id":
+        return prefix + value
+    if key == f"{{{_XLINK}}}href":
+        return value.replace("#", f"#{prefix}", 1)
+    value = value.replace("url(#", f"url(#{prefix}")
+    return _COLOURS.sub(lambda found: f"var({_VARIABLES[found[0].lower()]})", value)
+
+
+# -- the table inside a README --------------------------------------------------------------------
+
+BEGIN, END = "<!-- cnnbench:begin -->", "<!-- cnnbench:end -->"
+_TIES = 'Networks that share a letter under "tie" cannot be told apart.'
+_BETWEEN = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
+
+
+def update_readme(readme: Path, run: RunFolder) -> None:
+    """Put a run's picture and table between the two markers of a Markdown file.
+
+    Doing it twice changes nothing.
+
+    Raises:
+        StoreError: if the file cannot be read, or does not hold the markers exactly once.
+    """
+    try:
+        text = readme.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"cannot read {readme}: {reason}") from None
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or not _BETWEEN.search(text):
+        raise StoreError(
+            f"{readme} must hold {BEGIN} and, after it, {END}, once each; "
+            "put them where the table should stand"
+        )
+    section = readme_section(run, readme.parent)
+    updated = _BETWEEN.sub(lambda _: f"{BEGIN}\n{section}{END}", text)
+    if updated != text:
+        write_whole(readme, lambda file: file.write(updated.encode()))
+
+
+def readme_section(run: RunFolder, folder: Path) -> str:
+    """Return headline, picture and table of a run, with links that hold from `folder`."""
+    plan, table = run.plan(), rows(run)
+    comparison, names = compare(run, table), labels(plan)
+    path = Path(os.path.relpath(run.path, folder)).as_posix()
+    headline = [escape_markdown(sentence) for sentence in finding(comparison, table)]
+    settings = dict(conditions.settings(plan, table))
+    facts = [settings["dataset"], settings["images"], settings["budget"], settings["machine"]]
+    lines = [
+        f"**{headline[0]}** {' '.join(headline[1:])}",
+        f"![{headline[0]}]({path}/figures/accuracy.svg)",
+        as_markdown(result_table(table, names=names, letters=comparison.letter)),
+        *([_TIES] if comparison.letter else []),
+        f"{escape_markdown('; '.join(facts))}. [The whole report]({path}/report.md).",
+    ]
+    return "\n\n".join(line.strip() for line in lines) + "\n"

@@ -1,0 +1,178 @@
+"""In what does a run depart from the papers: in its networks, and in how they were trained?"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from itertools import combinations
+
+import zoo
+from cnnbench.report.stats.intervals import letters, tie_groups, wilson
+from cnnbench.report.stats.tests import ALPHA, fisher, holm
+from cnnbench.report.text.table import Table
+from cnnbench.report.text.wording import names, p_value, percent, span
+from cnnbench.schema.cell import Cell, Plan
+
+
+def departures(plan: Plan) -> list[tuple[str, str]]:
+    """Return (model, departure) for every network and recipe of a plan.
+
+    A network that is its paper's is listed too, with the words that say so.
+    """
+    first = {cell.model: cell for cell in reversed(plan.cells)}
+    models = dict.fromkeys(cell.model for cell in plan.cells)
+    return [(model, text) for model in models for text in _of_cell(first[model])]
+
+
+def _of_cell(cell: Cell) -> list[str]:
+    if ":" in cell.model:  # a card of another library's network imports torch
+        return ["built by another library, not checked against its paper"]
+    try:
+        card = zoo.card(cell.model)
+        network = list(card.departures)
+        if cell.image_size != card.image_size:
+            network.append(
+                f"Fed images of {cell.image_size} pixels instead of {card.image_size}; where a "
+                "fully connected layer reads the last map, it has other parameters."
+            )
+        training = zoo.training(cell.model)
+    except LookupError:  # written by a version with other models
+        return []
+    if cell.recipe.name == "common" or training is None:
+        return [
+            *(network or ["none in the network"]),
+            "Trained by the recipe that all share, not by its paper's.",
+        ]
+    found = [*network, *training["departures"], *(f"Ours: {text}" for text in training["ours"])]
+    if cell.recipe.batch_size != training["batch_size"]:
+        found.append(
+            f"Batches of {cell.recipe.batch_size} images instead of {training['batch_size']}, "
+            f"at a learning rate of {cell.recipe.lr:g} instead of {training['lr']:g}."
+        )
+    return found or ["none"]
+
+
+# -- the article ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Printed:
+    """One network of the article, as printed: counts and losses."""
+
+    name: str
+    correct: int
+    printed_top1: float
+    test_loss: float
+    train_loss: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Article:
+    """The article's comparison; `models` in the order in which it lists them."""
+
+    title: str
+    train_images: int
+    test_images: int
+    test_loss: str
+    train_loss: str
+    models: tuple[Printed, ...]
+
+    def ranked(self) -> list[Printed]:
+        """Return the networks, the most accurate first."""
+        return sorted(self.models, key=lambda model: -model.correct)
+
+
+@cache
+def article() -> Article:
+    """Return the article's numbers from `article.toml`."""
+    text = resources.files("cnnbench.report.sections").joinpath("article.toml").read_text("utf-8")
+    facts = tomllib.loads(text)
+    facts.pop("version")
+    models = tuple(Printed(**model) for model in facts.pop("models"))
+    return Article(models=models, **facts)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """Fisher's test of two of the article's networks, corrected for all pairs by Holm."""
+
+    better: str
+    worse: str
+    p: float
+    p_holm: float
+
+
+@cache
+def verdicts() -> tuple[Verdict, ...]:
+    """Test every pair of the article's networks; only counts are known, so they are unpaired."""
+    total = article().test_images
+    pairs = list(combinations(article().ranked(), 2))
+    raw = [fisher(a.correct, total, b.correct, total) for a, b in pairs]
+    return tuple(
+        Verdict(better=a.name, worse=b.name, p=p, p_holm=corrected)
+        for (a, b), p, corrected in zip(pairs, raw, holm(raw), strict=True)
+    )
+
+
+def article_table() -> Table:
+    """Return the article's numbers with the intervals and letters that belong to them."""
+    ranked = article().ranked()
+    rank = {model.name: index for index, model in enumerate(ranked)}
+    separated = {(rank[v.better], rank[v.worse]) for v in verdicts() if v.p_holm < ALPHA}
+    marks = letters(len(ranked), tie_groups(len(ranked), separated))
+    total = article().test_images
+    return Table(
+        header=(
+            "model",
+            "top-1 %",
+            "95 % interval",
+            "right",
+            "tie",
+            "test loss",
+            "train loss",
+        ),
+        align="lrrrlrr",
+        rows=tuple(
+            (
+                model.name,
+                percent(model.correct / total, digits=2),
+                span(*wilson(model.correct, total)),
+                f"{model.correct}/{total}",
+                mark,
+                f"{model.test_loss:g}",
+                f"{model.train_loss:g}",
+            )
+            for model, mark in zip(ranked, marks, strict=True)
+        ),
+    )
+
+
+def article_intro() -> str:
+    """Say what the article's table shows and what it must not be compared with."""
+    facts = article()
+    return (
+        f"{facts.title[:1].upper() + facts.title[1:]}: {facts.train_images:,} for training, "
+        f"{facts.test_images} for testing. Its test loss is {facts.test_loss}, its train loss "
+        f"{facts.train_loss}. Its images, training time and rules are not those of this report, so "
+        "the two tables stand side by side and are not compared number by number."
+    )
+
+
+def article_sentences() -> list[str]:
+    """Say in words which of the article's networks can be told apart and which cannot."""
+    proven = [v for v in verdicts() if v.p_holm < ALPHA]
+    open_ = [v for v in verdicts() if v.p_holm >= ALPHA]
+    better = "; ".join(f"{v.better} is better than {v.worse} ({p_value(v.p_holm)})" for v in proven)
+    closest = max(open_, key=lambda v: v.p)
+    total = article().test_images
+    return [
+        f"Of its {len(verdicts())} pairs {len(proven)} can be told apart with {total} images: "
+        f"{better}.",
+        "Not told apart: "
+        + names([f"{v.better} and {v.worse} ({p_value(v.p_holm)})" for v in open_])
+        + ".",
+        f"Before any correction the closest pair is {closest.better} and {closest.worse}, "
+        f"{p_value(closest.p)}.",
+    ]

@@ -1,0 +1,120 @@
+"""What does each pair of contenders prove, how was it tested, and what can the test not know?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cnnbench.report.stats.power import POWER
+from cnnbench.report.text.wording import p_value, percent, plural, rounded_up
+
+if TYPE_CHECKING:
+    from cnnbench.report.analysis.comparison import Comparison
+    from cnnbench.report.analysis.pairs import Pair
+
+
+def pair_sentence(pair: Pair) -> str:
+    """Say what one pair of contenders proves, and how many images an open question would take."""
+    test = p_value(pair.p_holm)
+    points = percent(pair.difference)
+    if pair.separated:
+        return f"{pair.better} is better than {pair.worse} by {points} points ({test})."
+    tied = (
+        f"{pair.better} and {pair.worse} cannot be told apart with "
+        f"{plural(pair.images, 'test image')}{_over(pair)} ({test})"
+    )
+    if pair.difference == 0:
+        return f"{tied}: their scores are equal."
+    if pair.needed is None:
+        return (
+            f"{tied}; no number of images would separate a difference of {points} points, because "
+            "the seeds differ too much: more seeds might."
+        )
+    found = (
+        f"{tied}; about {rounded_up(pair.needed)} would separate a difference of this size, "
+        f"{points} points"
+    )
+    if pair.networks_differ:
+        return f"{found}. These trained networks do differ, but another seed might turn it round."
+    return f"{found}."
+
+
+def pair_sentences(comparison: Comparison) -> list[str]:
+    """Say the order of three contenders or more in one line, then what every pair proves."""
+    order = [f"{standing(comparison)}, where > is established and ~ a tie."]
+    pairs = [pair_sentence(pair) for pair in comparison.pairs]
+    return (order if len(comparison.entries) > 2 else []) + pairs
+
+
+def _over(pair: Pair) -> str:
+    a, b = pair.seeds
+    if a == b == 1:
+        return ""
+    return f" and {a} seeds" if a == b else f" and {a} and {b} seeds"
+
+
+def comparison_notes(comparison: Comparison) -> list[str]:
+    """Say how the pairs were tested and what the tests cannot know."""
+    pairs = [pair for rung in comparison.rungs for pair in rung.pairs]
+    if not pairs:
+        return []
+    several = any(max(pair.seeds) > 1 for pair in pairs)
+    notes = [_method(pairs, several=several)]
+    notes.append(
+        "The number of images needed supposes that the true difference is the one seen here, and "
+        f"finds it in {percent(POWER, digits=0)} % of repetitions"
+        + ("; the seeds stay as many as they are." if several else " (Miettinen 1968).")
+    )
+    if not several:
+        notes.append(
+            "Each network was trained once. The tests tell apart these trained networks; another "
+            "seed gives another network, and --seeds 3 shows how much that moves the scores."
+        )
+    if comparison.smaller:
+        notes.append("Only networks under the same budget are compared.")
+    left_out = sum(rung.left_out for rung in comparison.rungs)
+    if left_out:
+        kept = sum(len(rung.entries) for rung in comparison.rungs)
+        notes.append(
+            f"Only the best {kept} of {kept + left_out:,} finished contenders are "
+            "compared and drawn; the table has all."
+        )
+    return notes
+
+
+def _method(pairs: list[Pair], *, several: bool) -> str:
+    level = f"Level 5 % after Holm's correction over {plural(len(pairs), 'pair')}."
+    if not all(pair.paired for pair in pairs):
+        return (
+            "Some rows have no stored answers on the same images; their pairs are tested by "
+            f"Fisher's exact test on the counts, which finds less. {level}"
+        )
+    if not several:
+        return f"Pairs are tested on the same images by McNemar's exact test. {level}"
+    return (
+        "Pairs are tested on the same images, all seeds together, and two tests must agree: an "
+        "exact one that turns whole images round, because the seeds share their images (with one "
+        "seed it is McNemar's), and Student's t with the variance over seeds and over images "
+        "(Gallas, Pennello and Myers 2007). So a difference holds for another seed on other "
+        f"images, not only for the networks trained here. {level}"
+    )
+
+
+def standing(comparison: Comparison, names: Mapping[str, str] | None = None) -> str:
+    """Return the order with `>` where it is established and `~` where it is not.
+
+    Where ties overlap there is no one order, so the ties and the established pairs are listed.
+    `names` has shorter names by label.
+    """
+    called = names or {one.label: one.label for one in comparison.entries}
+    labels = [called[one.label] for one in comparison.entries]
+    groups = comparison.groups
+    if [rank for group in groups for rank in group] == list(range(len(labels))):
+        return " > ".join(" ~ ".join(labels[rank] for rank in group) for group in groups)
+    ties = [" ~ ".join(labels[rank] for rank in group) for group in groups if len(group) > 1]
+    proven = [
+        f"{called[pair.better]} > {called[pair.worse]}"
+        for pair in comparison.pairs
+        if pair.separated
+    ]
+    return "; ".join([", ".join(ties), *([", ".join(proven)] if proven else [])])

@@ -1,0 +1,195 @@
+"""Under which conditions was a run made: settings, machine, warnings and the way to repeat it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from cnnbench.report.text.escape import shell_command
+from cnnbench.report.text.wording import amount, names, percent, plural, significant
+from cnnbench.schema.budget import Currency
+
+if TYPE_CHECKING:
+    from cnnbench.schema.budget import Budget
+    from cnnbench.schema.cell import Cell, Plan
+    from cnnbench.schema.recipes import Recipe
+    from cnnbench.schema.result import Row
+
+Lines = list[tuple[str, str]]
+
+
+def budget_words(budget: Budget) -> str:
+    """Return a budget as a reader understands it, with what is counted."""
+    if budget.currency is Currency.SECONDS:
+        return f"{significant(budget.limit)} s of charged training time ({budget})"
+    return amount(budget.currency, budget.limit)
+
+
+def title(plan: Plan) -> str:
+    """Return the title of a report."""
+    models = list(dict.fromkeys(cell.model for cell in plan.cells))
+    budgets = list(dict.fromkeys(str(cell.budget) for cell in plan.cells))
+    what = plural(len(models), "network")
+    return f"{plan.dataset.title}: {what}, {names(budgets)} each"
+
+
+def settings(plan: Plan, table: Sequence[Row]) -> Lines:
+    """Return the settings that stand above the table, as (name, value)."""
+    dataset = plan.dataset
+    origin = "drawn by a program, not photos" if dataset.drawn else "read from image files"
+    name = dataset.name if dataset.name == dataset.title else f"{dataset.name}: {dataset.title}"
+    counts = ", ".join(f"{count:,} {split}" for split, count in dataset.images.items())
+    machines = list(dict.fromkeys(row.machine for row in table if row.machine))
+    machines = machines or [str(plan.machine["line"])] if plan.machine.get("line") else machines
+    lines = [
+        ("dataset", f"{name}; {origin}"),
+        ("images", f"{counts}; {plural(len(dataset.classes), 'class', 'classes')}"),
+        ("budget", _by_value(plan.cells, lambda cell: budget_words(cell.budget))),
+        ("recipe", _by_value(plan.cells, lambda cell: _recipe_words(cell))),
+        ("learning rate", _by_value(plan.cells, lambda cell: f"{cell.recipe.lr:g}")),
+        ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels")),
+        ("precision", _by_value(plan.cells, lambda cell: cell.precision)),
+        ("device", _by_value(plan.cells, lambda cell: cell.device)),
+        ("machine", names(machines)),
+        ("seeds", names([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
+        ("dataset fingerprint", dataset.fingerprint[:16]),
+        ("cnnbench", plan.cnnbench),
+    ]
+    if dataset.options:
+        chosen = ", ".join(f"{key} {value}" for key, value in dataset.options.items())
+        lines.insert(1, ("dataset options", chosen))
+    return [(name, value) for name, value in lines if value]
+
+
+def _recipe_words(cell: Cell) -> str:
+    recipe = cell.recipe
+    decayed = "all weights and biases" if recipe.bias_decay else "weights only"
+    views = f"headline over {recipe.test_views} crops" if recipe.test_views > 1 else ""
+    biases = f"biases at {recipe.bias_lr:g} times the rate" if recipe.bias_lr != 1 else ""
+    parts = [
+        f"{recipe.name}: {recipe.optimizer.upper()}",
+        f"batch size {recipe.batch_size}",
+        f"momentum {recipe.momentum:g}{' as velocity' if recipe.velocity else ''}",
+        f"weight decay {recipe.weight_decay:g} on {decayed}",
+        biases,
+        _schedule_words(recipe),
+        f"{recipe.init} initialisation",
+        f"inputs: {recipe.scaling}",
+        f"augmentation {recipe.augment}",
+        views,
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _schedule_words(recipe: Recipe) -> str:
+    if recipe.schedule == "steps":
+        drops = ", ".join(f"{percent(drop)} %" for drop in recipe.drops)
+        return f"learning rate times {recipe.drop_factor:g} at {drops} of the budget"
+    rise = percent(recipe.warmup, digits=0)
+    return f"learning rate rising over {rise} % of the budget, then linear to zero"
+
+
+def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
+    """Return the values, each with the models that have it unless all models have all of them."""
+    models: dict[str, list[str]] = {}
+    for cell in cells:
+        known = models.setdefault(read(cell), [])
+        if cell.model not in known:
+            known.append(cell.model)
+    if len(set(map(frozenset, models.values()))) == 1:
+        return "; ".join(models)
+    return "; ".join(f"{value} ({names(having)})" for value, having in models.items())
+
+
+def environment(plan: Plan) -> Lines:
+    """Return what is known of the machine and the versions, as (name, value)."""
+    return [
+        ("precision chosen" if key == "precision_why" else key.replace("_", " "), str(value))
+        for key, value in plan.machine.items()
+        if value is not None and key != "line"  # that one stands among the settings
+    ]
+
+
+# -- how to repeat it -----------------------------------------------------------------------------
+
+
+def command(plan: Plan) -> str:
+    """Return the command that made the run, safe to paste into a shell."""
+    return shell_command(["cnnbench", *_words(plan)])
+
+
+def exact_commands(plan: Plan, table: Sequence[Row]) -> list[str]:
+    """Return a command for each finished row that trains on exactly as many images again.
+
+    Only for budgets in seconds, where the machine decides how many that are; empty otherwise, and
+    where a network has several rows or the verb is not `run`: no one command has their images.
+    """
+    if not one_row_each(plan):
+        return []
+    return [
+        shell_command(["cnnbench", *_with_options(_words(plan), row.model, row.images_seen)])
+        for row in table
+        if row.status == "done" and row.images_seen and row.budget.currency is Currency.SECONDS
+    ]
+
+
+def one_row_each(plan: Plan) -> bool:
+    """Tell whether `cnnbench run` made the plan and every network has one row."""
+    models = {cell.model for cell in plan.cells}
+    return _words(plan)[:1] == ["run"] and len(models) == len(plan.cells)
+
+
+def _words(plan: Plan) -> list[str]:
+    words = list(plan.argv)
+    if words and PurePath(words[0]).stem in {"cnnbench", "__main__"}:
+        words = words[1:]
+    if words:
+        return words
+    smoke = ["--smoke"] if any(cell.subset for cell in plan.cells) else []
+    return ["run", *(word for option in _options(plan.cells) for word in option), *smoke]
+
+
+def _options(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Return the options that plan these cells: a run from Python has no command of its own."""
+    seeds = list(dict.fromkeys(cell.seed for cell in cells))
+    counted = ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
+    counted = str(len(seeds)) if seeds == list(range(len(seeds))) else counted
+    asked: list[tuple[str, Callable[[Cell], object]]] = [
+        ("--dataset", lambda cell: cell.dataset),
+        ("--budget", lambda cell: cell.budget),
+        ("--recipe", lambda cell: cell.recipe.name),
+        ("--lr", lambda cell: cell.recipe.lr),
+        ("--batch-size", lambda cell: cell.recipe.batch_size),
+        ("--image-size", lambda cell: cell.image_size),
+        ("--evaluations", lambda cell: cell.evaluations),
+        ("--device", lambda cell: cell.device),
+        ("--precision", lambda cell: cell.precision),
+    ]
+    # What differs between the cells was not asked for: it is each network's own default.
+    values = [(name, {str(read(cell)) for cell in cells}) for name, read in asked]
+    options = [("--models", ",".join(dict.fromkeys(cell.model for cell in cells)))]
+    rungs = list(dict.fromkeys(str(cell.budget) for cell in cells))
+    if len(rungs) > 1:
+        options.append(("--budget", ",".join(rungs)))
+    options += [(name, found.pop()) for name, found in values if len(found) == 1]
+    chosen = cells[0].dataset_options if cells else {}
+    options += [("--data", f"{key}={value}") for key, value in chosen.items()]
+    return [*options, ("--seeds", counted)]
+
+
+_VALUED = ("--models", "--budget", "--out")
+_BARE = ("--fresh", "--json", "--dry-run")
+
+
+def _with_options(words: Sequence[str], model: str, images: int | None) -> list[str]:
+    """Replace models and budget in a command, and let it choose a folder of its own."""
+    kept, skip = [], False
+    for word in words:
+        if skip:
+            skip = False
+        elif word in _VALUED:
+            skip = True
+        elif word not in _BARE and not word.startswith(tuple(f"{name}=" for name in _VALUED)):
+            kept.append(word)
+    return [*kept, "--models", model, "--budget", f"{images}img"]

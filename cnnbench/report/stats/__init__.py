@@ -1,0 +1,1 @@
+"""Closed forms and simulations that say how sure a number is."""

@@ -1,0 +1,1 @@
+"""How are numbers, names and tables written?"""

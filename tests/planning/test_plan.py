@@ -1,0 +1,137 @@
+"""Every name and number is checked before anything starts."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnbench.data.errors import DataError
+from cnnbench.planning.plan import PlanError, Wishes, default_folder, make_plan
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 4), ("test", 2)):
+        for label in ("apple", "pear"):
+            folder = tmp_path / "photos" / split / label
+            folder.mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+    return str(tmp_path / "photos")
+
+
+def plan_of(photos, **wishes):
+    values = {"models": ["alexnet", "resnet"], "dataset": photos, **wishes}
+    made, _ = make_plan(
+        Wishes(**values), device="cpu", precision="fp32", machine="a machine", argv=["run"]
+    )
+    return made
+
+
+def test_a_family_name_is_its_smallest_published_configuration(photos):
+    cells = plan_of(photos, models=["alexnet", "vgg", "resnet", "googlenet"]).cells
+    assert [cell.model for cell in cells] == ["alexnet", "vgg11", "resnet18", "googlenet"]
+
+
+def test_seeds_take_turns_over_the_models(photos):
+    cells = plan_of(photos, seeds=[0, 5]).cells
+    assert [(cell.model, cell.seed) for cell in cells] == [
+        ("alexnet", 0),
+        ("resnet18", 0),
+        ("alexnet", 5),
+        ("resnet18", 5),
+    ]
+
+
+def test_every_model_gets_the_same_budget(photos):
+    cells = plan_of(photos, budget="90s").cells
+    assert {(cell.budget.currency, cell.budget.limit) for cell in cells} == {("seconds", 90.0)}
+
+
+def test_the_same_wishes_give_the_same_folder_and_others_another(photos):
+    one, two = plan_of(photos), plan_of(photos)
+    assert default_folder(one) == default_folder(two)
+    assert default_folder(plan_of(photos, budget="3m")) != default_folder(one)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "complaint"),
+    [
+        ({"models": []}, "no model"),
+        ({"models": ["alexnett"]}, "did you mean 'alexnet'"),
+        ({"models": ["vgg", "vgg11"]}, "named twice"),
+        ({"budget": "-2m"}, "more than zero"),
+        ({"budget": "0s"}, "more than zero"),
+        ({"budget": "soon"}, "amount with a unit"),
+        ({"recipe": "comon"}, "did you mean 'common'"),
+        ({"lrs": [0.0]}, "learning rate"),
+        ({"batch_sizes": [-1]}, "batch size"),
+        ({"image_size": 2}, "--image-size"),
+        ({"seeds": [1, 1]}, "seeds"),
+        ({"seeds": []}, "seeds"),
+    ],
+)
+def test_a_wrong_wish_is_refused_with_what_to_do(photos, wishes, complaint):
+    with pytest.raises(PlanError, match=complaint):
+        plan_of(photos, **wishes)
+
+
+def test_a_dataset_that_is_not_there_is_a_data_error(photos):
+    with pytest.raises(DataError):
+        plan_of(photos + "-missing")
+
+
+def test_a_smoke_run_is_small_and_says_what_it_left_out(photos):
+    plan = plan_of(photos, smoke=True)
+    assert {str(cell.budget) for cell in plan.cells} == {"48img"}
+    assert {cell.subset for cell in plan.cells} == {48}
+    assert any("only the first images" in notice for notice in plan.dataset.notices)
+
+
+def test_a_ladder_of_budgets_gives_every_model_a_run_of_its_own_on_each_rung(photos):
+    cells = plan_of(photos, budget="1m,15s", seeds=[0, 1]).cells
+    assert [(c.seed, str(c.budget), c.model) for c in cells[:5]] == [
+        (0, "15s", "alexnet"),
+        (0, "15s", "resnet18"),
+        (0, "1m", "alexnet"),
+        (0, "1m", "resnet18"),
+        (1, "15s", "alexnet"),
+    ]
+    assert len(cells) == 8
+
+
+def test_a_grid_trains_every_combination_once(photos):
+    cells = plan_of(photos, models=["alexnet"], lrs=[0.1, 0.01], batch_sizes=[4, 8, 16]).cells
+    assert len({cell.digest for cell in cells}) == 6
+    assert {(cell.recipe.lr, cell.recipe.batch_size) for cell in cells} == {
+        (lr, size) for lr in (0.1, 0.01) for size in (4, 8, 16)
+    }
+
+
+@pytest.mark.parametrize(
+    ("wishes", "complaint"),
+    [
+        ({"budget": "30s,2ep"}, "one currency"),
+        ({"budget": "30s,0.5m"}, "twice"),
+        ({"lrs": [0.1, 0.1]}, "same"),
+        ({"recipe": "paper", "models": ["lenet5"]}, "no paper recipe"),
+        ({"memory": "8"}, "8GiB"),
+        ({"memory": "100MiB"}, "smaller --image-size"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(photos, wishes, complaint):
+    with pytest.raises(PlanError, match=complaint):
+        plan_of(photos, **wishes)
+
+
+def test_memory_splits_a_batch_into_passes_and_keeps_its_size(photos):
+    small, large = (
+        plan_of(photos, models=["resnet"], memory=memory, batch_sizes=[64]).cells[0]
+        for memory in ("2GiB", "64GiB")
+    )
+    assert small.recipe.batch_size == large.recipe.batch_size == 64
+    assert small.micro_batch is not None
+    assert 2 <= small.micro_batch < 64
+    assert large.micro_batch is None
+    assert small.digest != large.digest

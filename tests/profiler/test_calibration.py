@@ -1,0 +1,117 @@
+"""The choice of a precision follows a measurement, is kept, and never overrules what was typed."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cnnbench.engine.hardware import Hardware, detect
+from cnnbench.profiler import calibration
+from cnnbench.profiler.calibration import Trial, choose, known_or_measured, path_of, settle
+from cnnbench.profiler.race import Setting, race
+
+WITH_BF16 = Hardware(
+    cpu="a processor with AMX",
+    cores=4,
+    memory_bytes=2**34,
+    cpu_bf16=True,
+    gpu=None,
+    gpu_bf16=False,
+    mps=False,
+    system="Linux x86_64",
+    python="3.11.2",
+)
+WITHOUT_BF16 = dataclasses.replace(WITH_BF16, cpu="an older one", cpu_bf16=False)
+
+
+def a_trial(**changes):
+    rates = {"fp32": 10.0, "bf16": 30.0, "contiguous": 20.0, "half_threads": 20.0}
+    return Trial(**{**rates, "threads": 4, "quiet": True, **changes})
+
+
+def keep(trial, folder, hardware=WITH_BF16):
+    path = path_of(hardware, folder=folder)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"version": 1, "trial": trial.model_dump()}))
+    return path
+
+
+def test_bf16_is_chosen_where_it_is_clearly_faster():
+    choice = choose(WITH_BF16, a_trial())
+    assert (choice.precision, choice.threads) == ("bf16", None)
+    assert "3.00 times" in choice.why
+
+
+@pytest.mark.parametrize("bf16", [11.0, 5.0, None])
+def test_fp32_stays_where_bf16_is_not_clearly_faster(bf16):
+    assert choose(WITH_BF16, a_trial(bf16=bf16, half_threads=None)).precision == "fp32"
+
+
+def test_fewer_threads_are_chosen_only_where_they_are_clearly_faster():
+    assert choose(WITH_BF16, a_trial(half_threads=33.0)).threads is None
+    assert choose(WITH_BF16, a_trial(half_threads=36.0)).threads == 2
+
+
+def test_beside_other_programs_fewer_threads_are_never_chosen():
+    assert choose(WITH_BF16, a_trial(half_threads=90.0, quiet=False)).threads is None
+
+
+def test_without_a_trial_nothing_is_guessed():
+    choice = choose(WITH_BF16, None)
+    assert (choice.precision, choice.threads) == ("fp32", None)
+
+
+def test_a_typed_precision_needs_no_trial(monkeypatch):
+    monkeypatch.setattr(calibration, "_measured", lambda: pytest.fail("a trial was started"))
+    for asked in ("fp32", "bf16"):
+        assert settle(asked, device="cpu", hardware=WITH_BF16).precision == asked
+
+
+def test_a_processor_without_bf16_needs_no_trial(monkeypatch):
+    monkeypatch.setattr(calibration, "_measured", lambda: pytest.fail("a trial was started"))
+    assert settle("auto", device="cpu", hardware=WITHOUT_BF16).precision == "fp32"
+
+
+def test_a_trial_is_made_once_and_kept(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(calibration, "_measured", lambda: made.append(1) or a_trial())
+    first = known_or_measured(WITH_BF16, folder=tmp_path)
+    assert known_or_measured(WITH_BF16, folder=tmp_path) == first == a_trial()
+    assert len(made) == 1
+
+
+def test_a_damaged_file_is_measured_again(tmp_path, monkeypatch):
+    keep(a_trial(), tmp_path).write_text('{"version": 1, "trial": {"fp32"')
+    monkeypatch.setattr(calibration, "_measured", lambda: a_trial(bf16=12.0))
+    found = known_or_measured(WITH_BF16, folder=tmp_path)
+    assert found is not None
+    assert found.bf16 == 12.0
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(calibration, "_measured", a_trial)
+    assert known_or_measured(WITH_BF16, folder=tmp_path / "file") == a_trial()
+
+
+def test_another_processor_has_another_file(tmp_path):
+    assert path_of(WITH_BF16, folder=tmp_path) != path_of(WITHOUT_BF16, folder=tmp_path)
+
+
+def test_a_race_takes_every_setting_and_finds_a_rate():
+    settings = [Setting(bf16=False, channels_last=last, threads=1) for last in (True, False)]
+    rates = race(settings, seconds=0.0)
+    assert set(rates) == set(settings)
+    assert all(rate > 0 for rate in rates.values())
+
+
+@pytest.mark.slow
+def test_the_hidden_command_runs_a_trial_in_a_process_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnbench", "calibrate"], capture_output=True, text=True, check=True
+    )
+    trial = Trial.model_validate_json(done.stdout)
+    assert trial.fp32 > 0
+    assert (trial.bf16 is None) == (not detect().cpu_bf16)

@@ -1,0 +1,168 @@
+"""Settings, warnings and the way to repeat a run are said completely and in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from synthetic import FOUR, FakeModel, FakeRun, build_run
+
+from cnnbench.report.analysis.rows import rows
+from cnnbench.report.sections.notices import notices, run_notices
+from cnnbench.report.sections.settings import command, exact_commands, settings, title
+from cnnbench.report.write import departures, images_table
+from cnnbench.schema.budget import Budget
+from cnnbench.schema.cell import Tuned
+
+
+def test_a_run_in_seconds_can_be_repeated_in_images(tmp_path: Path) -> None:
+    argv = ("run", "--models=alexnet,vgg", "--dataset", "fruits", "--budget", "2m", "--out", "x")
+    fake = FakeRun(models=FOUR.models[:1], argv=(*argv, "--fresh", "--lr", "0.1"))
+    run = build_run(tmp_path, fake)
+    assert command(run.plan()) == f"cnnbench {' '.join(fake.argv)}"
+    assert exact_commands(run.plan(), rows(run)) == [
+        "cnnbench run --dataset fruits --lr 0.1 --models alexnet --budget 9744img"
+    ]
+
+
+def test_a_run_in_images_needs_no_other_command(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models, budget="3000img"))
+    assert exact_commands(run.plan(), rows(run)) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "models"),
+    [
+        ("run", [FakeModel(name="alexnet", correct=60, budget=b) for b in ("15s", "1m")]),
+        ("ablate", [FakeModel(name="alexnet", correct=60)]),
+    ],
+)
+def test_rows_that_no_one_command_repeats_have_their_images_in_a_table(
+    tmp_path: Path, verb: str, models: list[FakeModel]
+) -> None:
+    run = build_run(tmp_path, FakeRun(models=models, argv=(verb, "alexnet")))
+    assert exact_commands(run.plan(), rows(run)) == []
+    table = images_table(run.plan(), rows(run))
+    assert table is not None
+    assert len({line[0] for line in table.rows}) == len(models)
+
+
+def test_a_run_from_python_gets_a_command(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models, argv=(), budget="5ep"))
+    assert command(run.plan()) == (
+        "cnnbench run --models alexnet,googlenet,vgg11,resnet18 --dataset fruits --budget 5ep "
+        "--recipe common --lr 0.01 --batch-size 32 --image-size 224 --evaluations 10 "
+        "--device cpu --precision fp32 --seeds 1"
+    )
+
+
+def test_a_setting_that_differs_is_said_for_each_network(tmp_path: Path) -> None:
+    models = [
+        FakeModel(name="alexnet", correct=60),
+        FakeModel(name="resnet18", correct=60, lr=0.02),
+    ]
+    run = build_run(tmp_path, FakeRun(models=models))
+    said = dict(settings(run.plan(), rows(run)))
+    assert said["learning rate"] == "0.01 (alexnet); 0.02 (resnet18)"
+    assert said["image size"] == "224 pixels"
+
+
+def test_the_title_names_dataset_networks_and_budget(tmp_path: Path) -> None:
+    assert title(build_run(tmp_path, FOUR).plan()) == "drawn fruit: 4 networks, 2m each"
+
+
+def test_what_a_reader_must_know_is_said(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models, notices=("val has no images of: fig",)))
+    said = notices(run.plan(), rows(run))
+    assert said[0] == "Val has no images of: fig."
+    assert said[1] == "The images are drawn by a program; they are not photos."
+    assert said[2].startswith("The dataset has no third split")
+    assert said[3].startswith("The budget ended before the first epoch for vgg11")
+
+
+def test_a_split_of_its_own_for_the_curve_needs_no_notice(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models[:1], curve_split="val", drawn=False))
+    assert notices(run.plan(), rows(run)) == []
+
+
+def test_waiting_for_data_marks_a_run_as_loader_bound(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    row = rows(run)[0]
+    slow = row.model_copy(
+        update={"seconds": row.seconds.model_copy(update={"data_wait": 0.2 * row.seconds.train})}
+    )
+    assert any(said.startswith("Loader-bound: alexnet") for said in notices(run.plan(), [slow]))
+
+
+def test_different_machines_are_said(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    first, *others = rows(run)
+    moved = [first.model_copy(update={"machine": "another"}), *others]
+    assert any("different machines" in said for said in notices(run.plan(), moved))
+
+
+def test_departures_come_from_the_zoo_and_unknown_names_do_not_break_them(tmp_path: Path) -> None:
+    models = [FakeModel(name=name, correct=60) for name in ("no-such-net", "timm:resnet50")]
+    plan = build_run(tmp_path, FakeRun(models=models)).plan()
+    assert departures(plan) == [
+        ("timm:resnet50", "built by another library, not checked against its paper")
+    ]
+
+
+def test_another_image_size_than_the_papers_is_a_departure(tmp_path: Path) -> None:
+    plan = build_run(tmp_path, FakeRun(models=[FakeModel(name="lenet5", correct=60)])).plan()
+    assert "Fed images of 224 pixels instead of 32" in departures(plan)[0][1]
+
+
+def test_sizes_that_differ_and_losses_of_another_scale_are_said(tmp_path: Path) -> None:
+    models = [FakeModel(name=name, correct=60) for name in ("lenet5", "resnet18")]
+    run = build_run(tmp_path, FakeRun(models=models))
+    said = " ".join(run_notices(run.plan(), rows(run)))
+    assert "losses of lenet5 are on another scale" in said
+    assert "different sizes" not in said
+    cells = [cell.model_copy(update={"image_size": 32}) for cell in run.plan().cells[:1]]
+    mixed = run.plan().model_copy(update={"cells": (*cells, *run.plan().cells[1:])})
+    assert "lenet5 32 and resnet18 224" in " ".join(run_notices(mixed, rows(run)))
+
+
+def test_a_machine_that_changed_its_speed_is_said(tmp_path: Path) -> None:
+    run = build_run(tmp_path)
+    table = rows(run)
+    steady = [row.model_copy(update={"canary_gflops": (100.0, 104.0)}) for row in table]
+    assert not any("not steady" in notice for notice in notices(run.plan(), steady))
+    slowed = [*steady[:-1], table[-1].model_copy(update={"canary_gflops": (100.0, 50.0)})]
+    said = next(notice for notice in notices(run.plan(), slowed) if "not steady" in notice)
+    assert "50.0 to 104 GFLOP/s" in said
+    assert table[-1].model in said
+
+
+def test_tuning_says_what_was_tried_what_was_chosen_and_what_it_cost(tmp_path: Path) -> None:
+    run = build_run(tmp_path)
+    tuned = Tuned(
+        model="alexnet",
+        rates=(0.001, 0.01),
+        top1=(None, 0.25),
+        images=200,
+        chosen=0.01,
+        charged_seconds=24.0,
+        budget=Budget.parse("12s"),
+    )
+    plan = run.plan().model_copy(update={"tuned": (tuned,)})
+    said = next(notice for notice in notices(plan, rows(run)) if "learns at" in notice)
+    assert "0.001 (failed), 0.01 (25.0 %)" in said
+    assert "24.0 s" in said
+
+
+def test_accumulated_batches_and_too_much_memory_are_said(tmp_path: Path) -> None:
+    run = build_run(tmp_path)
+    plan = run.plan()
+    cells = [
+        cell.model_copy(update={"memory_bytes": 2**30, "micro_batch": 8}) for cell in plan.cells
+    ]
+    table = [
+        row.model_copy(update={"cell": cell.id, "peak_memory_bytes": 2**31})
+        for row, cell in zip(rows(run), cells, strict=True)
+    ]
+    said = " ".join(notices(plan.model_copy(update={"cells": tuple(cells)}), table))
+    assert "accumulates each batch of 32 images from passes of at most 8" in said
+    assert "More memory than allowed was used by alexnet" in said
