@@ -1,10 +1,13 @@
-"""What can a Python program ask of cnnbench? The same that the command line can."""
+"""What can a Python program ask of cnnbench? The same that the command line asks, through here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from cnnbench.data.dataset import Dataset
 from cnnbench.engine.energy import NoCounter, energy_counter
@@ -15,8 +18,9 @@ from cnnbench.engine.hardware import (
     detect,
     machine_line,
 )
-from cnnbench.launch.execute import OnDecode, OnUpdate, execute
-from cnnbench.planning.plan import PlanError, Wishes, default_folder, make_plan, open_for_cell
+from cnnbench.launch.execute import Callbacks, execute
+from cnnbench.planning.plan import default_folder, make_plan
+from cnnbench.planning.request import PlanError, Request, RunOptions
 from cnnbench.planning.tuning import trial_plan, tuned_rates, with_rates
 from cnnbench.profiler.calibration import settle
 from cnnbench.schema.budget import Currency
@@ -26,34 +30,40 @@ from cnnbench.store import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["DryRun", "carry_out", "dry_run", "load_results", "prepare", "run"]
 
-def run(
-    models: str | Sequence[str],
-    dataset: str = "fruits",
-    budget: str = "2m",
-    *,
-    out: str | Path | None = None,
-    seeds: Sequence[int] = (0,),
-    recipe: str = "common",
-    tune: int = 0,
-    lr: float | None = None,
-    batch_size: int | None = None,
-    image_size: int | None = None,
-    memory: str | None = None,
-    evaluations: int | None = None,
-    dataset_options: Mapping[str, str] | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    fresh: bool = False,
-    fail_fast: bool = False,
-    smoke: bool = False,
-) -> Path:
+P = ParamSpec("P")
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class _Arguments(RunOptions, Request):
+    """What `run` is called with: a request and the options of its run."""
+
+
+def _called_like(make: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
+    """Let a function of one object be called with the arguments that make that object."""
+
+    def decorate(function: Callable[[A], R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return function(make(*args, **kwargs))
+
+        call.__signature__ = inspect.signature(make)  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+@_called_like(_Arguments)
+def run(arguments: _Arguments) -> Path:
     """Train every model under the same budget, write the report, and return the run folder.
 
-    The arguments are the flags of `cnnbench run`; `models` may be a list, or names with commas
-    between. `budget` may hold several amounts with commas between: the rungs of a ladder. `tune`
-    is a number of learning-rate trials for every model, 0 for none; `memory` is an amount like
-    "8GiB".
+    The arguments are the flags of `cnnbench run`; `dataset_options` are its `--data`. They may be
+    text as it is typed, or lists and numbers: `models=["alexnet", "vgg"]`, `seeds=[0, 1, 5]`,
+    `lr=[0.1, 0.01]`. A list of learning rates, batch sizes or budgets is a sweep. `tune` is a
+    number of learning-rate trials for every model, 0 for none.
 
     A run that is there already is continued; cells that are done are not trained again, unless
     `fresh` asks for it. A cell that fails is a row with the reason; with `fail_fast` it ends the
@@ -64,30 +74,66 @@ def run(
         DataError: if the dataset is.
         StoreError: if the run folder cannot be written or holds another run.
     """
-    wishes = Wishes(
-        models=[name.strip() for name in models.split(",")] if isinstance(models, str) else models,
-        dataset=dataset,
-        dataset_options=dataset_options or {},
-        budget=budget,
-        recipe=recipe,
-        lrs=() if lr is None else (lr,),
-        batch_sizes=() if batch_size is None else (batch_size,),
-        image_size=image_size,
-        memory=memory,
-        evaluations=evaluations,
-        seeds=seeds,
-        smoke=smoke,
-    )
-    plan, opened = prepare(wishes, device=device, precision=precision, argv=())
-    folder = Path(out) if out else Path(default_folder(plan, trials=tune))
-    if tune:
-        plan = tuned_plan(plan, folder, trials=tune, fresh=fresh)
-    return execute(plan, opened, folder, fresh=fresh, fail_fast=fail_fast)
+    return carry_out(request=arguments, options=arguments)  # it is both
 
 
-def prepare(
-    wishes: Wishes, *, device: str, precision: str, argv: Sequence[str]
-) -> tuple[Plan, Dataset]:
+def carry_out(
+    request: Request,
+    options: RunOptions,
+    *,
+    argv: Sequence[str] = (),
+    callbacks: Callbacks | None = None,
+) -> Path:
+    """Plan, tune if asked to, train what is not done, report, and return the run folder.
+
+    The trials of tuning are a run of their own in the folder `tuning` of the run; `callbacks` hear
+    of both. `argv` is what was typed, for the report.
+
+    Raises:
+        PlanError: if a name or a number is wrong, or every trial of a model failed.
+        StoreError, DataError, CellError, Stopped: as `execute`.
+    """
+    callbacks = callbacks or Callbacks()
+    plan, dataset = prepare(request, argv=argv)
+    folder = _folder(plan, options)
+    if options.tune:
+        trials, held_out = trial_plan(plan, dataset, options.tune)
+        # A rate that is too high fails often; that is an answer, and no reason to end the run.
+        trial_options = replace(options, fail_fast=False)
+        execute(trials, held_out, folder / "tuning", trial_options, callbacks)
+        tuning = RunFolder(folder / "tuning")
+        plan = with_rates(plan, tuned_rates(trials, map(tuning.result, trials.cells)))
+    execute(plan, dataset, folder, options, callbacks)
+    return folder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DryRun:
+    """What a command would do; `done` of its cells are in the folder, None if it is not known."""
+
+    plan: Plan
+    folder: Path
+    done: int | None
+
+
+def dry_run(request: Request, options: RunOptions, *, argv: Sequence[str] = ()) -> DryRun:
+    """Check all that `carry_out` would check before it writes anything, and say what it would do.
+
+    Raises:
+        PlanError, DataError: as `carry_out`.
+        StoreError: if the folder holds another run.
+    """
+    plan, _ = prepare(request, argv=argv)
+    folder = _folder(plan, options)
+    done = None if options.tune else 0  # what the trials will choose is not known yet
+    if not (options.fresh or options.tune):
+        store = RunFolder(folder)
+        store.require_same(plan)
+        done = sum(store.cell(cell).is_final() for cell in plan.cells)
+    return DryRun(plan=plan, folder=folder, done=done)
+
+
+def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Dataset]:
     """Check all that was asked for, on this machine, without training anything.
 
     Raises:
@@ -96,62 +142,35 @@ def prepare(
     """
     hardware = detect()
     try:
-        chosen = choose_device(device, hardware)
-        exact = choose_precision(precision, chosen, hardware)
+        device = choose_device(request.device, hardware)
+        precision = choose_precision(request.precision, device, hardware)
     except ValueError as error:
         raise PlanError(str(error)) from None
-    line = machine_line(hardware, chosen)
-    plan, opened = make_plan(wishes, device=chosen, precision=exact, machine=line, argv=argv)
+    line = machine_line(hardware, device)
+    plan, dataset = make_plan(request, device=device, precision=precision, machine=line, argv=argv)
     if plan.cells[0].budget.currency is Currency.JOULES:
         try:
-            energy_counter(chosen)
+            energy_counter(device)
         except NoCounter as error:
             raise PlanError(f"a budget in joules needs a counter: {error}") from None
-    return _calibrated(plan, chosen, hardware) if precision == "auto" else plan, opened
-
-
-def tuned_plan(
-    plan: Plan,
-    folder: Path,
-    *,
-    trials: int,
-    fresh: bool = False,
-    on_update: OnUpdate = lambda update: None,
-    on_decode: OnDecode = lambda split, done, total: None,
-) -> Plan:
-    """Try `trials` learning rates for every model, and return the plan with the chosen ones.
-
-    The trials are a run of their own under `folder/tuning`; those that are done are not repeated,
-    unless `fresh` asks for it.
-
-    Raises:
-        PlanError: if every trial of a model failed, or the plan gives several rates already.
-        StoreError, DataError, Stopped: as `execute`.
-    """
-    trial = trial_plan(plan, trials)
-    cell = trial.cells[0]
-    opened = open_for_cell(cell.dataset, cell.dataset_options, cell.subset, cell.holdout)
-    tuning = execute(
-        trial,
-        opened,
-        folder / "tuning",
-        fresh=fresh,
-        on_update=on_update,
-        on_decode=on_decode,
-    )
-    store = RunFolder(tuning)
-    return with_rates(plan, tuned_rates(trial, [store.result(cell) for cell in trial.cells]))
+    if request.precision == "auto":
+        plan = _calibrated(plan, device, hardware)
+    return plan, dataset
 
 
 def _calibrated(plan: Plan, device: str, hardware: Hardware) -> Plan:
     """Put what was measured of this machine in place of what its flags promise.
 
-    It comes after every check: a command that makes no plan should not wait for a trial.
+    It comes after every check: a command that makes no plan should not wait for a measurement.
     """
     choice = settle("auto", device=device, hardware=hardware)
     cells = [cell.model_copy(update={"precision": choice.precision}) for cell in plan.cells]
     machine = {**plan.machine, "threads": choice.threads, "precision_why": choice.why}
     return plan.model_copy(update={"cells": tuple(cells), "machine": machine})
+
+
+def _folder(plan: Plan, options: RunOptions) -> Path:
+    return Path(options.out or default_folder(plan, trials=options.tune))
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:

@@ -7,8 +7,8 @@ import sys
 import traceback
 
 # Each file enters its verbs into the application; the order is the order of `--help`.
-from cnnbench.cli import data, machine, networks, results, run  # noqa: F401
-from cnnbench.cli.app import app
+from cnnbench.cli import runs, catalog, machine  # noqa: F401  # isort: skip
+from cnnbench.cli.options import app
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def _explain(error: BaseException) -> int:
     """Print one clear message to stderr and return the exit code that belongs to it."""
     from cnnbench.data.errors import DataError
     from cnnbench.launch.processes import CellError, Stopped
-    from cnnbench.planning.plan import PlanError
+    from cnnbench.planning.request import PlanError
     from cnnbench.report.analysis.two_runs import CannotCompare
     from cnnbench.store import BusyError, StoreError
     from zoo import UnknownModel

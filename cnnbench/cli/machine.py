@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
-from cnnbench.cli.app import STARTED, Json, app
-from cnnbench.cli.options import listed
+from cnnbench.cli.options import STARTED, Json, app
+from cnnbench.planning.request import Request
 
 
 @app.command()
@@ -30,25 +31,28 @@ def profile(
     """Measure images/s, memory and where the time goes; say how long a run would take here."""
     from cnnbench import api
     from cnnbench.cli.show.machine import show_profiled
-    from cnnbench.planning.plan import Wishes
     from cnnbench.profiler.profiling import profile as measure
 
-    wishes = Wishes(
-        models=listed(models),
+    request = Request(
+        models=models,
         dataset=dataset or "fruits",
         budget=budget,
-        batch_sizes=() if batch_size is None else (batch_size,),
+        batch_size=batch_size,
         image_size=image_size,
-        seeds=range(seeds),
+        seeds=seeds,
+        device=device,
+        precision=precision,
     )
     plan = None
     if dataset is not None or budget is not None:
-        plan, _ = api.prepare(wishes, device=device, precision=precision, argv=())
-    found = measure(
-        wishes, device=device, precision=precision, seconds=seconds, plan=plan, on_start=_announce
-    )
-    show_profiled(found, as_json=as_json)
-    return 1 if found.failed else 0
+        plan, _ = api.prepare(request)
+    profiled = measure(request, seconds=seconds, plan=plan, on_start=_announce)
+    show_profiled(profiled, as_json=as_json)
+    return 1 if profiled.failed else 0
+
+
+def _announce(model: str) -> None:
+    print(f"profiling {model} ...", file=sys.stderr)
 
 
 @app.command("profile-one", hidden=True)
@@ -76,9 +80,3 @@ def doctor(as_json: Json = False) -> int:
     findings = examine()
     show_findings(findings, as_json=as_json)
     return 1 if any(finding.level == "error" for finding in findings) else 0
-
-
-def _announce(model: str) -> None:
-    import sys
-
-    print(f"profiling {model} ...", file=sys.stderr)

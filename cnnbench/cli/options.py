@@ -1,81 +1,70 @@
-"""The options that the training verbs share, and how what was typed is read."""
+"""The application, and how the flags of its training verbs come from their one declaration."""
 
 from __future__ import annotations
 
+import inspect
+import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from cnnbench.base.words import did_you_mean
+from cnnbench.planning.request import Flag, PlanError, Request, RunOptions
 from cnnbench.tracking import Tracker
 
-T = TypeVar("T")
+STARTED = time.monotonic()  # before torch is imported, so that a cell's total includes it
 
-Dataset = Annotated[str, typer.Option(help="A card's name, or a folder of images.")]
-RecipeName = Annotated[str, typer.Option(help="common, one for all, or paper, each paper's own.")]
-ImageSize = Annotated[int | None, typer.Option(help="Pixels.  [default: the paper's]")]
-Memory = Annotated[
-    str | None, typer.Option(help="Memory a model may use, like 8GiB; accumulates batches.")
-]
-Seeds = Annotated[str, typer.Option(help="How many seeds (3), or which (0,1,5).")]
-Evaluations = Annotated[int | None, typer.Option(help="Tests on the way.  [default: 5]")]
-Data = Annotated[
-    list[str] | None, typer.Option(help="A card's option, KEY=VALUE; may be repeated.")
-]
-SkipBroken = Annotated[
-    int | None,
-    typer.Option(help="Leave out up to this many broken images, for every model.  [default: 0]"),
-]
-Device = Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")]
-PrecisionName = Annotated[str, typer.Option(help="auto, fp32 or bf16.")]
-Out = Annotated[str | None, typer.Option(help="Run folder.  [reports/<data>-<digest>]")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Train anew what is there.")]
-FailFast = Annotated[
-    bool, typer.Option("--fail-fast", help="End the run at the first cell that fails.")
-]
-HungAfter = Annotated[
-    float, typer.Option(min=1, help="Seconds without a step until a cell counts as hung.")
-]
+EXITS = """\
+exit codes: 0 all done, 1 a cell failed or got worse, 2 usage, 3 data, 4 disk, 5 busy elsewhere,
+70 internal error, 130/143 interrupted and resumable"""
+
+
+def _leave(code: int) -> None:
+    """Every verb returns its exit code."""
+    raise typer.Exit(code)
+
+
+app = typer.Typer(
+    result_callback=_leave,
+    pretty_exceptions_enable=False,
+    name="cnnbench",
+    help="Which classic CNN is best for my images, if each gets the same budget?",
+    epilog="First try: cnnbench run --models alexnet,vgg,resnet --dataset fruits",
+    add_completion=True,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 Track = Annotated[Tracker | None, typer.Option(help="Export the curves to this program, too.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and show the plan only.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="A whole tiny run, for CI.")]
 
 
 def _read_config(context: typer.Context, path: str | None) -> None:
     """Let a TOML file stand for flags that were not typed; its keys are the flags' names."""
-    from cnnbench.planning.plan import PlanError
-
     if path is None:
         return
     try:
         values = tomllib.loads(Path(path).read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"--config {path}: {error}") from None
-    known = {str(p.name) for p in context.command.params if p.name not in {"config", "help"}}
-    flags = {_flag(name): name for name in known}
-    settings = {}
+    names = {p.opts[0].lstrip("-"): p.name for p in context.command.params}
+    flags = sorted(names.keys() - {"config", "help"})
+    typed = {}
     for key, value in values.items():
-        if _flag(key) not in flags:
-            raise PlanError(f"--config {path}: {unknown_word(key, sorted(flags), 'key')}")
-        settings[flags[_flag(key)]] = _typed(value)
-    context.default_map = settings
+        flag = key.replace("_", "-")
+        if flag not in flags:
+            hints = [did_you_mean(key, flags), f"there are {', '.join(flags)}"]
+            raise PlanError(f"--config {path}: unknown key {key!r}; {' '.join(hints).strip()}")
+        typed[names[flag]] = _as_typed(value)
+    context.default_map = typed
 
 
-Config = Annotated[
-    str | None,
-    typer.Option(
-        help="Flags from a TOML file; typed ones win.", callback=_read_config, is_eager=True
-    ),
-]
-
-
-def _flag(name: str) -> str:
-    return {"as_json": "json"}.get(name, name).replace("_", "-")
-
-
-def _typed(value: Any) -> Any:
+def _as_typed(value: Any) -> Any:
     """Return a TOML value as it would be typed: lists with commas, tables as KEY=VALUE."""
     if isinstance(value, dict):
         return [f"{key}={item}" for key, item in value.items()]
@@ -84,69 +73,72 @@ def _typed(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def unknown_word(word: str, known: list[str], kind: str) -> str:
-    """Return a sentence about a word that is not known, with the nearest that is."""
-    import difflib
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """What the command line adds to a request: where flags come from, and where results go."""
 
-    near = difflib.get_close_matches(word, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {word!r}; {hint}there are {', '.join(known)}"
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="Flags from a TOML file; typed ones win.", callback=_read_config, is_eager=True
+        ),
+    ] = None
+    track: Track = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and show the plan only.")] = (
+        False
+    )
+    as_json: Json = False
 
 
-def listed(text: str) -> list[str]:
-    """Split what was typed at its commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+Verb = Callable[[Request, RunOptions, Display], int]
 
 
-def numbers(flag: str, text: str | None, read: Callable[[str], T]) -> list[T]:
-    """Read numbers with commas between; none if nothing was typed.
+def training_verb(
+    *, without: Collection[str] = (), **changed: Flag
+) -> Callable[[Verb], Callable[..., int]]:
+    """Make a function a verb with the flags of `Request`, `RunOptions` and `Display`.
 
-    Raises:
-        PlanError: if one is no number.
+    typer reads a function's signature; here it is made of the fields of the three. The verb has no
+    flag for the fields `without`, and other words for those `changed`.
     """
-    from cnnbench.planning.plan import PlanError
+    owners: dict[str, tuple[type, str]] = {}  # of a parameter: its class and its field there
+    parameters = []
+    for owner in (Request, RunOptions, Display):
+        hints = get_type_hints(owner, include_extras=True)
+        for field in fields(owner):
+            if field.name not in without:
+                parameter = _parameter(field, hints[field.name], changed.get(field.name))
+                parameters.append(parameter)
+                owners[parameter.name] = owner, field.name
 
-    found = []
-    for part in listed(text or ""):
-        try:
-            found.append(read(part))
-        except ValueError:
-            raise PlanError(f"{flag} {text!r}: {part!r} is no number") from None
-    return found
+    def decorate(verb: Verb) -> Callable[..., int]:
+        def call(**typed: Any) -> int:
+            values: dict[type, dict[str, Any]] = {Request: {}, RunOptions: {}, Display: {}}
+            for name, value in typed.items():
+                owner, field_name = owners[name]
+                values[owner][field_name] = value
+            return verb(*(owner(**given) for owner, given in values.items()))
 
+        call.__name__, call.__doc__ = verb.__name__, verb.__doc__
+        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return app.command(epilog=EXITS)(call)
 
-def seed_list(text: str) -> list[int]:
-    """Read `3` as three seeds, and `0,1,5` (or `5,`) as these seeds.
-
-    Raises:
-        PlanError: if it is neither.
-    """
-    from cnnbench.planning.plan import PlanError
-
-    try:
-        seeds = [int(part) for part in listed(text)]
-    except ValueError:
-        seeds = []
-    if not seeds:
-        raise PlanError(f"--seeds {text!r}: write how many (3) or which ones (0,1,5)")
-    if "," in text:
-        return seeds
-    if seeds[0] < 1:
-        raise PlanError(f"--seeds {text!r}: at least one seed is needed")
-    return list(range(seeds[0]))
+    return decorate
 
 
-def data_options(data: list[str] | None, skip_broken: int | None = None) -> dict[str, str]:
-    """Read the KEY=VALUE words of `--data`, to which `--skip-broken N` is one more.
-
-    Raises:
-        PlanError: if a word is none.
-    """
-    from cnnbench.planning.plan import PlanError
-
-    words = [*(data or []), *([] if skip_broken is None else [f"skip_broken={skip_broken}"])]
-    split = [word.partition("=") for word in words]
-    for word, (key, equals, _) in zip(words, split, strict=True):
-        if not key or not equals:
-            raise PlanError(f"--data {word!r} must be KEY=VALUE, like --data seed=1")
-    return {key: value for key, _, value in split}
+def _parameter(field: Field[Any], hint: Any, changed: Flag | None) -> inspect.Parameter:
+    """Return the parameter that typer reads as the flag of a field."""
+    name, (kind, flag) = field.name, get_args(hint)
+    flag = changed or flag
+    if isinstance(flag, Flag):
+        word = flag.name or name.replace("_", "-")
+        kind = flag.typed or kind
+        if flag.typed and field.default is None:
+            kind = kind | None
+        if flag.is_argument:
+            name, hint = word, Annotated[kind, typer.Argument(help=flag.help)]
+        else:
+            hint = Annotated[kind, typer.Option(f"--{word}", help=flag.help, min=flag.least)]
+    default = inspect.Parameter.empty if field.default is MISSING else field.default
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)

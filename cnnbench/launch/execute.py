@@ -9,65 +9,68 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from cnnbench.base.files import REPORT_BYTES, require_room
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.pixels.cache import decoded
-from cnnbench.launch.processes import (
-    HUNG_AFTER_SECONDS,
-    Asked,
-    CellUpdate,
-    Stopped,
-    run_cells,
-    signals,
-)
+from cnnbench.launch.processes import CellUpdate, Stopped, StopSignal, caught_signals, run_cells
+from cnnbench.planning.request import RunOptions
 from cnnbench.schema.cell import Plan, stored_size
 from cnnbench.store import RunFolder, StoreError
 
+__all__ = ["Callbacks", "execute"]
+
 PARTIAL_REPORT_SECONDS = 60.0  # a report is drawn between cells no more often than this
-OnUpdate = Callable[[CellUpdate], None]
-OnDecode = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Callbacks:
+    """Whom to tell how a plan goes on.
+
+    `on_start` hears the plan and how many of its cells are done already, `on_decode` a split with
+    the images that are decoded and all of them, `on_update` how a cell stands.
+    """
+
+    on_start: Callable[[Plan, int], None] = lambda plan, done: None
+    on_decode: Callable[[str, int, int], None] = lambda split, done, total: None
+    on_update: Callable[[CellUpdate], None] = lambda update: None
 
 
 def execute(
-    plan: Plan,
-    dataset: Dataset,
-    folder: Path,
-    *,
-    fresh: bool = False,
-    fail_fast: bool = False,
-    hung_after_seconds: float = HUNG_AFTER_SECONDS,
-    on_update: OnUpdate = lambda update: None,
-    on_decode: OnDecode = lambda split, done, total: None,
-) -> Path:
+    plan: Plan, dataset: Dataset, folder: Path, options: RunOptions, callbacks: Callbacks
+) -> None:
     """Run a plan's cells that are not done, and write the report, a partial one if interrupted.
 
     Raises:
         StoreError: if the folder cannot be written, is busy or holds another run.
         DataError: if an image cannot be read.
+        CellError: if no cell of the run can go on.
         Stopped: if a signal asked for it.
     """
-    store = RunFolder(folder)
-    with store.lock(), signals() as asked:
-        if fresh:
-            store.clear()
-        store.write_plan(plan)
+    run_folder = RunFolder(folder)
+    with run_folder.lock(), caught_signals() as stop_signal:
+        if options.fresh:
+            run_folder.clear()
+        run_folder.write_plan(plan)
         require_room(folder, REPORT_BYTES)
-        if not all(store.cell(cell).is_final() for cell in plan.cells):
-            _decode(plan, dataset, on_decode, asked)
-            _write_slices(store, dataset)
-        reports = _Reports(store)
+        done = sum(run_folder.cell(cell).is_final() for cell in plan.cells)
+        callbacks.on_start(plan, done)
+        if done < len(plan.cells):
+            _decode(plan, dataset, callbacks, stop_signal)
+            _write_slices(run_folder, dataset)
+        reports = _Reports(run_folder)
         try:
             for update in run_cells(
                 plan,
-                store,
-                asked=asked,
-                fail_fast=fail_fast,
-                hung_after_seconds=hung_after_seconds,
+                run_folder,
+                stop_signal=stop_signal,
+                fail_fast=options.fail_fast,
+                hung_after_seconds=options.hung_after,
             ):
-                on_update(update)
+                callbacks.on_update(update)
                 reports.follow(update, last=update.cell.id == plan.cells[-1].id)
         except BaseException as error:
             if not (isinstance(error, Stopped) and error.at_once):
@@ -75,22 +78,21 @@ def execute(
                     reports.draw()
             raise
         reports.draw()
-    return folder
 
 
-def _decode(plan: Plan, dataset: Dataset, on_decode: OnDecode, asked: Asked) -> None:
+def _decode(plan: Plan, dataset: Dataset, callbacks: Callbacks, stop_signal: StopSignal) -> None:
     """Fill the image cache before the first cell starts, where progress can be shown."""
 
-    def tell(split: str, done: int, total: int) -> None:
-        on_decode(split, done, total)
-        asked.check()
+    def on_progress(split: str, done: int, total: int) -> None:
+        callbacks.on_decode(split, done, total)
+        stop_signal.raise_if_received()
 
     for size in sorted({stored_size(cell.image_size) for cell in plan.cells}):
         for split in dataset.splits:
-            decoded(dataset, split, size, progress=partial(tell, split))
+            decoded(dataset, split, size, progress=partial(on_progress, split))
 
 
-def _write_slices(store: RunFolder, dataset: Dataset) -> None:
+def _write_slices(run_folder: RunFolder, dataset: Dataset) -> None:
     """Write which images of the headline split are alike in a nuisance, where it is known."""
     if not dataset.drawn:
         return
@@ -100,25 +102,25 @@ def _write_slices(store: RunFolder, dataset: Dataset) -> None:
     groups = slices(nuisance_columns(dataset.splits[dataset.headline_split]))
     places = {name: mask.nonzero()[0].tolist() for name, mask in groups.items()}
     document = {"version": 1, "split": dataset.headline_split, "slices": places}
-    store.write_text("slices.json", json.dumps(document) + "\n")
+    run_folder.write_text("slices.json", json.dumps(document) + "\n")
 
 
 class _Reports:
     """Draws the report: of what is planned, of what is there between two cells, and at the end.
 
     Never beside a cell that trains: its clock is charged, and drawing takes a core for seconds.
-    A report on the way that cannot be drawn does not stop the training; the one at the end meets
-    the same fault and says so.
+    A report on the way that cannot be drawn does not stop the training; the report at the end
+    meets the same fault and says so.
     """
 
-    def __init__(self, store: RunFolder) -> None:
-        self._store = store
+    def __init__(self, run_folder: RunFolder) -> None:
+        self._run_folder = run_folder
         self._early = threading.Thread(target=self._draw_early, daemon=True)
         self._running: str | None = None
         self._since = time.monotonic()
 
     def follow(self, update: CellUpdate, *, last: bool) -> None:
-        """Draw when the first cell starts, and when one has ended that was not the `last`.
+        """Draw when the first cell starts, and after each cell but the `last`.
 
         The first time is beside the first cell's start-up: loading the plotting library takes
         seconds, and who stops a run should not have to wait for it.
@@ -130,8 +132,8 @@ class _Reports:
         elif self._running == update.cell.id:
             self._running = None
             if not last and time.monotonic() - self._since > PARTIAL_REPORT_SECONDS:
-                self._wait()
-                self._draw_on_the_way()
+                self._wait_for_early()
+                self._draw_partial()
                 self._since = time.monotonic()
 
     def draw(self) -> None:
@@ -142,22 +144,22 @@ class _Reports:
         """
         from cnnbench.report.write import write_report
 
-        self._wait()
-        write_report(self._store)
+        self._wait_for_early()
+        write_report(self._run_folder)
 
     def _draw_early(self) -> None:
         """Draw with what the cell leaves of the cores, should it begin to train meanwhile."""
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        self._draw_on_the_way()
+        self._draw_partial()
 
-    def _draw_on_the_way(self) -> None:
+    def _draw_partial(self) -> None:
         from cnnbench.report.write import write_report
 
         with contextlib.suppress(Exception):
-            write_report(self._store)
+            write_report(self._run_folder)
 
-    def _wait(self) -> None:
+    def _wait_for_early(self) -> None:
         if self._early.ident is not None:
             self._early.join()

@@ -9,20 +9,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from cnnbench.planning.request import RunOptions
 from cnnbench.runner.worker import EXIT_BUSY, EXIT_DATA, EXIT_DISK, EXIT_STOPPED
 from cnnbench.schema.cell import Cell, Plan
-from cnnbench.schema.events import Evaluated, Event, Stepped
+from cnnbench.schema.events import Evaluated, Stepped
 from cnnbench.schema.result import Result, Status, planned
 from cnnbench.store import CellFolder, RunFolder
 
+__all__ = ["CellError", "CellUpdate", "StopSignal", "Stopped", "caught_signals", "run_cells"]
+
 POLL_SECONDS = 0.1
 UPDATE_SECONDS = 0.5
-LAST_WORDS_SECONDS = 2.0
-HUNG_AFTER_SECONDS = 900.0
+ABORT_SECONDS = 2.0  # for a hung process to write down where it hangs
 
 Start = Callable[[RunFolder, Cell], "subprocess.Popen[bytes]"]
 
@@ -40,7 +42,7 @@ class Stopped(Exception):
 
 
 class CellError(Exception):
-    """A cell found that no cell of this run can go on; `exit_code` says why."""
+    """No cell of this run can go on; `exit_code` says why."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -58,51 +60,51 @@ class CellUpdate:
 
 
 @dataclass(slots=True)
-class Asked:
+class StopSignal:
     """Which signal asked the run to stop, and how often."""
 
     number: int = 0
     count: int = 0
 
-    def note(self, number: int, frame: FrameType | None) -> None:
+    def receive(self, number: int, frame: FrameType | None) -> None:
         """Take a signal."""
         del frame
         self.number, self.count = self.number or number, self.count + 1
 
-    def check(self) -> None:
+    def raise_if_received(self) -> None:
         """Stop here if a signal asked for it.
 
         Raises:
-            Stopped: if one did.
+            Stopped: if there was a signal.
         """
         if self.number:
             raise Stopped(self.number, at_once=self.count > 1)
 
 
 @contextlib.contextmanager
-def signals() -> Iterator[Asked]:
-    """Note SIGINT and SIGTERM instead of dying of them; outside the main thread do nothing."""
-    asked = Asked()
+def caught_signals() -> Iterator[StopSignal]:
+    """Catch SIGINT and SIGTERM instead of dying of them; outside the main thread do nothing."""
+    stop_signal = StopSignal()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield stop_signal
         return
-    handlers = {n: signal.signal(n, asked.note) for n in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {n: signal.signal(n, stop_signal.receive) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked
+        yield stop_signal
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-def start_process(run: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
-    """Start `cnnbench cell` in a session of its own, with its words in the cell's `log.txt`.
+def start_process(run_folder: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
+    """Start `cnnbench cell` in a session of its own; what it prints goes to the cell's `log.txt`.
 
     A terminal's Ctrl-C so reaches the launcher alone, which passes it on once. The cell's stdin
-    is a line to the launcher: it closes when the launcher ends, however that comes about.
+    is a pipe from the launcher: it closes when the launcher ends, however that comes about.
     """
-    path = run.cell(cell).path
+    path = run_folder.cell(cell).path
     command = [sys.executable, "-m", "cnnbench", "cell", "--launched"]
-    command += ["--run", str(run.path), "--id", cell.id]
+    command += ["--run", str(run_folder.path), "--id", cell.id]
     with (path / "log.txt").open("ab") as log:
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
@@ -111,58 +113,58 @@ def start_process(run: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
 
 def run_cells(
     plan: Plan,
-    run: RunFolder,
+    run_folder: RunFolder,
     *,
-    asked: Asked,
+    stop_signal: StopSignal,
     fail_fast: bool = False,
-    hung_after_seconds: float = HUNG_AFTER_SECONDS,
+    hung_after_seconds: float = RunOptions.hung_after,
     start: Start = start_process,
 ) -> Iterator[CellUpdate]:
-    """Run every cell that is not final yet, and say about twice a second how it stands.
+    """Run every cell that is not final yet, and yield about twice a second how it stands.
 
     A cell whose process dies or hangs becomes a row with the reason, and the others go on, unless
     `fail_fast` ends the run there.
 
     Raises:
         Stopped: after SIGINT or SIGTERM, once the running cell has saved its state.
-        CellError: if a cell found the data changed, the disk full or the folder busy.
+        CellError: if a cell met changed data, a full disk or a busy folder.
     """
     for cell in plan.cells:
-        folder = run.cell(cell)
-        asked.check()
+        folder = run_folder.cell(cell)
+        stop_signal.raise_if_received()
         if folder.is_final():
             folder.forget_checkpoints()  # a kill right after the result leaves them behind
         else:
             folder.retry()
-            process = start(run, cell)
-            watch = _Watch(process, folder, asked, hung_after_seconds)
+            process = start(run_folder, cell)
+            running = _RunningCell(process, folder, stop_signal, hung_after_seconds)
             try:
-                yield from watch.updates()
+                yield from running.updates()
             finally:
-                _end(process)
-            asked.check()
-            _judge(process.returncode, folder, hung=watch.hung)
+                _kill(process)
+            stop_signal.raise_if_received()
+            _record_end(process.returncode, folder, hung=running.hung)
         result = folder.result()
         yield CellUpdate(cell=cell, result=result)
         if fail_fast and result.status != "done":
             return
 
 
-class _Watch:
-    """Follows one cell's process until it ends or has to be ended."""
+class _RunningCell:
+    """Follows a cell's process until it ends or has to be ended; `hung` then says why."""
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
         folder: CellFolder,
-        asked: Asked,
+        stop_signal: StopSignal,
         hung_after_seconds: float,
     ) -> None:
         self.hung = ""
-        self._process, self._folder, self._asked = process, folder, asked
-        self._patience = self._left = hung_after_seconds
-        self._beat = folder.heartbeat()
-        self._passed_on = asked.count
+        self._process, self._folder, self._stop_signal = process, folder, stop_signal
+        self._hung_after = self._seconds_left = hung_after_seconds
+        self._heartbeat = folder.heartbeat()
+        self._signals_sent = stop_signal.count
         self._tail = folder.tail()
         self._latest = CellUpdate(
             cell=folder.cell,
@@ -170,48 +172,46 @@ class _Watch:
         )
 
     def updates(self) -> Iterator[CellUpdate]:
-        """Say now and then how the cell stands, pass signals on, and end it where it hangs."""
+        """Yield now and then how the cell stands; pass signals on, and end it where it hangs."""
         while True:
             for _ in range(round(UPDATE_SECONDS / POLL_SECONDS)):
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._process.wait(POLL_SECONDS)
                     return
-                self._pass_on()
-            self._look_for_life()
-            yield self._update()
+                self._forward_signals()
+            self._end_if_hung()
+            yield self._read_events()
 
-    def _pass_on(self) -> None:
-        if self._asked.count > self._passed_on:
-            self._passed_on = self._asked.count
-            number = signal.SIGTERM if self._passed_on == 1 else signal.SIGKILL
+    def _forward_signals(self) -> None:
+        if self._stop_signal.count > self._signals_sent:
+            self._signals_sent = self._stop_signal.count
+            number = signal.SIGTERM if self._signals_sent == 1 else signal.SIGKILL
             _signal_group(self._process, number)
 
-    def _look_for_life(self) -> None:
-        """Count the time without a heartbeat in looks, so that a suspended machine costs none."""
-        beat = self._folder.heartbeat()
-        self._left = self._left - UPDATE_SECONDS if beat == self._beat else self._patience
-        self._beat = beat
-        if self._left <= 0:
+    def _end_if_hung(self) -> None:
+        """End a cell without a heartbeat; polls are counted, so a suspended machine costs none."""
+        heartbeat = self._folder.heartbeat()
+        is_alive = heartbeat != self._heartbeat
+        self._seconds_left = self._hung_after if is_alive else self._seconds_left - UPDATE_SECONDS
+        self._heartbeat = heartbeat
+        if self._seconds_left <= 0:
             self.hung = (
-                f"no step and no batch for {self._patience:g} s, so it was ended; "
+                f"no step and no batch for {self._hung_after:g} s, so it was ended; "
                 "its log.txt says where it hung; the same command tries it again"
             )
             _signal_group(self._process, signal.SIGABRT)  # faulthandler writes down where
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(LAST_WORDS_SECONDS)
-            _end(self._process)
+                self._process.wait(ABORT_SECONDS)
+            _kill(self._process)
 
-    def _update(self) -> CellUpdate:
-        events: list[Event] = self._tail.read()
-        latest = self._latest
-        stepped = [event for event in events if isinstance(event, Stepped)]
-        tested = [event for event in events if isinstance(event, Evaluated)]
-        self._latest = CellUpdate(
-            cell=latest.cell,
-            result=latest.result,
-            stepped=stepped[-1] if stepped else latest.stepped,
-            evaluated=tested[-1] if tested else latest.evaluated,
-        )
+    def _read_events(self) -> CellUpdate:
+        stepped, evaluated = self._latest.stepped, self._latest.evaluated
+        for event in self._tail.read():
+            if isinstance(event, Stepped):
+                stepped = event
+            elif isinstance(event, Evaluated):
+                evaluated = event
+        self._latest = replace(self._latest, stepped=stepped, evaluated=evaluated)
         return self._latest
 
 
@@ -221,7 +221,7 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     """Leave nothing of a cell's process behind."""
     _signal_group(process, signal.SIGKILL)
     process.wait()
@@ -229,7 +229,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def _judge(code: int, folder: CellFolder, *, hung: str) -> None:
+def _record_end(code: int, folder: CellFolder, *, hung: str) -> None:
     """Give a process that died without a result its row; stop the run where no cell can go on."""
     log = folder.path / "log.txt"
     if code in (EXIT_DATA, EXIT_DISK, EXIT_BUSY):
@@ -247,8 +247,8 @@ def _judge(code: int, folder: CellFolder, *, hung: str) -> None:
     else:
         status = "failed"
         reason = f"the process ended with code {code} and no result: {_last_line(log)}"
-    known = folder.result()
-    folder.write_result(known.model_copy(update={"status": status, "reason": reason}))
+    partial = folder.result()
+    folder.write_result(partial.model_copy(update={"status": status, "reason": reason}))
 
 
 def _signal_name(number: int) -> str:

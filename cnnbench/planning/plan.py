@@ -3,73 +3,56 @@
 from __future__ import annotations
 
 import itertools
+import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import zoo
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
 from cnnbench.data.open import open_dataset
 from cnnbench.data.quick_check import quick_check
-from cnnbench.planning.memory import micro_batch, parse_memory
+from cnnbench.planning.request import PlanError, Request
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
 from cnnbench.schema.recipes import Recipe, make_recipe
 from cnnbench.version import __version__
+
+__all__ = ["default_folder", "facts_of", "make_plan", "open_for_cell"]
 
 DEFAULT_BUDGET = "2m"
 DEFAULT_EVALUATIONS = 5
 SMOKE_SUBSET = 48
 
 
-class PlanError(ValueError):
-    """A command that makes no plan; the message says what was wrong and what to type."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wishes:
-    """What was typed, before it is checked. None means the default."""
-
-    models: Sequence[str]
-    dataset: str
-    dataset_options: Mapping[str, str] = field(default_factory=dict)
-    budget: str | None = None
-    recipe: str = "common"
-    lrs: Sequence[float] = ()
-    batch_sizes: Sequence[int] = ()
-    image_size: int | None = None
-    memory: str | None = None
-    seeds: Sequence[int] = (0,)
-    evaluations: int | None = None
-    smoke: bool = False
-
-
 def make_plan(
-    wishes: Wishes, *, device: str, precision: Precision, machine: str, argv: Sequence[str]
+    request: Request, *, device: str, precision: Precision, machine: str, argv: Sequence[str]
 ) -> tuple[Plan, Dataset]:
-    """Check every wish and return the plan with its dataset, whose images are not decoded yet.
+    """Check a request and return the plan with its dataset, whose images are not decoded yet.
+
+    `device` and `precision` are what the request's words mean on this machine.
 
     Raises:
         PlanError: if a model, number or combination is wrong.
         DataError: if the dataset is.
     """
-    wishes = _with_smoke(wishes) if wishes.smoke else wishes
-    models = _models(wishes.models)
-    budgets = _budgets(wishes.budget or DEFAULT_BUDGET)
-    if not wishes.seeds or len(set(wishes.seeds)) != len(wishes.seeds) or min(wishes.seeds) < 0:
-        raise PlanError(f"seeds must be different whole numbers from 0 on, saw {wishes.seeds}")
-    dataset = open_for_cell(
-        wishes.dataset, wishes.dataset_options, SMOKE_SUBSET if wishes.smoke else None
-    )
-    grid = itertools.product(
-        wishes.seeds, budgets, wishes.batch_sizes or (None,), wishes.lrs or (None,), models
-    )
+    request = _with_smoke(request) if request.smoke else request
+    models = _models(request.model_names)
+    budgets = _budgets(request.budget or DEFAULT_BUDGET)
+    seeds = request.seed_numbers
+    if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise PlanError(f"seeds must be different whole numbers from 0 on, saw {seeds}")
+    subset = SMOKE_SUBSET if request.smoke else None
+    dataset = open_for_cell(request.dataset, request.data, subset)
+    batch_sizes, lrs = request.batch_sizes or (None,), request.lrs or (None,)
+    grid = itertools.product(seeds, budgets, batch_sizes, lrs, models)
     # The models stand innermost: they take turns, and a drift of the machine hits all alike.
     cells = [
         _cell(
-            wishes,
+            request,
             dataset,
             model=model,
-            recipe=_recipe(wishes, model, lr, batch_size),
+            recipe=_recipe(request, model, lr, batch_size),
             budget=budget,
             seed=seed,
             device=device,
@@ -82,15 +65,25 @@ def make_plan(
     plan = Plan(
         cnnbench=__version__,
         argv=tuple(argv),
-        dataset=facts_of(dataset, wishes.dataset_options),
+        dataset=facts_of(dataset, request.data),
         cells=tuple(cells),
         machine={"line": machine},
     )
     return plan, dataset
 
 
+def _with_smoke(request: Request) -> Request:
+    return replace(
+        request,
+        budget=request.budget or "48img",
+        batch_size=request.batch_sizes or 8,
+        image_size=request.image_size or 96,
+        evaluations=request.evaluations or 2,
+    )
+
+
 def _cell(
-    wishes: Wishes,
+    request: Request,
     dataset: Dataset,
     *,
     model: str,
@@ -102,13 +95,22 @@ def _cell(
 ) -> Cell:
     card = zoo.card(model)
     least = card.smallest_image_size
-    image_size = _at_least(least, wishes.image_size or card.image_size, f"{model}: --image-size")
-    evaluations = _at_least(1, wishes.evaluations or DEFAULT_EVALUATIONS, "--evaluations")
-    memory_bytes, images = _memory(wishes, dataset, model, image_size, recipe.batch_size)
+    image_size = _at_least(least, request.image_size or card.image_size, f"{model}: --image-size")
+    evaluations = _at_least(1, request.evaluations or DEFAULT_EVALUATIONS, "--evaluations")
+    micro_batch = allowed = None
+    if request.memory is not None:
+        allowed = _memory_bytes(request.memory)
+        micro_batch = _micro_batch(
+            model,
+            num_classes=len(dataset.classes),
+            image_size=image_size,
+            batch_size=recipe.batch_size,
+            allowed=allowed,
+        )
     return Cell(
         model=model,
-        dataset=wishes.dataset,
-        dataset_options=dict(wishes.dataset_options),
+        dataset=request.dataset,
+        dataset_options=request.data,
         dataset_fingerprint=dataset.fingerprint,
         recipe=recipe,
         budget=budget,
@@ -117,30 +119,54 @@ def _cell(
         precision=precision,
         device=device,
         evaluations=evaluations,
-        subset=SMOKE_SUBSET if wishes.smoke else None,
-        memory_bytes=memory_bytes,
-        micro_batch=images,
+        subset=SMOKE_SUBSET if request.smoke else None,
+        memory_bytes=allowed,
+        micro_batch=micro_batch,
     )
 
 
-def _memory(
-    wishes: Wishes, dataset: Dataset, model: str, image_size: int, batch_size: int
-) -> tuple[int | None, int | None]:
-    """Return the bytes that are allowed and the images a pass, where a batch does not fit."""
-    if wishes.memory is None:
-        return None, None
+def _models(names: Sequence[str]) -> list[str]:
+    if not names:
+        raise PlanError("no model was named; `cnnbench models` lists all")
+    resolved = []
+    for name in names:
+        try:
+            model = zoo.resolve(name)
+        except zoo.UnknownModel as error:
+            raise PlanError(str(error)) from None
+        if model in resolved:
+            raise PlanError(f"model {name!r} ({model}) is named twice")
+        resolved.append(model)
+    return resolved
+
+
+def _budgets(given: str | Sequence[str]) -> list[Budget]:
     try:
-        allowed = parse_memory(wishes.memory)
-        images = micro_batch(
-            model,
-            num_classes=len(dataset.classes),
-            image_size=image_size,
+        return Budget.parse_many(given if isinstance(given, str) else ",".join(given))
+    except ValueError as error:
+        raise PlanError(str(error)) from None
+
+
+def _recipe(request: Request, model: str, lr: float | None, batch_size: int | None) -> Recipe:
+    try:
+        return make_recipe(
+            request.recipe,
+            family=zoo.card(model).family,
+            paper=zoo.training(model),
+            lr=lr,
             batch_size=batch_size,
-            memory_bytes=allowed,
         )
     except ValueError as error:
-        raise PlanError(f"--memory: {error}") from None
-    return allowed, images
+        raise PlanError(f"{model}: {error}") from None
+
+
+def _at_least(least: int, value: int, flag: str) -> int:
+    if value < least:
+        raise PlanError(f"{flag} must be at least {least}, saw {value}")
+    return value
+
+
+# -- the dataset and the folder --------------------------------------------------------------------
 
 
 def open_for_cell(
@@ -167,57 +193,6 @@ def default_folder(plan: Plan, *, trials: int = 0) -> str:
     return f"reports/{slug(plan.dataset.name)}-{plan.digest}{tail}"
 
 
-def _with_smoke(wishes: Wishes) -> Wishes:
-    return replace(
-        wishes,
-        budget=wishes.budget or "48img",
-        batch_sizes=wishes.batch_sizes or (8,),
-        image_size=wishes.image_size or 96,
-        evaluations=wishes.evaluations or 2,
-    )
-
-
-def _models(names: Sequence[str]) -> list[str]:
-    if not names:
-        raise PlanError("no model was named; `cnnbench models` lists all")
-    resolved = []
-    for name in names:
-        try:
-            model = zoo.resolve(name)
-        except zoo.UnknownModel as error:
-            raise PlanError(str(error)) from None
-        if model in resolved:
-            raise PlanError(f"model {name!r} ({model}) is named twice")
-        resolved.append(model)
-    return resolved
-
-
-def _budgets(text: str) -> list[Budget]:
-    try:
-        return Budget.parse_many(text)
-    except ValueError as error:
-        raise PlanError(str(error)) from None
-
-
-def _recipe(wishes: Wishes, model: str, lr: float | None, batch_size: int | None) -> Recipe:
-    try:
-        return make_recipe(
-            wishes.recipe,
-            family=zoo.card(model).family,
-            paper=zoo.training(model),
-            lr=lr,
-            batch_size=batch_size,
-        )
-    except ValueError as error:
-        raise PlanError(f"{model}: {error}") from None
-
-
-def _at_least(least: int, value: int, flag: str) -> int:
-    if value < least:
-        raise PlanError(f"{flag} must be at least {least}, saw {value}")
-    return value
-
-
 def facts_of(dataset: Dataset, options: Mapping[str, str]) -> DatasetFacts:
     """Return what a plan keeps of a dataset, with the warnings of a quick check."""
     return DatasetFacts(
@@ -232,3 +207,60 @@ def facts_of(dataset: Dataset, options: Mapping[str, str]) -> DatasetFacts:
         options=dict(options),
         notices=(*dataset.notices, *quick_check(dataset)),
     )
+
+
+# -- memory: how many images a pass may hold -------------------------------------------------------
+
+_UNITS = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 1e3, "mb": 1e6, "gb": 1e9}
+_BYTES = 4
+_COPIES_OF_MAPS = (
+    2  # a map is kept for the backward pass; its gradient stands beside it for a while
+)
+_COPIES_OF_WEIGHTS = 3  # weights, gradients and the momentum of each
+_BASE_BYTES = 600 * 2**20  # the process itself: torch and the libraries that it loads
+
+
+def _memory_bytes(text: str) -> int:
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-zA-Z]+)\s*", text)
+    unit = match and _UNITS.get(match[2].lower())
+    try:
+        amount = float(match[1]) * unit if match and unit else 0.0
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount < math.inf:
+        raise PlanError(
+            f"--memory: memory {text!r} is not an amount with a unit; write 8GiB or 500MiB"
+        )
+    return int(amount)
+
+
+def _needed_bytes(model: str, *, num_classes: int, image_size: int, batch: int) -> int:
+    """Estimate what one training pass over `batch` images needs, in fp32, from the layer table.
+
+    An estimate from above for the plan, not a measurement: a row's `peak_memory_bytes` is one.
+    """
+    facts = zoo.describe(model, num_classes=num_classes, image_size=image_size)
+    maps = sum(math.prod(layer.output_shape) for layer in facts.layers)
+    weights = _COPIES_OF_WEIGHTS * facts.params * _BYTES
+    return _BASE_BYTES + weights + _COPIES_OF_MAPS * maps * batch * _BYTES
+
+
+def _micro_batch(
+    model: str, *, num_classes: int, image_size: int, batch_size: int, allowed: int
+) -> int | None:
+    """Return how many images a pass may hold, or None where the whole batch fits.
+
+    The batch is halved until it fits, so the optimisation still sees `batch_size` images a step.
+    """
+    batch = batch_size
+    while True:
+        needed = _needed_bytes(model, num_classes=num_classes, image_size=image_size, batch=batch)
+        if needed <= allowed:
+            return None if batch == batch_size else batch
+        if batch <= 2:
+            raise PlanError(
+                f"--memory: {model} needs about {needed / 2**30:.1f} GiB for {batch} images of "
+                f"{image_size} pixels, and {allowed / 2**30:.1f} GiB are allowed; "
+                "try a smaller --image-size"
+            )
+        batch = math.ceil(batch / 2)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cnnbench.planning.plan import PlanError, facts_of, open_for_cell
-from cnnbench.schema.budget import Budget
+from cnnbench.data.dataset import Dataset, hold_out
+from cnnbench.planning.plan import facts_of
+from cnnbench.planning.request import PlanError
+from cnnbench.schema.budget import Budget, Currency
 from cnnbench.schema.cell import Cell, Plan, Tuned
 from cnnbench.schema.result import Result
 
@@ -28,36 +30,31 @@ def rates(base: float, trials: int) -> tuple[float, ...]:
     return tuple(float(f"{base * SPREAD**step:.3g}") for step in steps)
 
 
-def trial_plan(plan: Plan, trials: int) -> Plan:
-    """Return the plan of all trials: the same number, over the same range, for every model.
+def trial_plan(plan: Plan, dataset: Dataset, trials: int) -> tuple[Plan, Dataset]:
+    """Return the plan of all trials, and `dataset` as they see it: with a slice of it held out.
+
+    Every model gets the same number of trials, over the same range.
 
     Raises:
         PlanError: if there are fewer than two trials, or several learning rates already.
-        DataError: if the dataset can no longer be read.
     """
     if trials < 2:
         raise PlanError(f"--tune {trials}: at least 2 trials are needed to choose between")
-    first = _first_of_each_model(plan.cells)
-    cell = plan.cells[0]
-    dataset = open_for_cell(cell.dataset, cell.dataset_options, cell.subset, SLICE)
-    budget = _shorter(min((cell.budget for cell in plan.cells), key=lambda each: each.limit))
-    cells = [
-        cell.model_copy(
-            update={
-                "recipe": cell.recipe.model_copy(update={"lr": rate}),
-                "budget": budget,
-                "evaluations": 1,
-                "holdout": SLICE,
-                "dataset_fingerprint": dataset.fingerprint,
-            }
-        )
+    models = _first_of_each_model(plan.cells)
+    held_out = hold_out(dataset, SLICE)
+    shared = {
+        "budget": _share_of(min((cell.budget for cell in plan.cells), key=lambda b: b.limit)),
+        "evaluations": 1,
+        "holdout": SLICE,
+        "dataset_fingerprint": held_out.fingerprint,
+    }
+    cells = tuple(
+        _with_rate(cell, rates(cell.recipe.lr, trials)[index]).model_copy(update=shared)
         for index in range(trials)
-        for cell in first
-        for rate in rates(cell.recipe.lr, trials)[index : index + 1]
-    ]
-    return plan.model_copy(
-        update={"cells": tuple(cells), "dataset": facts_of(dataset, cell.dataset_options)}
+        for cell in models
     )
+    facts = facts_of(held_out, plan.dataset.options)
+    return plan.model_copy(update={"cells": cells, "dataset": facts}), held_out
 
 
 def tuned_rates(trials: Plan, results: Iterable[Result]) -> tuple[Tuned, ...]:
@@ -69,12 +66,12 @@ def tuned_rates(trials: Plan, results: Iterable[Result]) -> tuple[Tuned, ...]:
     by_model: dict[str, list[Result]] = {}
     for result in results:
         by_model.setdefault(result.model, []).append(result)
-    images = trials.dataset.images["val"]
+    n_images = trials.dataset.images["val"]
     budget = trials.cells[0].budget
-    return tuple(_tuned(model, found, images, budget) for model, found in by_model.items())
+    return tuple(_tuned(model, of_model, n_images, budget) for model, of_model in by_model.items())
 
 
-def _tuned(model: str, results: Sequence[Result], images: int, budget: Budget) -> Tuned:
+def _tuned(model: str, results: Sequence[Result], n_images: int, budget: Budget) -> Tuned:
     done = [r for r in results if r.status == "done" and r.top1 is not None]
     if not done:
         reasons = "; ".join(dict.fromkeys(f"{r.status}: {r.reason}" for r in results))
@@ -84,7 +81,7 @@ def _tuned(model: str, results: Sequence[Result], images: int, budget: Budget) -
         model=model,
         rates=tuple(r.lr for r in results),
         top1=tuple(r.top1 if r.status == "done" else None for r in results),
-        images=images,
+        images=n_images,
         chosen=best.lr,
         charged_seconds=sum(r.seconds.train for r in results),
         budget=budget,
@@ -94,13 +91,12 @@ def _tuned(model: str, results: Sequence[Result], images: int, budget: Budget) -
 def with_rates(plan: Plan, tuned: Sequence[Tuned]) -> Plan:
     """Return the plan in which every cell has its model's chosen rate."""
     chosen = {each.model: each.chosen for each in tuned}
-    cells = tuple(
-        cell.model_copy(
-            update={"recipe": cell.recipe.model_copy(update={"lr": chosen[cell.model]})}
-        )
-        for cell in plan.cells
-    )
+    cells = tuple(_with_rate(cell, chosen[cell.model]) for cell in plan.cells)
     return plan.model_copy(update={"cells": cells, "tuned": tuple(tuned)})
+
+
+def _with_rate(cell: Cell, rate: float) -> Cell:
+    return cell.model_copy(update={"recipe": cell.recipe.model_copy(update={"lr": rate})})
 
 
 def _first_of_each_model(cells: Sequence[Cell]) -> list[Cell]:
@@ -112,7 +108,7 @@ def _first_of_each_model(cells: Sequence[Cell]) -> list[Cell]:
     return list(first.values())
 
 
-def _shorter(budget: Budget) -> Budget:
+def _share_of(budget: Budget) -> Budget:
     limit = budget.limit * BUDGET_SHARE
-    whole = budget.currency.value == "images"
+    whole = budget.currency is Currency.IMAGES
     return Budget(currency=budget.currency, limit=max(1.0, round(limit)) if whole else limit)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import zoo
 from cnnbench.engine.hardware import choose_device, detect, machine_line
-from cnnbench.planning.plan import PlanError, Wishes
+from cnnbench.planning.request import PlanError, Request
 from cnnbench.profiler.calibration import Choice, settle
 from cnnbench.profiler.profiles import CellEstimate, NoProfile, Profile, ProfileJob, estimate
 from cnnbench.schema.cell import Plan
@@ -31,15 +31,13 @@ class Profiled:
 
 
 def profile(
-    wishes: Wishes,
+    request: Request,
     *,
-    device: str = "auto",
-    precision: str = "auto",
     seconds: float = 5.0,
     plan: Plan | None = None,
     on_start: Callable[[str], None] = lambda model: None,
 ) -> Profiled:
-    """Profile every model in a process of its own; estimate `plan`, made of `wishes`, if given.
+    """Profile every model in a process of its own; estimate `plan`, made of `request`, if given.
 
     Raises:
         PlanError: if a number or a word is wrong.
@@ -47,7 +45,7 @@ def profile(
     """
     if not seconds > 0:
         raise PlanError(f"--seconds must be more than zero, saw {seconds:g}")
-    jobs = _jobs_of(plan, seconds) if plan else _jobs(wishes, device, precision, seconds)
+    jobs = _jobs_of(plan, seconds) if plan else _jobs(request, seconds)
     found = []
     for job in jobs:
         on_start(job.model)
@@ -81,21 +79,21 @@ def _jobs_of(plan: Plan, seconds: float) -> list[ProfileJob]:
     ]
 
 
-def _jobs(wishes: Wishes, device: str, precision: str, seconds: float) -> list[ProfileJob]:
-    models = list(dict.fromkeys(zoo.resolve(name) for name in wishes.models))
+def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
+    models = list(dict.fromkeys(zoo.resolve(name) for name in request.model_names))
     if not models:
         raise PlanError("no model was named; `cnnbench models` lists all")
-    batch_size = next(iter(wishes.batch_sizes), None)
-    for flag, value in (("--batch-size", batch_size), ("--image-size", wishes.image_size)):
+    batch_size = next(iter(request.batch_sizes), None)
+    for flag, value in (("--batch-size", batch_size), ("--image-size", request.image_size)):
         if value is not None and value < 1:
             raise PlanError(f"{flag} must be at least 1, saw {value}")
-    chosen, choice = _settings(device, precision)
+    chosen, choice = _settings(request.device, request.precision)
     return [
         ProfileJob(
             model=model,
             num_classes=CLASSES_WITHOUT_DATASET,
             batch_size=batch_size or COMMON_BATCH_SIZE,
-            image_size=wishes.image_size or zoo.card(model).image_size,
+            image_size=request.image_size or zoo.card(model).image_size,
             precision=choice.precision,
             device=chosen,
             threads=choice.threads,

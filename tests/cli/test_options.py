@@ -1,38 +1,14 @@
 """What is typed is read once, in one place, and refused with a hint."""
 
+import inspect
+import json
 import subprocess
 import sys
 
-import pytest
+import typer
 
-from cnnbench.cli.options import data_options, numbers, seed_list
-from cnnbench.planning.plan import PlanError
-
-
-@pytest.mark.parametrize(
-    ("text", "seeds"), [("3", [0, 1, 2]), ("0,1,5", [0, 1, 5]), ("5,", [5]), ("1", [0])]
-)
-def test_seeds_are_a_count_or_a_list(text, seeds):
-    assert seed_list(text) == seeds
-
-
-@pytest.mark.parametrize("text", ["", "many", "0", "1.5", "-2"])
-def test_other_seeds_are_refused(text):
-    with pytest.raises(PlanError, match="--seeds"):
-        seed_list(text)
-
-
-def test_numbers_come_with_commas():
-    assert numbers("--lr", "0.1,1e-3", float) == [0.1, 0.001]
-    with pytest.raises(PlanError, match=r"--lr '0.1,x': 'x' is no number"):
-        numbers("--lr", "0.1,x", float)
-
-
-def test_a_data_option_needs_a_key_and_a_value():
-    assert data_options(["seed=3", "text=a=b"]) == {"seed": "3", "text": "a=b"}
-    assert data_options(None, 2) == {"skip_broken": "2"}
-    with pytest.raises(PlanError, match="KEY=VALUE"):
-        data_options(["seed"])
+import cnnbench
+from cnnbench.cli.options import app
 
 
 def a_dry_run(tmp_path, config, *flags):
@@ -56,3 +32,40 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest(tmp_path):
     assert done.returncode == 2
     assert "did you mean 'models'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_lists_and_numbers_of_a_file_are_read_as_they_would_be_typed(tmp_path):
+    config = (
+        'models = "lenet5-relu"\nseeds = [0, 7]\nbatch-size = 4\nimage_size = 40\nsmoke = true\n'
+    )
+    done = a_dry_run(tmp_path, config, "--json")
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(done.stdout)["plan"]["cells"]
+    assert [cell["seed"] for cell in cells] == [0, 7]
+    assert {(cell["recipe"]["batch_size"], cell["image_size"]) for cell in cells} == {(4, 40)}
+
+
+def test_every_option_of_python_is_a_flag_of_run_with_the_same_default():
+    python = inspect.signature(cnnbench.run).parameters
+    command = typer.main.get_command(app).commands["run"]
+    flags = {parameter.name: parameter for parameter in command.params}
+    own = {"config", "track", "dry_run", "as_json", "help"}
+    assert set(python) == set(flags) - own
+    for name, parameter in python.items():
+        required = parameter.default is inspect.Parameter.empty
+        assert flags[name].required == required
+        if not required:
+            assert flags[name].default == parameter.default
+
+
+def test_a_sweep_takes_lists_where_a_run_takes_a_number(tmp_path):
+    words = ["--models", "lenet5-relu", "--lr", "0.1,0.01", "--dry-run"]
+    sweep, run = (
+        subprocess.run(
+            [sys.executable, "-m", "cnnbench", verb, *words], capture_output=True, text=True
+        )
+        for verb in ("sweep", "run")
+    )
+    assert sweep.returncode == 0, sweep.stderr
+    assert run.returncode == 2
+    assert "'--lr'" in run.stderr

@@ -4,7 +4,7 @@ import pytest
 from fake_cells import FakeCells, with_seeds
 from processes import commands_with, open_files, run_many, start_at_once
 
-from cnnbench.launch.processes import Asked, Stopped, run_cells
+from cnnbench.launch.processes import Stopped, StopSignal, run_cells
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.recipes import make_recipe
@@ -42,9 +42,9 @@ def five(tmp_path):
 
 
 def ends(run, plan, start, **options):
-    asked = Asked()
-    updates = [u.result for u in run_cells(plan, run, asked=asked, start=start, **options)]
-    return {u.seed: u for u in updates if u.status != "running"}
+    updates = run_cells(plan, run, stop_signal=StopSignal(), start=start, **options)
+    results = [update.result for update in updates]
+    return {result.seed: result for result in results if result.status != "running"}
 
 
 def statuses(run, plan):
@@ -98,11 +98,11 @@ def test_fail_fast_ends_at_the_first_failure(five):
 
 def test_a_signal_between_two_cells_starts_no_other(five):
     run, plan = five
-    asked = Asked()
-    updates = run_cells(plan, run, asked=asked, start=FakeCells())
+    stop_signal = StopSignal()
+    updates = run_cells(plan, run, stop_signal=stop_signal, start=FakeCells())
     while next(updates).result.status != "done":
         pass
-    asked.note(15, None)
+    stop_signal.receive(15, None)
     with pytest.raises(Stopped) as stopped:
         next(updates)
     assert stopped.value.exit_code == 143

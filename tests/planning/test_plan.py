@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from cnnbench.data.errors import DataError
-from cnnbench.planning.plan import PlanError, Wishes, default_folder, make_plan
+from cnnbench.planning import PlanError, Request
+from cnnbench.planning.plan import default_folder, make_plan
 
 
 @pytest.fixture
@@ -21,10 +22,10 @@ def photos(tmp_path):
     return str(tmp_path / "photos")
 
 
-def plan_of(photos, **wishes):
-    values = {"models": ["alexnet", "resnet"], "dataset": photos, **wishes}
+def plan_of(photos, **changes):
+    values = {"models": ["alexnet", "resnet"], "dataset": photos, **changes}
     made, _ = make_plan(
-        Wishes(**values), device="cpu", precision="fp32", machine="a machine", argv=["run"]
+        Request(**values), device="cpu", precision="fp32", machine="a machine", argv=["run"]
     )
     return made
 
@@ -49,14 +50,14 @@ def test_every_model_gets_the_same_budget(photos):
     assert {(cell.budget.currency, cell.budget.limit) for cell in cells} == {("seconds", 90.0)}
 
 
-def test_the_same_wishes_give_the_same_folder_and_others_another(photos):
+def test_the_same_changesgives_the_same_folder_and_others_another(photos):
     one, two = plan_of(photos), plan_of(photos)
     assert default_folder(one) == default_folder(two)
     assert default_folder(plan_of(photos, budget="3m")) != default_folder(one)
 
 
 @pytest.mark.parametrize(
-    ("wishes", "complaint"),
+    ("changes", "complaint"),
     [
         ({"models": []}, "no model"),
         ({"models": ["alexnett"]}, "did you mean 'alexnet'"),
@@ -65,16 +66,16 @@ def test_the_same_wishes_give_the_same_folder_and_others_another(photos):
         ({"budget": "0s"}, "more than zero"),
         ({"budget": "soon"}, "amount with a unit"),
         ({"recipe": "comon"}, "did you mean 'common'"),
-        ({"lrs": [0.0]}, "learning rate"),
-        ({"batch_sizes": [-1]}, "batch size"),
+        ({"lr": [0.0]}, "learning rate"),
+        ({"batch_size": [-1]}, "batch size"),
         ({"image_size": 2}, "--image-size"),
         ({"seeds": [1, 1]}, "seeds"),
         ({"seeds": []}, "seeds"),
     ],
 )
-def test_a_wrong_wish_is_refused_with_what_to_do(photos, wishes, complaint):
+def test_a_wrong_changesis_refused_with_what_to_do(photos, changes, complaint):
     with pytest.raises(PlanError, match=complaint):
-        plan_of(photos, **wishes)
+        plan_of(photos, **changes)
 
 
 def test_a_dataset_that_is_not_there_is_a_data_error(photos):
@@ -102,7 +103,7 @@ def test_a_ladder_of_budgets_gives_every_model_a_run_of_its_own_on_each_rung(pho
 
 
 def test_a_grid_trains_every_combination_once(photos):
-    cells = plan_of(photos, models=["alexnet"], lrs=[0.1, 0.01], batch_sizes=[4, 8, 16]).cells
+    cells = plan_of(photos, models=["alexnet"], lr=[0.1, 0.01], batch_size=[4, 8, 16]).cells
     assert len({cell.digest for cell in cells}) == 6
     assert {(cell.recipe.lr, cell.recipe.batch_size) for cell in cells} == {
         (lr, size) for lr in (0.1, 0.01) for size in (4, 8, 16)
@@ -110,24 +111,24 @@ def test_a_grid_trains_every_combination_once(photos):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "complaint"),
+    ("changes", "complaint"),
     [
         ({"budget": "30s,2ep"}, "one currency"),
         ({"budget": "30s,0.5m"}, "twice"),
-        ({"lrs": [0.1, 0.1]}, "same"),
+        ({"lr": [0.1, 0.1]}, "same"),
         ({"recipe": "paper", "models": ["lenet5"]}, "no paper recipe"),
         ({"memory": "8"}, "8GiB"),
         ({"memory": "100MiB"}, "smaller --image-size"),
     ],
 )
-def test_a_grid_that_makes_no_sense_is_refused(photos, wishes, complaint):
+def test_a_grid_that_makes_no_sense_is_refused(photos, changes, complaint):
     with pytest.raises(PlanError, match=complaint):
-        plan_of(photos, **wishes)
+        plan_of(photos, **changes)
 
 
 def test_memory_splits_a_batch_into_passes_and_keeps_its_size(photos):
     small, large = (
-        plan_of(photos, models=["resnet"], memory=memory, batch_sizes=[64]).cells[0]
+        plan_of(photos, models=["resnet"], memory=memory, batch_size=[64]).cells[0]
         for memory in ("2GiB", "64GiB")
     )
     assert small.recipe.batch_size == large.recipe.batch_size == 64

@@ -5,14 +5,16 @@ import pytest
 from PIL import Image
 
 from cnnbench import api
-from cnnbench.planning.plan import PlanError, Wishes, make_plan, open_for_cell
+from cnnbench.planning import PlanError, Request, RunOptions
+from cnnbench.planning import plan as plan_module
+from cnnbench.planning.plan import make_plan, open_for_cell
 from cnnbench.planning.tuning import rates, trial_plan, tuned_rates, with_rates
 from cnnbench.schema.result import planned
 from cnnbench.store import RunFolder
 
 
 @pytest.fixture
-def plan(tmp_path):
+def request_(tmp_path):
     rng = np.random.default_rng(0)
     for split, count in (("train", 10), ("val", 2), ("test", 2)):
         for label in ("apple", "pear"):
@@ -21,14 +23,29 @@ def plan(tmp_path):
             for index in range(count):
                 pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / f"{index}.png")
-    wishes = Wishes(
+    return Request(
         models=["alexnet", "resnet"],
         dataset=str(tmp_path / "photos"),
         budget="1000img",
         seeds=[0, 1],
+        device="cpu",
+        precision="fp32",
     )
-    made, _ = make_plan(wishes, device="cpu", precision="fp32", machine="a machine", argv=[])
-    return made
+
+
+@pytest.fixture
+def planned_(request_):
+    return make_plan(request_, device="cpu", precision="fp32", machine="a machine", argv=[])
+
+
+@pytest.fixture
+def plan(planned_):
+    return planned_[0]
+
+
+@pytest.fixture
+def trials_of(planned_):
+    return lambda count: trial_plan(*planned_, count)[0]
 
 
 def outcome(cell, top1, **changes):
@@ -36,16 +53,16 @@ def outcome(cell, top1, **changes):
     return planned(cell).model_copy(update=values)
 
 
-def test_every_model_gets_the_same_number_of_trials_in_turn(plan):
-    cells = trial_plan(plan, 3).cells
+def test_every_model_gets_the_same_number_of_trials_in_turn(plan, trials_of):
+    cells = trials_of(3).cells
     assert [cell.model for cell in cells] == ["alexnet", "resnet18"] * 3
     assert {cell.budget.limit for cell in cells} == {100.0}
     base = plan.cells[0].recipe.lr
     assert [cell.recipe.lr for cell in cells[::2]] == list(rates(base, 3))
 
 
-def test_trials_see_only_training_images(plan):
-    cell = trial_plan(plan, 2).cells[0]
+def test_trials_see_only_training_images(plan, trials_of):
+    cell = trials_of(2).cells[0]
     seen = open_for_cell(cell.dataset, cell.dataset_options, cell.subset, cell.holdout)
     whole = open_for_cell(cell.dataset, cell.dataset_options, None)
     names = [*seen.splits["train"].names, *seen.splits["val"].names]
@@ -56,8 +73,8 @@ def test_trials_see_only_training_images(plan):
     assert cell.dataset_fingerprint == seen.fingerprint != whole.fingerprint
 
 
-def test_the_best_rate_on_the_slice_is_taken_for_every_cell_of_its_model(plan):
-    trials = trial_plan(plan, 3)
+def test_the_best_rate_on_the_slice_is_taken_for_every_cell_of_its_model(plan, trials_of):
+    trials = trials_of(3)
     scores = {"alexnet": iter([0.1, 0.9, 0.4]), "resnet18": iter([0.5, 0.5, 0.2])}
     losses = {"alexnet": iter([1.0, 1.0, 1.0]), "resnet18": iter([2.0, 1.0, 1.0])}
     results = [
@@ -72,8 +89,8 @@ def test_the_best_rate_on_the_slice_is_taken_for_every_cell_of_its_model(plan):
     assert {cell.id for cell in tuned.cells}.isdisjoint({cell.id for cell in trials.cells})
 
 
-def test_failed_trials_are_kept_and_never_chosen(plan):
-    trials = trial_plan(plan, 2)
+def test_failed_trials_are_kept_and_never_chosen(plan, trials_of):
+    trials = trials_of(2)
     results = [
         outcome(cell, None, status="diverged", reason="nan") if index < 2 else outcome(cell, 0.1)
         for index, cell in enumerate(trials.cells)
@@ -82,30 +99,52 @@ def test_failed_trials_are_kept_and_never_chosen(plan):
     assert [each.top1 for each in tuned] == [(None, 0.1), (None, 0.1)]
 
 
-def test_a_model_whose_trials_all_failed_stops_the_run(plan):
-    trials = trial_plan(plan, 2)
+def test_a_model_whose_trials_all_failed_stops_the_run(plan, trials_of):
+    trials = trials_of(2)
     results = [outcome(cell, None, status="oom", reason="too big") for cell in trials.cells]
     with pytest.raises(PlanError, match="every trial of alexnet failed"):
         tuned_rates(trials, results)
 
 
-def test_one_trial_is_no_choice(plan):
+def test_one_trial_is_no_choice(plan, trials_of):
     with pytest.raises(PlanError, match="at least 2"):
-        trial_plan(plan, 1)
+        trials_of(1)
 
 
-def test_fresh_trains_the_trials_anew_too(plan, tmp_path, monkeypatch):
-    asked = []
+def test_trials_see_the_data_that_the_plan_opened(planned_, monkeypatch):
+    trials, held_out = trial_plan(*planned_, 2)
+    cell = trials.cells[0]
+    opened = open_for_cell(cell.dataset, cell.dataset_options, cell.subset, cell.holdout)
+    assert held_out.fingerprint == opened.fingerprint == cell.dataset_fingerprint
 
-    def execute(trial, opened, folder, *, fresh, **_):
-        asked.append(fresh)
-        store = RunFolder(folder)
-        store.write_plan(trial)
-        for cell in trial.cells:
-            store.cell(cell).write_result(outcome(cell, 0.5))
-        return folder
+
+def test_a_tuned_run_is_the_trials_and_then_the_plan_with_the_chosen_rates(
+    request_, tmp_path, monkeypatch
+):
+    executed = []
+
+    def execute(plan, dataset, folder, options, callbacks):
+        executed.append((plan, folder, options))
+        run_folder = RunFolder(folder)
+        run_folder.write_plan(plan)
+        for cell in plan.cells:
+            run_folder.cell(cell).write_result(outcome(cell, 0.5))
+
+    opened = []
+
+    def opening(*args, **options):
+        opened.append(args)
+        return open_for_cell(*args, **options)
 
     monkeypatch.setattr(api, "execute", execute)
-    api.tuned_plan(plan, tmp_path / "run", trials=2, fresh=True)
-    api.tuned_plan(plan, tmp_path / "run", trials=2)
-    assert asked == [True, False]
+    monkeypatch.setattr(plan_module, "open_for_cell", opening)
+    options = RunOptions(out=tmp_path / "run", tune=2, fresh=True, fail_fast=True)
+    assert api.carry_out(request_, options) == tmp_path / "run"
+    (trials, tuning, of_trials), (plan, folder, of_run) = executed
+    assert (tuning, folder) == (tmp_path / "run" / "tuning", tmp_path / "run")
+    assert of_trials.fresh
+    assert not of_trials.fail_fast  # a rate that fails is an answer
+    assert of_run == options
+    assert {cell.holdout for cell in trials.cells} == {0.2}
+    assert {each.chosen for each in plan.tuned} == {cell.recipe.lr for cell in plan.cells}
+    assert len(opened) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from typing import Self
 
 from rich.console import Console
@@ -14,34 +13,49 @@ from rich.table import Table
 
 from cnnbench.launch.processes import CellUpdate
 from cnnbench.schema.budget import Currency
-from cnnbench.schema.cell import Cell
+from cnnbench.schema.cell import Plan
+from cnnbench.schema.names import labels
 from cnnbench.schema.result import planned
 
 LINE_EVERY_SECONDS = 30.0
 
 
 class Progress:
-    """Shows every cell of a plan on stderr; a context manager around the run.
+    """Shows on stderr every cell of the plan that runs; a context manager around the runs.
 
-    `names` says what to call a cell, by its id: cells of one model differ in more than the seed.
+    `was_done` says whether the last plan had nothing left to train when it started.
     """
 
-    def __init__(self, cells: Sequence[Cell], console: Console, names: Mapping[str, str]) -> None:
+    def __init__(self, console: Console) -> None:
+        self.was_done = False
         self._console = console
-        self._names = names
-        self._updates = {cell.id: CellUpdate(cell=cell, result=planned(cell)) for cell in cells}
-        self._said: dict[str, float] = {}
-        self._finished: set[str] = set()
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._live: Live | None = None
+        self._names: dict[str, str] = {}
+        self._updates: dict[str, CellUpdate] = {}
+        self._printed: dict[str, float] = {}
+        self._ended: set[str] = set()
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._live:
             self._live.stop()
+
+    def start(self, plan: Plan, done: int) -> None:
+        """Begin to show a plan, `done` of whose cells are done; the trials of tuning come first."""
+        if self._live:
+            self._live.stop()
+        if plan.cells[0].holdout is not None:
+            self._say(f"tuning: {len(plan.cells)} trials of {plan.cells[0].budget} each")
+        for tuned in plan.tuned:
+            self._say(f"tuning: {tuned.model} learns at {tuned.chosen:g}")
+        self.was_done = done == len(plan.cells)
+        self._names = labels(plan)
+        self._updates = {c.id: CellUpdate(cell=c, result=planned(c)) for c in plan.cells}
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, auto_refresh=False)
+            self._live.start()
 
     def decode(self, split: str, done: int, total: int) -> None:
         """Say how far the images of a split are decoded or drawn."""
@@ -49,7 +63,7 @@ class Progress:
         if self._live:
             self._live.update(text, refresh=True)
         elif done == total:
-            self._console.print(text, highlight=False)
+            self._say(text)
 
     def update(self, update: CellUpdate) -> None:
         """Show how a cell stands."""
@@ -59,18 +73,21 @@ class Progress:
         else:
             self._line(update)
 
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False)
+
     def _line(self, update: CellUpdate) -> None:
-        """Print a plain line now and then, and one when the cell ends."""
+        """Print a plain line now and then, and a last line when the cell ends."""
         now = time.monotonic()
         name, ended = update.cell.id, update.result.status != "running"
-        if ended and name in self._finished:
+        if ended and name in self._ended:
             return
         if ended:
-            self._finished.add(name)
-        elif now - self._said.setdefault(name, now) < LINE_EVERY_SECONDS:
+            self._ended.add(name)
+        elif now - self._printed.setdefault(name, now) < LINE_EVERY_SECONDS:
             return
-        self._said[name] = now
-        words = [word for word in _words(update, self._names[update.cell.id]) if word]
+        self._printed[name] = now
+        words = [word for word in _words(update, self._names[name]) if word]
         self._console.print("  ".join(words), highlight=False, markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
@@ -79,21 +96,19 @@ class Progress:
             table.add_column(title, no_wrap=True)
         table.add_column("time left", justify="right")
         for update in self._updates.values():
-            done = _progress(update)
+            bar = ProgressBar(total=1.0, completed=_progress(update), width=20)
             table.add_row(
                 escape(self._names[update.cell.id]),
                 str(update.cell.seed),
                 update.result.status,
                 str(update.cell.budget),
-                ProgressBar(total=1.0, completed=done, width=20),
+                bar,
                 *_numbers(update),
                 _time_left(update),
             )
-        table.caption = f"about {self._plan_left()} left for all"
+        left = _duration(sum(_seconds_left(update) for update in self._updates.values()))
+        table.caption = f"about {left} left for all"
         return table
-
-    def _plan_left(self) -> str:
-        return _duration(sum(_seconds_left(update) for update in self._updates.values()))
 
 
 def _words(update: CellUpdate, name: str) -> list[str]:
@@ -113,9 +128,9 @@ def _words(update: CellUpdate, name: str) -> list[str]:
 
 def _numbers(update: CellUpdate) -> tuple[str, str, str]:
     """Return train loss, top-1 and images/s as text, the result's own where the cell is done."""
-    result, stepped, tested = update.result, update.stepped, update.evaluated
+    result, stepped, evaluated = update.result, update.stepped, update.evaluated
     loss = result.train_loss if result.train_loss is not None else stepped and stepped.train_loss
-    top1 = result.top1 if result.top1 is not None else tested and tested.top1
+    top1 = result.top1 if result.top1 is not None else evaluated and evaluated.top1
     rate = result.images_per_second or (stepped and stepped.images_per_second)
     return (
         "" if loss is None else f"{loss:.3f}",

@@ -1,28 +1,27 @@
-"""How are plans and their outcomes shown?"""
+"""How are a plan, its outcome and the comparison of two runs shown?"""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnbench.cli.show.console import print_json, print_table, printable, say
-from cnnbench.report.analysis.two_runs import difference_sentence
 from cnnbench.report.text.wording import MINUS, NOTHING, p_value, percent, plural
-from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 from cnnbench.tracking import Tracker, TrackError, track
 
 if TYPE_CHECKING:
+    from cnnbench.api import DryRun
     from cnnbench.report.analysis.two_runs import Judged, TwoRuns
 
 
-def show_plan(plan: Plan, folder: Path, *, done: int | None, as_json: bool) -> None:
-    """Show what a command would do, without doing it.
-
-    `done` cells of it are in the folder, None where that is not known.
-    """
+def show_plan(dry_run: DryRun, *, as_json: bool) -> None:
+    """Show what a command would do, without doing it."""
+    plan, folder, done = dry_run.plan, dry_run.folder, dry_run.done
     if as_json:
         document = {"folder": str(folder), "done": done, "plan": plan.model_dump(mode="json")}
         return print_json(document)
@@ -49,22 +48,22 @@ def show_plan(plan: Plan, folder: Path, *, done: int | None, as_json: bool) -> N
 
 
 def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
-    """Show the rows of a run and where its report is; return the exit code."""
+    """Show the rows of a run and where its report is; return 1 if a cell is not done, else 0."""
     from cnnbench.report.analysis.rows import ranked, rows
     from cnnbench.report.sections.headline import headline
     from cnnbench.report.sections.notices import run_notices
     from cnnbench.schema.names import labels
 
-    store = RunFolder(folder)
-    found, names = rows(store), labels(store.plan())
-    failed = [row for row in found if row.status != "done"]
+    run_folder = RunFolder(folder)
+    plan, cells = run_folder.plan(), rows(run_folder)
+    code = int(any(row.status != "done" for row in cells))
     if as_json:
-        content = (folder / "results.json").read_text()
-        sys.stdout.write(content)
-        return 1 if failed else 0
+        sys.stdout.write((folder / "results.json").read_text())
+        return code
     if was_done:
         say("every cell was done already; the report was drawn again (--fresh trains anew)")
-    table = [
+    names = labels(plan)
+    lines = [
         (
             names[row.cell],
             str(row.seed),
@@ -75,98 +74,93 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
             "" if row.images_per_second is None else f"{row.images_per_second:.1f}",
             row.reason,
         )
-        for row in ranked(found, names=names)
+        for row in ranked(cells, names=names)
     ]
     titles = ("model", "seed", "status", "top-1", "95 % interval", "right", "images/s", "reason")
-    print_table(titles, table, "lrlrrrrl")
-    for sentence in headline(store):
+    print_table(titles, lines, "lrlrrrrl")
+    for sentence in headline(run_folder):
         say(sentence)
-    for notice in run_notices(store.plan(), found):
+    for notice in run_notices(plan, cells):
         say(f"note: {notice}")
     say(f"report: {folder / 'report.md'}")
-    return 1 if failed else 0
+    return code
 
 
-def export_curves(run: RunFolder, tracker: Tracker) -> None:
+def export_curves(folder: Path, tracker: Tracker) -> None:
     """Export the curves of a run; that this cannot be done is said and changes no exit code.
 
     Both are told on stderr: stdout may be one JSON document.
     """
     try:
-        told = f"{tracker}: {track(run, tracker)}"
+        outcome = f"{tracker}: {track(RunFolder(folder), tracker)}"
     except TrackError as error:
-        told = f"not exported: {error}"
-    print(printable(told), file=sys.stderr)
+        outcome = f"not exported: {error}"
+    print(printable(outcome), file=sys.stderr)
 
 
 # -- two runs -------------------------------------------------------------------------------------
 
 
-def show_two_runs(found: TwoRuns, a: Path, b: Path, *, as_json: bool) -> int:
+def show_two_runs(comparison: TwoRuns, a: Path, b: Path, *, as_json: bool) -> int:
     """Show what differs and the verdicts; return 1 if a network is worse in B, else 0."""
+    from cnnbench.report.analysis.two_runs import difference_sentence
+
     if as_json:
-        content = {"version": 1, "a": str(a), "b": str(b), "worse": found.worse}
-        print_json(content | asdict(found))
-        return int(found.worse)
+        content = {"version": 1, "a": str(a), "b": str(b), "worse": comparison.worse}
+        print_json(content | asdict(comparison))
+        return int(comparison.worse)
     say(f"A: {a}")
     say(f"B: {b}")
-    for one in found.unlike:
-        say(f"  {difference_sentence(one)}")
-    if not found.unlike:
+    for difference in comparison.unlike:
+        say(f"  {difference_sentence(difference)}")
+    if not comparison.unlike:
         say("  the same settings, machine, data and versions")
     print_table(
         ("model", "A %", "B %", "B - A, points", "95 % interval", "p", "test", "verdict", "why"),
-        [_line(one) for one in found.judged],
+        [_line(network) for network in comparison.judged],
         "lrrrrrlll",
     )
-    for name, labels in (("A", found.only_a), ("B", found.only_b)):
-        if labels:
-            say(f"only in {name}: {', '.join(labels)}")
-    for text in _conclusion(found):
-        say(text)
-    return int(found.worse)
+    for name, only in (("A", comparison.only_a), ("B", comparison.only_b)):
+        if only:
+            say(f"only in {name}: {', '.join(only)}")
+    for sentence in _conclusion(comparison):
+        say(sentence)
+    return int(comparison.worse)
 
 
-def _line(one: Judged) -> tuple[str, ...]:
-    spanned = one.low is not None and one.high is not None
+def _line(network: Judged) -> tuple[str, ...]:
+    has_interval = network.low is not None and network.high is not None
     return (
-        one.label,
-        percent(one.a_top1),
-        percent(one.b_top1),
-        _points(one.difference),
-        f"{_points(one.low)} to {_points(one.high)}" if spanned else NOTHING,
-        NOTHING
-        if one.p_holm is None
-        else p_value(one.p_holm).removeprefix("p ").removeprefix("= "),
-        one.method or NOTHING,
-        one.verdict,
-        one.reason,
+        network.label,
+        percent(network.a_top1),
+        percent(network.b_top1),
+        _points(network.difference),
+        f"{_points(network.low)} to {_points(network.high)}" if has_interval else NOTHING,
+        NOTHING if network.p_holm is None else _bare(p_value(network.p_holm)),
+        network.method or NOTHING,
+        network.verdict,
+        network.reason,
     )
 
 
-def _short(p: float) -> str:
-    return p_value(p).removeprefix("p ").removeprefix("= ")
+def _bare(p: str) -> str:
+    """Return a p-value without the `p =`, for a column of that title."""
+    return p.removeprefix("p ").removeprefix("= ")
 
 
 def _points(share: float | None) -> str:
     return NOTHING if share is None else f"{100 * share:+.1f}".replace("-", MINUS)
 
 
-def _conclusion(found: TwoRuns) -> list[str]:
-    counts = {
-        verdict: sum(one.verdict == verdict for one in found.judged)
-        for verdict in ("better", "worse", "no evidence")
-    }
-    said = [
-        f"of {plural(len(found.judged), 'network')}: "
-        + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-        + " (level 5 % after Holm's correction)"
-    ]
-    if counts["no evidence"]:
-        said.append("no evidence is not a proof of no change: the interval says what is possible")
-    tested = [one for one in found.judged if one.p is not None]
-    if tested and all(max(one.seeds) == 1 for one in tested):
-        said.append(
-            "each network was trained once: a difference may be the seed's; --seeds 3 would tell"
-        )
-    return said
+def _conclusion(comparison: TwoRuns) -> Iterator[str]:
+    verdicts = Counter(network.verdict for network in comparison.judged)
+    counts = (f"{verdicts[verdict]} {verdict}" for verdict in ("better", "worse", "no evidence"))
+    yield (
+        f"of {plural(len(comparison.judged), 'network')}: {', '.join(counts)}"
+        " (level 5 % after Holm's correction)"
+    )
+    if verdicts["no evidence"]:
+        yield "no evidence is not a proof of no change: the interval says what is possible"
+    tested = [network for network in comparison.judged if network.p is not None]
+    if tested and all(max(network.seeds) == 1 for network in tested):
+        yield "each network was trained once: a difference may be the seed's; --seeds 3 would tell"

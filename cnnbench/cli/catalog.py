@@ -1,4 +1,4 @@
-"""The verbs about data: `datasets`, `check`, `fetch`."""
+"""The verbs about networks and datasets: `models`, `verify`, `datasets`, `check`, `fetch`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,34 @@ from typing import Annotated
 
 import typer
 
-from cnnbench.cli.app import Json, app
-from cnnbench.cli.options import SkipBroken, data_options
+from cnnbench.cli.options import Json, app
+from cnnbench.planning.request import Request
+
+
+@app.command()
+def models(
+    name: Annotated[str | None, typer.Argument(help="One network, layer by layer.")] = None,
+    as_json: Json = False,
+) -> int:
+    """List the networks, or show one with its layers, its paper and its departures from it."""
+    from cnnbench.cli.show.networks import show_model, show_models
+
+    if name is None:
+        show_models(as_json=as_json)
+    else:
+        show_model(name, as_json=as_json)
+    return 0
+
+
+@app.command(epilog="exit codes: 0 all agree, 1 something disagrees, 2 usage")
+def verify(
+    name: Annotated[str | None, typer.Argument(help="One network, or a family.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Hold the networks against their papers, statement by statement; nothing is trained."""
+    from cnnbench.cli.show.networks import show_verdicts
+
+    return show_verdicts(name, as_json=as_json)
 
 
 @app.command()
@@ -38,7 +64,12 @@ def check(
     data: Annotated[
         list[str] | None, typer.Option(help="A card's option, KEY=VALUE; may be repeated.")
     ] = None,
-    skip_broken: SkipBroken = None,
+    skip_broken: Annotated[
+        int | None,
+        typer.Option(
+            help="Leave out up to this many broken images, for every model.  [default: 0]"
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Look at every image for damage, odd formats, copies and leaks; exit code 3 for errors."""
@@ -46,8 +77,9 @@ def check(
     from cnnbench.cli.show.data import show_diagnosis
     from cnnbench.data.thorough_check import examine
 
+    options = Request("", dataset, dataset_options=data, skip_broken=skip_broken).data
     with counting("looking at images") as progress:
-        diagnosis = examine(dataset, options=data_options(data, skip_broken), progress=progress)
+        diagnosis = examine(dataset, options=options, progress=progress)
     show_diagnosis(diagnosis, as_json=as_json)
     return 0 if diagnosis.usable else 3
 

@@ -1,0 +1,178 @@
+"""What can be asked of a training? Every option of the command line, TOML files and Python, once.
+
+The command line imports this file for each `--help`, so it imports nothing of weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+__all__ = ["Flag", "PlanError", "Request", "RunOptions", "listed"]
+
+T = TypeVar("T")
+
+
+class PlanError(ValueError):
+    """A command that makes no plan; the message says what was wrong and what to type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """How a field is typed on the command line.
+
+    `name` is the word there, where it is not the field's own; `typed` is the type of what is typed,
+    where Python takes more; `least` is the smallest number that is taken.
+    """
+
+    help: str
+    _: KW_ONLY
+    name: str = ""
+    typed: Any = None
+    least: float | None = None
+    is_argument: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """What decides a plan, as it was typed or as Python gave it; None means the default.
+
+    Its properties read what may be text with commas. What they read is checked by `make_plan`.
+    """
+
+    models: Annotated[
+        str | Sequence[str],
+        Flag("Names with commas between; see `cnnbench models`.", typed=str),
+    ]
+    dataset: Annotated[str, Flag("A card's name, or a folder of images.")] = "fruits"
+    budget: Annotated[
+        str | Sequence[str] | None,
+        Flag("90s, 2m, 20ep, 30000img, 1e15flop, 500J; 30s,1m,2m compares budgets.", typed=str),
+    ] = None
+    _: KW_ONLY
+    recipe: Annotated[str, Flag("common, one for all, or paper, each paper's own.")] = "common"
+    lr: Annotated[
+        float | str | Sequence[float] | None,
+        Flag("Learning rate for every model.", typed=float),
+    ] = None
+    batch_size: Annotated[
+        int | str | Sequence[int] | None,
+        Flag("Images a step.  [default: 16]", typed=int),
+    ] = None
+    image_size: Annotated[int | None, Flag("Pixels.  [default: the paper's]")] = None
+    memory: Annotated[
+        str | None, Flag("Memory a model may use, like 8GiB; accumulates batches.")
+    ] = None
+    seeds: Annotated[
+        int | str | Sequence[int],
+        Flag("How many seeds (3), or which (0,1,5).", typed=str),
+    ] = 1
+    evaluations: Annotated[int | None, Flag("Tests on the way.  [default: 5]")] = None
+    dataset_options: Annotated[
+        Mapping[str, str] | Sequence[str] | None,
+        Flag("A card's option, KEY=VALUE; may be repeated.", name="data", typed=list[str]),
+    ] = None
+    skip_broken: Annotated[
+        int | None,
+        Flag("Leave out up to this many broken images, for every model.  [default: 0]"),
+    ] = None
+    device: Annotated[str, Flag("auto, cuda, mps or cpu.")] = "auto"
+    precision: Annotated[str, Flag("auto, fp32 or bf16.")] = "auto"
+    smoke: Annotated[bool, Flag("A whole tiny run, for CI.")] = False
+
+    @property
+    def model_names(self) -> list[str]:
+        """The names of the models."""
+        return listed(self.models)
+
+    @property
+    def lrs(self) -> list[float]:
+        """The learning rates; none means the recipe's. Raises PlanError if one is no number."""
+        return _numbers("--lr", self.lr, float)
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        """The batch sizes; none means the recipe's. Raises PlanError if one is no number."""
+        return _numbers("--batch-size", self.batch_size, int)
+
+    @property
+    def seed_numbers(self) -> list[int]:
+        """The seeds: `3` means three of them, `0,1,5` or a list (`5,` too) means these.
+
+        Raises:
+            PlanError: if it is neither.
+        """
+        text = self.seeds
+        try:
+            seeds = [int(part) for part in listed(text)]
+        except ValueError:
+            seeds = []
+        if not seeds:
+            raise PlanError(f"--seeds {text!r}: write how many (3) or which ones (0,1,5)")
+        is_count = isinstance(text, int) or (isinstance(text, str) and "," not in text)
+        if not is_count:
+            return seeds
+        if seeds[0] < 1:
+            raise PlanError(f"--seeds {text!r}: at least one seed is needed")
+        return list(range(seeds[0]))
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The card's options, with `skip_broken` as one more.
+
+        Raises:
+            PlanError: if what was typed for one is not KEY=VALUE.
+        """
+        options: dict[str, str] = {}
+        if isinstance(self.dataset_options, Mapping):
+            options |= {key: str(value) for key, value in self.dataset_options.items()}
+        else:
+            for word in self.dataset_options or ():
+                key, equals, value = word.partition("=")
+                if not key or not equals:
+                    raise PlanError(f"--data {word!r} must be KEY=VALUE, like --data seed=1")
+                options[key] = value
+        if self.skip_broken is not None:
+            options["skip_broken"] = str(self.skip_broken)
+        return options
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a plan is carried out, and where."""
+
+    out: Annotated[str | Path | None, Flag("Run folder.  [reports/<data>-<digest>]", typed=str)] = (
+        None
+    )
+    tune: Annotated[int, Flag("Learning-rate trials for every model.")] = 0
+    fresh: Annotated[bool, Flag("Train anew what is there.")] = False
+    fail_fast: Annotated[bool, Flag("End the run at the first cell that fails.")] = False
+    hung_after: Annotated[
+        float,
+        Flag("Seconds without a step until a cell counts as hung.", least=1),
+    ] = 900.0
+
+
+def listed(given: object) -> list[str]:
+    """Split text at its commas; a list or a number of Python is read as if it were typed.
+
+    >>> listed("alexnet, vgg"), listed([0.1, 0.01]), listed(16), listed(None)
+    (['alexnet', 'vgg'], ['0.1', '0.01'], ['16'], [])
+    """
+    if given is None:
+        return []
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        given = ",".join(map(str, given))
+    return [part.strip() for part in str(given).split(",") if part.strip()]
+
+
+def _numbers(flag: str, given: object, read: Callable[[str], T]) -> list[T]:
+    numbers = []
+    for part in listed(given):
+        try:
+            numbers.append(read(part))
+        except ValueError:
+            raise PlanError(f"{flag} {given!r}: {part!r} is no number") from None
+    return numbers

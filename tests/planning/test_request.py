@@ -1,0 +1,52 @@
+"""What is typed or given is read once, in one place, and refused with a hint."""
+
+import pytest
+
+from cnnbench.planning import PlanError, Request
+
+
+@pytest.mark.parametrize(
+    ("given", "seeds"),
+    [
+        ("3", [0, 1, 2]),
+        ("0,1,5", [0, 1, 5]),
+        ("5,", [5]),
+        ("1", [0]),
+        (2, [0, 1]),
+        ([5], [5]),
+        (range(3), [0, 1, 2]),
+    ],
+)
+def test_seeds_are_a_count_or_a_list(given, seeds):
+    assert Request("alexnet", seeds=given).seed_numbers == seeds
+
+
+@pytest.mark.parametrize("given", ["", "many", "0", "1.5", "-2", [], 0])
+def test_other_seeds_are_refused(given):
+    with pytest.raises(PlanError, match="--seeds"):
+        _ = Request("alexnet", seeds=given).seed_numbers
+
+
+def test_text_with_commas_and_lists_are_the_same():
+    typed = Request("alexnet, vgg", lr="0.1,1e-3", batch_size="4")
+    given = Request(["alexnet", "vgg"], lr=[0.1, 0.001], batch_size=4)
+    for request in (typed, given):
+        assert request.model_names == ["alexnet", "vgg"]
+        assert request.lrs == [0.1, 0.001]
+        assert request.batch_sizes == [4]
+
+
+def test_what_is_no_number_is_refused():
+    with pytest.raises(PlanError, match=r"--lr '0.1,x': 'x' is no number"):
+        _ = Request("alexnet", lr="0.1,x").lrs
+    with pytest.raises(PlanError, match="--batch-size"):
+        _ = Request("alexnet", batch_size=16.5).batch_sizes
+
+
+def test_a_data_option_needs_a_key_and_a_value():
+    words = Request("alexnet", dataset_options=["seed=3", "text=a=b"])
+    assert words.data == {"seed": "3", "text": "a=b"}
+    table = Request("alexnet", dataset_options={"seed": 3}, skip_broken=2)
+    assert table.data == {"seed": "3", "skip_broken": "2"}
+    with pytest.raises(PlanError, match="KEY=VALUE"):
+        _ = Request("alexnet", dataset_options=["seed"]).data
