@@ -7,20 +7,14 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, get_type_hints
 
 from cnnbench.data.dataset import Dataset
 from cnnbench.engine.energy import NoCounter, energy_counter
-from cnnbench.engine.hardware import (
-    Hardware,
-    choose_device,
-    choose_precision,
-    detect,
-    machine_line,
-)
+from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
 from cnnbench.launch.execute import Callbacks, execute
 from cnnbench.planning.plan import default_folder, make_plan
-from cnnbench.planning.request import PlanError, Request, RunOptions
+from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
 from cnnbench.planning.tuning import trial_plan, tuned_rates, with_rates
 from cnnbench.profiler.calibration import settle
 from cnnbench.schema.budget import Currency
@@ -30,16 +24,19 @@ from cnnbench.store import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DryRun", "carry_out", "dry_run", "load_results", "prepare", "run"]
+__all__ = ["dry_run", "load_results", "prepare", "run"]
 
 P = ParamSpec("P")
 A = TypeVar("A")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Arguments(RunOptions, Request):
-    """What `run` is called with: a request and the options of its run."""
+    """What `run` is called with: what is asked for, how it is carried out, and who is told."""
+
+    argv: Sequence[str] = ()
+    callbacks: Callbacks | None = None
 
 
 def _called_like(make: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
@@ -50,87 +47,70 @@ def _called_like(make: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             return function(make(*args, **kwargs))
 
-        call.__signature__ = inspect.signature(make)  # type: ignore[attr-defined]
+        hints, given = get_type_hints(make), inspect.signature(make).parameters.values()
+        call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [each.replace(annotation=hints[each.name]) for each in given],
+            return_annotation=get_type_hints(function)["return"],
+        )
         return call
 
     return decorate
 
 
 @_called_like(_Arguments)
-def run(arguments: _Arguments) -> Path:
+def run(given: _Arguments) -> Path:
     """Train every model under the same budget, write the report, and return the run folder.
 
     The arguments are the flags of `cnnbench run`; `dataset_options` are its `--data`. They may be
     text as it is typed, or lists and numbers: `models=["alexnet", "vgg"]`, `seeds=[0, 1, 5]`,
     `lr=[0.1, 0.01]`. A list of learning rates, batch sizes or budgets is a sweep. `tune` is a
-    number of learning-rate trials for every model, 0 for none.
+    number of learning-rate trials for every model; they are a run of their own in the folder
+    `tuning`. `callbacks` hear how both runs go on; `argv` is what was typed, for the report.
 
     A run that is there already is continued; cells that are done are not trained again, unless
     `fresh` asks for it. A cell that fails is a row with the reason; with `fail_fast` it ends the
     run.
 
     Raises:
-        PlanError: if a name or a number is wrong.
-        DataError: if the dataset is.
-        StoreError: if the run folder cannot be written or holds another run.
-    """
-    return carry_out(request=arguments, options=arguments)  # it is both
-
-
-def carry_out(
-    request: Request,
-    options: RunOptions,
-    *,
-    argv: Sequence[str] = (),
-    callbacks: Callbacks | None = None,
-) -> Path:
-    """Plan, tune if asked to, train what is not done, report, and return the run folder.
-
-    The trials of tuning are a run of their own in the folder `tuning` of the run; `callbacks` hear
-    of both. `argv` is what was typed, for the report.
-
-    Raises:
         PlanError: if a name or a number is wrong, or every trial of a model failed.
-        StoreError, DataError, CellError, Stopped: as `execute`.
+        DataError: if the dataset is, or an image cannot be read.
+        StoreError: if the run folder cannot be written or holds another run.
+        CellError, Stopped: as `execute`.
     """
-    callbacks = callbacks or Callbacks()
-    plan, dataset = prepare(request, argv=argv)
-    folder = _folder(plan, options)
-    if options.tune:
-        trials, held_out = trial_plan(plan, dataset, options.tune)
+    callbacks = given.callbacks or Callbacks()
+    plan, dataset = prepare(given, argv=given.argv)
+    folder = _folder(plan, given)
+    if given.tune:
+        trials, held_out = trial_plan(plan, dataset, given.tune)
         # A rate that is too high fails often; that is an answer, and no reason to end the run.
-        trial_options = replace(options, fail_fast=False)
-        execute(trials, held_out, folder / "tuning", trial_options, callbacks)
-        tuning = RunFolder(folder / "tuning")
-        plan = with_rates(plan, tuned_rates(trials, map(tuning.result, trials.cells)))
-    execute(plan, dataset, folder, options, callbacks)
+        options = replace(given, fail_fast=False)
+        execute(trials, held_out, folder / "tuning", options, callbacks)
+        results = map(RunFolder(folder / "tuning").result, trials.cells)
+        plan = with_rates(plan, tuned_rates(trials, results))
+    execute(plan, dataset, folder, given, callbacks)
     return folder
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DryRun:
-    """What a command would do; `done` of its cells are in the folder, None if it is not known."""
+def dry_run(
+    request: Request, options: RunOptions, *, argv: Sequence[str] = ()
+) -> tuple[Plan, Path, int | None]:
+    """Check what `run` checks; return the plan, its folder, and how many of its cells are done.
 
-    plan: Plan
-    folder: Path
-    done: int | None
-
-
-def dry_run(request: Request, options: RunOptions, *, argv: Sequence[str] = ()) -> DryRun:
-    """Check all that `carry_out` would check before it writes anything, and say what it would do.
+    The last is None with tuning: what the trials will choose is not known yet.
 
     Raises:
-        PlanError, DataError: as `carry_out`.
+        PlanError, DataError: as `run`.
         StoreError: if the folder holds another run.
     """
     plan, _ = prepare(request, argv=argv)
     folder = _folder(plan, options)
-    done = None if options.tune else 0  # what the trials will choose is not known yet
-    if not (options.fresh or options.tune):
-        store = RunFolder(folder)
-        store.require_same(plan)
-        done = sum(store.cell(cell).is_final() for cell in plan.cells)
-    return DryRun(plan=plan, folder=folder, done=done)
+    if options.tune:
+        return plan, folder, None
+    if options.fresh:
+        return plan, folder, 0
+    run_folder = RunFolder(folder)
+    run_folder.require_same(plan)
+    return plan, folder, sum(run_folder.cell(cell).is_final() for cell in plan.cells)
 
 
 def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Dataset]:
@@ -141,11 +121,9 @@ def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Datase
         DataError: if the dataset is.
     """
     hardware = detect()
-    try:
+    with plan_errors():
         device = choose_device(request.device, hardware)
         precision = choose_precision(request.precision, device, hardware)
-    except ValueError as error:
-        raise PlanError(str(error)) from None
     line = machine_line(hardware, device)
     plan, dataset = make_plan(request, device=device, precision=precision, machine=line, argv=argv)
     if plan.cells[0].budget.currency is Currency.JOULES:
@@ -153,20 +131,12 @@ def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Datase
             energy_counter(device)
         except NoCounter as error:
             raise PlanError(f"a budget in joules needs a counter: {error}") from None
-    if request.precision == "auto":
-        plan = _calibrated(plan, device, hardware)
+    if request.precision == "auto":  # after every check: no plan, no wait for a measurement
+        choice = settle("auto", device=device, hardware=hardware)
+        cells = tuple(c.model_copy(update={"precision": choice.precision}) for c in plan.cells)
+        machine = {**plan.machine, "threads": choice.threads, "precision_why": choice.why}
+        plan = plan.model_copy(update={"cells": cells, "machine": machine})
     return plan, dataset
-
-
-def _calibrated(plan: Plan, device: str, hardware: Hardware) -> Plan:
-    """Put what was measured of this machine in place of what its flags promise.
-
-    It comes after every check: a command that makes no plan should not wait for a measurement.
-    """
-    choice = settle("auto", device=device, hardware=hardware)
-    cells = [cell.model_copy(update={"precision": choice.precision}) for cell in plan.cells]
-    machine = {**plan.machine, "threads": choice.threads, "precision_why": choice.why}
-    return plan.model_copy(update={"cells": tuple(cells), "machine": machine})
 
 
 def _folder(plan: Plan, options: RunOptions) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 import traceback
@@ -32,28 +33,26 @@ def _explain(error: BaseException) -> int:
     from cnnbench.store import BusyError, StoreError
     from zoo import UnknownModel
 
+    codes: dict[int, tuple[type[BaseException], ...]] = {
+        2: (PlanError, UnknownModel, CannotCompare),
+        3: (DataError,),
+        5: (BusyError,),
+        4: (StoreError, OSError),
+    }
+    say = functools.partial(print, file=sys.stderr)
+    if isinstance(error, KeyboardInterrupt):
+        say("interrupted")
+        return 130
     if isinstance(error, Stopped):
-        _say("stopped; all that was trained is saved. To continue, type again:")
-        _say(f"  cnnbench {shlex.join(word for word in sys.argv[1:] if word != '--fresh')}")
+        say("stopped; all that was trained is saved. To continue, type again:")
+        say(f"  cnnbench {shlex.join(word for word in sys.argv[1:] if word != '--fresh')}")
         return error.exit_code
+    code = next((code for code, kinds in codes.items() if isinstance(error, kinds)), None)
     if isinstance(error, CellError):
-        _say(f"error: {error}")
-        return error.exit_code
-    codes: list[tuple[tuple[type[BaseException], ...], int]] = [
-        ((PlanError, UnknownModel, CannotCompare), 2),
-        ((DataError,), 3),
-        ((BusyError,), 5),
-        ((StoreError, OSError), 4),
-        ((KeyboardInterrupt,), 130),
-    ]
-    for kinds, code in codes:
-        if isinstance(error, kinds):
-            _say("interrupted" if code == 130 else f"error: {error}")
-            return code
-    _say(f"internal error: {type(error).__name__}: {error}")
-    _say("this is a fault of cnnbench; --debug shows where, please report it")
+        code = error.exit_code
+    if code is not None:
+        say(f"error: {error}")
+        return code
+    say(f"internal error: {type(error).__name__}: {error}")
+    say("this is a fault of cnnbench; --debug shows where, please report it")
     return 70
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

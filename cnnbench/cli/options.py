@@ -130,11 +130,11 @@ def training_verb(
 def _parameter(field: Field[Any], hint: Any, changed: Flag | None) -> inspect.Parameter:
     """Return the parameter that typer reads as the flag of a field."""
     name, (kind, flag) = field.name, get_args(hint)
-    flag = changed or flag
     if isinstance(flag, Flag):
+        flag = changed or flag
         word = flag.name or name.replace("_", "-")
-        kind = flag.typed or kind
-        if flag.typed and field.default is None:
+        kind = flag.typed or next(iter(get_args(kind)), kind)  # the first type of a union
+        if field.default is None:
             kind = kind | None
         if flag.is_argument:
             name, hint = word, Annotated[kind, typer.Argument(help=flag.help)]

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cnnbench.cli.options import STARTED, Display, Json, Track, app, training_verb
-from cnnbench.planning.request import Flag, PlanError, Request, RunOptions, listed
+from cnnbench.planning.request import Flag, PlanError, Request, RunOptions
 
 
 @training_verb()
@@ -24,21 +24,19 @@ def run(request: Request, options: RunOptions, display: Display) -> int:
     without={"tune"},
     lr=Flag("Learning rates, like 0.1,0.01,0.001.", typed=str),
     batch_size=Flag("Batch sizes, like 16,32,64.", typed=str),
-    budget=Flag("Budgets, like 5ep,10ep,20ep.", typed=str),
+    budget=Flag("Budgets, like 5ep,10ep,20ep."),
 )
 def sweep(request: Request, options: RunOptions, display: Display) -> int:
     """Train models at every combination of learning rates, batch sizes and budgets."""
-    if max(len(request.lrs), len(request.batch_sizes), len(listed(request.budget))) < 2:
+    if max(len(request.lrs), len(request.batch_sizes), len(request.budgets)) < 2:
         raise PlanError("a sweep needs several values: give --lr, --batch-size or --budget a list")
     return _train(request, options, display)
 
 
 @training_verb(
     without={"lr", "batch_size", "tune"},
-    models=Flag(
-        "A network with ablations, like alexnet.", name="model", typed=str, is_argument=True
-    ),
-    budget=Flag("As `run`; the same for all.", typed=str),
+    models=Flag("A network with ablations, like alexnet.", name="model", is_argument=True),
+    budget=Flag("As `run`; the same for all."),
 )
 def ablate(request: Request, options: RunOptions, display: Display) -> int:
     """Train a network with each of its paper's ingredients left out, under the same budget."""
@@ -61,13 +59,13 @@ def _train(request: Request, options: RunOptions, display: Display) -> int:
 
     argv = sys.argv[1:]
     if display.dry_run:
-        show_plan(api.dry_run(request, options, argv=argv), as_json=display.as_json)
+        show_plan(*api.dry_run(request, options, argv=argv), as_json=display.as_json)
         return 0
     with Progress(stderr_console()) as progress:
         callbacks = Callbacks(
             on_start=progress.start, on_decode=progress.decode, on_update=progress.update
         )
-        folder = api.carry_out(request, options, argv=argv, callbacks=callbacks)
+        folder = api.run(**vars(request), **vars(options), argv=argv, callbacks=callbacks)
     if display.track:
         export_curves(folder, display.track)
     return show_outcome(folder, as_json=display.as_json, was_done=progress.was_done)

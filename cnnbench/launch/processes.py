@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -24,7 +24,7 @@ __all__ = ["CellError", "CellUpdate", "StopSignal", "Stopped", "caught_signals",
 
 POLL_SECONDS = 0.1
 UPDATE_SECONDS = 0.5
-ABORT_SECONDS = 2.0  # for a hung process to write down where it hangs
+ABORT_SECONDS = 2.0  # time for a hung process to write down where it hangs
 
 Start = Callable[[RunFolder, Cell], "subprocess.Popen[bytes]"]
 
@@ -137,82 +137,56 @@ def run_cells(
         else:
             folder.retry()
             process = start(run_folder, cell)
-            running = _RunningCell(process, folder, stop_signal, hung_after_seconds)
             try:
-                yield from running.updates()
+                hung = yield from _follow(process, folder, stop_signal, hung_after_seconds)
             finally:
                 _kill(process)
             stop_signal.raise_if_received()
-            _record_end(process.returncode, folder, hung=running.hung)
+            _record_end(process.returncode, folder, hung=hung)
         result = folder.result()
         yield CellUpdate(cell=cell, result=result)
         if fail_fast and result.status != "done":
             return
 
 
-class _RunningCell:
-    """Follows a cell's process until it ends or has to be ended; `hung` then says why."""
+def _follow(
+    process: subprocess.Popen[bytes],
+    folder: CellFolder,
+    stop_signal: StopSignal,
+    hung_after_seconds: float,
+) -> Generator[CellUpdate, None, str]:
+    """Yield how a cell stands until its process ends, and return why it was ended if it hung.
 
-    def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        folder: CellFolder,
-        stop_signal: StopSignal,
-        hung_after_seconds: float,
-    ) -> None:
-        self.hung = ""
-        self._process, self._folder, self._stop_signal = process, folder, stop_signal
-        self._hung_after = self._seconds_left = hung_after_seconds
-        self._heartbeat = folder.heartbeat()
-        self._signals_sent = stop_signal.count
-        self._tail = folder.tail()
-        self._latest = CellUpdate(
-            cell=folder.cell,
-            result=planned(folder.cell).model_copy(update={"status": "running"}),
-        )
-
-    def updates(self) -> Iterator[CellUpdate]:
-        """Yield now and then how the cell stands; pass signals on, and end it where it hangs."""
-        while True:
-            for _ in range(round(UPDATE_SECONDS / POLL_SECONDS)):
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(POLL_SECONDS)
-                    return
-                self._forward_signals()
-            self._end_if_hung()
-            yield self._read_events()
-
-    def _forward_signals(self) -> None:
-        if self._stop_signal.count > self._signals_sent:
-            self._signals_sent = self._stop_signal.count
-            number = signal.SIGTERM if self._signals_sent == 1 else signal.SIGKILL
-            _signal_group(self._process, number)
-
-    def _end_if_hung(self) -> None:
-        """End a cell without a heartbeat; polls are counted, so a suspended machine costs none."""
-        heartbeat = self._folder.heartbeat()
-        is_alive = heartbeat != self._heartbeat
-        self._seconds_left = self._hung_after if is_alive else self._seconds_left - UPDATE_SECONDS
-        self._heartbeat = heartbeat
-        if self._seconds_left <= 0:
-            self.hung = (
-                f"no step and no batch for {self._hung_after:g} s, so it was ended; "
-                "its log.txt says where it hung; the same command tries it again"
-            )
-            _signal_group(self._process, signal.SIGABRT)  # faulthandler writes down where
+    Signals are passed on. The time without a heartbeat is counted in updates, not on a clock, so
+    that a machine that was suspended does not look hung.
+    """
+    running = planned(folder.cell).model_copy(update={"status": "running"})
+    update = CellUpdate(cell=folder.cell, result=running)
+    tail, heartbeat = folder.tail(), folder.heartbeat()
+    seconds_left, signals_sent = hung_after_seconds, stop_signal.count
+    while seconds_left > 0:
+        for _ in range(round(UPDATE_SECONDS / POLL_SECONDS)):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(ABORT_SECONDS)
-            _kill(self._process)
-
-    def _read_events(self) -> CellUpdate:
-        stepped, evaluated = self._latest.stepped, self._latest.evaluated
-        for event in self._tail.read():
+                process.wait(POLL_SECONDS)
+                return ""
+            if stop_signal.count > signals_sent:
+                signals_sent = stop_signal.count
+                _signal_group(process, signal.SIGTERM if signals_sent == 1 else signal.SIGKILL)
+        before, heartbeat = heartbeat, folder.heartbeat()
+        seconds_left = hung_after_seconds if heartbeat != before else seconds_left - UPDATE_SECONDS
+        for event in tail.read():
             if isinstance(event, Stepped):
-                stepped = event
+                update = replace(update, stepped=event)
             elif isinstance(event, Evaluated):
-                evaluated = event
-        self._latest = replace(self._latest, stepped=stepped, evaluated=evaluated)
-        return self._latest
+                update = replace(update, evaluated=event)
+        yield update
+    _signal_group(process, signal.SIGABRT)  # faulthandler writes down where it hangs
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(ABORT_SECONDS)
+    return (
+        f"no step and no batch for {hung_after_seconds:g} s, so it was ended; "
+        "its log.txt says where it hung; the same command tries it again"
+    )
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:

@@ -12,10 +12,10 @@ import zoo
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
 from cnnbench.data.open import open_dataset
 from cnnbench.data.quick_check import quick_check
-from cnnbench.planning.request import PlanError, Request
+from cnnbench.planning.request import PlanError, Request, plan_errors
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
-from cnnbench.schema.recipes import Recipe, make_recipe
+from cnnbench.schema.recipes import make_recipe
 from cnnbench.version import __version__
 
 __all__ = ["default_folder", "facts_of", "make_plan", "open_for_cell"]
@@ -38,35 +38,24 @@ def make_plan(
     """
     request = _with_smoke(request) if request.smoke else request
     models = _models(request.model_names)
-    budgets = _budgets(request.budget or DEFAULT_BUDGET)
+    with plan_errors():
+        budgets = Budget.parse_many(",".join(request.budgets) or DEFAULT_BUDGET)
     seeds = request.seed_numbers
     if len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise PlanError(f"seeds must be different whole numbers from 0 on, saw {seeds}")
     subset = SMOKE_SUBSET if request.smoke else None
     dataset = open_for_cell(request.dataset, request.data, subset)
     batch_sizes, lrs = request.batch_sizes or (None,), request.lrs or (None,)
-    grid = itertools.product(seeds, budgets, batch_sizes, lrs, models)
     # The models stand innermost: they take turns, and a drift of the machine hits all alike.
-    cells = [
-        _cell(
-            request,
-            dataset,
-            model=model,
-            recipe=_recipe(request, model, lr, batch_size),
-            budget=budget,
-            seed=seed,
-            device=device,
-            precision=precision,
-        )
-        for seed, budget, batch_size, lr, model in grid
-    ]
+    grid = itertools.product(seeds, budgets, batch_sizes, lrs, models)
+    cells = tuple(_cell(request, dataset, device, precision, *point) for point in grid)
     if len({cell.digest for cell in cells}) < len(cells):
         raise PlanError("two cells of this plan are the same; is a value given twice?")
     plan = Plan(
         cnnbench=__version__,
         argv=tuple(argv),
         dataset=facts_of(dataset, request.data),
-        cells=tuple(cells),
+        cells=cells,
         machine={"line": machine},
     )
     return plan, dataset
@@ -85,15 +74,19 @@ def _with_smoke(request: Request) -> Request:
 def _cell(
     request: Request,
     dataset: Dataset,
-    *,
-    model: str,
-    recipe: Recipe,
-    budget: Budget,
-    seed: int,
     device: str,
     precision: Precision,
+    seed: int,
+    budget: Budget,
+    batch_size: int | None,
+    lr: float | None,
+    model: str,
 ) -> Cell:
-    card = zoo.card(model)
+    card, paper = zoo.card(model), zoo.training(model)
+    with plan_errors(f"{model}: "):
+        recipe = make_recipe(
+            request.recipe, family=card.family, paper=paper, lr=lr, batch_size=batch_size
+        )
     least = card.smallest_image_size
     image_size = _at_least(least, request.image_size or card.image_size, f"{model}: --image-size")
     evaluations = _at_least(1, request.evaluations or DEFAULT_EVALUATIONS, "--evaluations")
@@ -128,7 +121,7 @@ def _cell(
 def _models(names: Sequence[str]) -> list[str]:
     if not names:
         raise PlanError("no model was named; `cnnbench models` lists all")
-    resolved = []
+    resolved: list[str] = []
     for name in names:
         try:
             model = zoo.resolve(name)
@@ -138,26 +131,6 @@ def _models(names: Sequence[str]) -> list[str]:
             raise PlanError(f"model {name!r} ({model}) is named twice")
         resolved.append(model)
     return resolved
-
-
-def _budgets(given: str | Sequence[str]) -> list[Budget]:
-    try:
-        return Budget.parse_many(given if isinstance(given, str) else ",".join(given))
-    except ValueError as error:
-        raise PlanError(str(error)) from None
-
-
-def _recipe(request: Request, model: str, lr: float | None, batch_size: int | None) -> Recipe:
-    try:
-        return make_recipe(
-            request.recipe,
-            family=zoo.card(model).family,
-            paper=zoo.training(model),
-            lr=lr,
-            batch_size=batch_size,
-        )
-    except ValueError as error:
-        raise PlanError(f"{model}: {error}") from None
 
 
 def _at_least(least: int, value: int, flag: str) -> int:
@@ -234,33 +207,27 @@ def _memory_bytes(text: str) -> int:
     return int(amount)
 
 
-def _needed_bytes(model: str, *, num_classes: int, image_size: int, batch: int) -> int:
-    """Estimate what one training pass over `batch` images needs, in fp32, from the layer table.
-
-    An estimate from above for the plan, not a measurement: a row's `peak_memory_bytes` is one.
-    """
-    facts = zoo.describe(model, num_classes=num_classes, image_size=image_size)
-    maps = sum(math.prod(layer.output_shape) for layer in facts.layers)
-    weights = _COPIES_OF_WEIGHTS * facts.params * _BYTES
-    return _BASE_BYTES + weights + _COPIES_OF_MAPS * maps * batch * _BYTES
-
-
 def _micro_batch(
     model: str, *, num_classes: int, image_size: int, batch_size: int, allowed: int
 ) -> int | None:
     """Return how many images a pass may hold, or None where the whole batch fits.
 
     The batch is halved until it fits, so the optimisation still sees `batch_size` images a step.
+    What a pass needs in fp32 is estimated from above, from the layer table; what a run did need is
+    measured, in its row's `peak_memory_bytes`.
     """
+    facts = zoo.describe(model, num_classes=num_classes, image_size=image_size)
+    fixed = _BASE_BYTES + _COPIES_OF_WEIGHTS * facts.params * _BYTES
+    maps = sum(math.prod(layer.output_shape) for layer in facts.layers)
+    per_image = _COPIES_OF_MAPS * maps * _BYTES
     batch = batch_size
-    while True:
-        needed = _needed_bytes(model, num_classes=num_classes, image_size=image_size, batch=batch)
-        if needed <= allowed:
-            return None if batch == batch_size else batch
+    while fixed + per_image * batch > allowed:
         if batch <= 2:
+            needed = fixed + per_image * batch
             raise PlanError(
                 f"--memory: {model} needs about {needed / 2**30:.1f} GiB for {batch} images of "
                 f"{image_size} pixels, and {allowed / 2**30:.1f} GiB are allowed; "
                 "try a smaller --image-size"
             )
         batch = math.ceil(batch / 2)
+    return None if batch == batch_size else batch

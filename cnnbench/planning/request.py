@@ -5,12 +5,13 @@ The command line imports this file for each `--help`, so it imports nothing of w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-__all__ = ["Flag", "PlanError", "Request", "RunOptions", "listed"]
+__all__ = ["Flag", "PlanError", "Request", "RunOptions", "listed", "plan_errors"]
 
 T = TypeVar("T")
 
@@ -19,12 +20,21 @@ class PlanError(ValueError):
     """A command that makes no plan; the message says what was wrong and what to type."""
 
 
+@contextlib.contextmanager
+def plan_errors(where: str = "") -> Iterator[None]:
+    """Let what is wrong with a value be wrong with the plan, said with `where` in front."""
+    try:
+        yield
+    except ValueError as error:
+        raise PlanError(f"{where}{error}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Flag:
     """How a field is typed on the command line.
 
     `name` is the word there, where it is not the field's own; `typed` is the type of what is typed,
-    where Python takes more; `least` is the smallest number that is taken.
+    where it is not the field's first type; `least` is the smallest number that is taken.
     """
 
     help: str
@@ -43,32 +53,26 @@ class Request:
     """
 
     models: Annotated[
-        str | Sequence[str],
-        Flag("Names with commas between; see `cnnbench models`.", typed=str),
+        str | Sequence[str], Flag("Names with commas between; see `cnnbench models`.")
     ]
     dataset: Annotated[str, Flag("A card's name, or a folder of images.")] = "fruits"
     budget: Annotated[
         str | Sequence[str] | None,
-        Flag("90s, 2m, 20ep, 30000img, 1e15flop, 500J; 30s,1m,2m compares budgets.", typed=str),
+        Flag("90s, 2m, 20ep, 30000img, 1e15flop, 500J; 30s,1m,2m compares budgets."),
     ] = None
     _: KW_ONLY
     recipe: Annotated[str, Flag("common, one for all, or paper, each paper's own.")] = "common"
-    lr: Annotated[
-        float | str | Sequence[float] | None,
-        Flag("Learning rate for every model.", typed=float),
-    ] = None
+    lr: Annotated[float | str | Sequence[float] | None, Flag("Learning rate for every model.")] = (
+        None
+    )
     batch_size: Annotated[
-        int | str | Sequence[int] | None,
-        Flag("Images a step.  [default: 16]", typed=int),
+        int | str | Sequence[int] | None, Flag("Images a step.  [default: 16]")
     ] = None
     image_size: Annotated[int | None, Flag("Pixels.  [default: the paper's]")] = None
     memory: Annotated[
         str | None, Flag("Memory a model may use, like 8GiB; accumulates batches.")
     ] = None
-    seeds: Annotated[
-        int | str | Sequence[int],
-        Flag("How many seeds (3), or which (0,1,5).", typed=str),
-    ] = 1
+    seeds: Annotated[str | int | Sequence[int], Flag("How many seeds (3), or which (0,1,5).")] = 1
     evaluations: Annotated[int | None, Flag("Tests on the way.  [default: 5]")] = None
     dataset_options: Annotated[
         Mapping[str, str] | Sequence[str] | None,
@@ -88,6 +92,11 @@ class Request:
         return listed(self.models)
 
     @property
+    def budgets(self) -> list[str]:
+        """The budgets as text; none means the default."""
+        return listed(self.budget)
+
+    @property
     def lrs(self) -> list[float]:
         """The learning rates; none means the recipe's. Raises PlanError if one is no number."""
         return _numbers("--lr", self.lr, float)
@@ -104,19 +113,17 @@ class Request:
         Raises:
             PlanError: if it is neither.
         """
-        text = self.seeds
+        given = self.seeds
         try:
-            seeds = [int(part) for part in listed(text)]
+            seeds = [int(part) for part in listed(given)]
         except ValueError:
             seeds = []
         if not seeds:
-            raise PlanError(f"--seeds {text!r}: write how many (3) or which ones (0,1,5)")
-        is_count = isinstance(text, int) or (isinstance(text, str) and "," not in text)
-        if not is_count:
-            return seeds
-        if seeds[0] < 1:
-            raise PlanError(f"--seeds {text!r}: at least one seed is needed")
-        return list(range(seeds[0]))
+            raise PlanError(f"--seeds {given!r}: write how many (3) or which ones (0,1,5)")
+        is_count = isinstance(given, int) or (isinstance(given, str) and "," not in given)
+        if is_count and seeds[0] < 1:
+            raise PlanError(f"--seeds {given!r}: at least one seed is needed")
+        return list(range(seeds[0])) if is_count else seeds
 
     @property
     def data(self) -> dict[str, str]:
@@ -125,15 +132,13 @@ class Request:
         Raises:
             PlanError: if what was typed for one is not KEY=VALUE.
         """
-        options: dict[str, str] = {}
-        if isinstance(self.dataset_options, Mapping):
-            options |= {key: str(value) for key, value in self.dataset_options.items()}
-        else:
-            for word in self.dataset_options or ():
-                key, equals, value = word.partition("=")
-                if not key or not equals:
+        given = self.dataset_options or {}
+        if not isinstance(given, Mapping):
+            for word in given:
+                if not word.partition("=")[0] or "=" not in word:
                     raise PlanError(f"--data {word!r} must be KEY=VALUE, like --data seed=1")
-                options[key] = value
+            given = dict(word.split("=", 1) for word in given)
+        options = {key: str(value) for key, value in given.items()}
         if self.skip_broken is not None:
             options["skip_broken"] = str(self.skip_broken)
         return options
@@ -143,15 +148,12 @@ class Request:
 class RunOptions:
     """How a plan is carried out, and where."""
 
-    out: Annotated[str | Path | None, Flag("Run folder.  [reports/<data>-<digest>]", typed=str)] = (
-        None
-    )
+    out: Annotated[str | Path | None, Flag("Run folder.  [reports/<data>-<digest>]")] = None
     tune: Annotated[int, Flag("Learning-rate trials for every model.")] = 0
     fresh: Annotated[bool, Flag("Train anew what is there.")] = False
     fail_fast: Annotated[bool, Flag("End the run at the first cell that fails.")] = False
     hung_after: Annotated[
-        float,
-        Flag("Seconds without a step until a cell counts as hung.", least=1),
+        float, Flag("Seconds without a step until a cell counts as hung.", least=1)
     ] = 900.0
 
 

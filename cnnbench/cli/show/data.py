@@ -1,9 +1,9 @@
-"""How are datasets listed, and what `check` and `fetch` found told?"""
+"""How are datasets listed, and what `check` and `fetch` did told?"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ def show_cards(*, as_json: bool) -> None:
             c.name,
             "drawn" if c.drawn else "photos",
             str(len(c.classes) or "?"),
-            ", ".join(f"{split} {count}" for split, count in c.splits.items()),
+            _counts(c.splits),
             c.title,
         )
         for c in cards
@@ -64,7 +64,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "source", card.source
     yield "licence", card.licence
     yield "cite", card.citation
-    yield "splits", ", ".join(f"{split} {count}" for split, count in card.splits.items())
+    yield "splits", _counts(card.splits)
     yield f"{len(card.classes)} classes", ", ".join(card.classes)
     yield "stored size", f"{card.image_size} pixels" if card.image_size else ""
     for title, values in (("channel mean", card.mean), ("channel deviation", card.std)):
@@ -74,30 +74,29 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "sha256 of the list of files", card.download.files_sha256
     if card.download or card.kind == "torchvision":
         folder = fetched_folder(card)
-        yield (
-            "on this machine",
-            str(folder) if folder.is_dir() else "no; `cnnbench fetch` brings it",
-        )
+        there = str(folder) if folder.is_dir() else "no; `cnnbench fetch` brings it"
+        yield "on this machine", there
 
 
-def _plain(card: Any) -> dict[str, Any]:
+def _plain(card: Card) -> dict[str, Any]:
     return {key: value for key, value in asdict(card).items() if key != "path"}
+
+
+def _counts(splits: Mapping[str, int]) -> str:
+    return ", ".join(f"{split} {count}" for split, count in splits.items())
 
 
 def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
     """Show what `check` found: errors first, each with the images it is about."""
     if as_json:
         return print_json({"version": 1, "usable": diagnosis.usable, **asdict(diagnosis)})
-    counts = ", ".join(f"{split} {count}" for split, count in diagnosis.images.items())
-    say(f"{diagnosis.dataset}: {counts or 'no dataset can be made of it'}")
-    rows = [
-        (finding.severity, finding.verdict, _what(finding))
-        for finding in diagnosis.findings[:_FINDINGS_SHOWN]
-    ]
-    if rows:
+    say(f"{diagnosis.dataset}: {_counts(diagnosis.images) or 'no dataset can be made of it'}")
+    shown, more = diagnosis.findings[:_FINDINGS_SHOWN], diagnosis.findings[_FINDINGS_SHOWN:]
+    if shown:
+        rows = [(finding.severity, finding.verdict, _what(finding)) for finding in shown]
         print_table(("", "verdict", "what"), rows, "lll")
-    if len(diagnosis.findings) > _FINDINGS_SHOWN:
-        say(f"and {len(diagnosis.findings) - _FINDINGS_SHOWN} more; --json has all")
+    if more:
+        say(f"and {len(more)} more; --json has all")
     number = Counter(finding.severity for finding in diagnosis.findings)
     return say(
         f"{number['error']} errors, {number['warning']} warnings, {number['note']} notes; "
@@ -106,9 +105,9 @@ def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
 
 
 def _what(finding: Finding) -> str:
-    """Name the image in front when a finding is about one and does not say so itself."""
-    one = len(finding.names) == 1 and finding.names[0] not in finding.detail
-    return f"{finding.names[0]}: {finding.detail}" if one else finding.detail
+    """Put the image's name in front where a finding is about a single image and leaves it out."""
+    is_unnamed = len(finding.names) == 1 and finding.names[0] not in finding.detail
+    return f"{finding.names[0]}: {finding.detail}" if is_unnamed else finding.detail
 
 
 def show_cleaned(cleaned: Cleaned, *, as_json: bool) -> None:

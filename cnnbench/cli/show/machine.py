@@ -14,20 +14,20 @@ from cnnbench.profiler.profiling import Profiled
 _KINDS_SHOWN = 5
 
 
-def show_profiled(found: Profiled, *, as_json: bool) -> None:
+def show_profiled(profiled: Profiled, *, as_json: bool) -> None:
     """Show the speed of each network, where its time goes, and how long the run would take."""
     if as_json:
-        return print_json(_document(found))
-    say(found.machine)
-    if found.profiles:
-        job = found.profiles[0].job
-        say(f"torch {found.profiles[0].torch}, {job.device}, {job.precision}")
-        _show_speed(found.profiles)
-        _show_kinds(found.profiles)
-    for failure in found.failed:
+        return print_json(_document(profiled))
+    say(profiled.machine)
+    if profiled.profiles:
+        job = profiled.profiles[0].job
+        say(f"torch {profiled.profiles[0].torch}, {job.device}, {job.precision}")
+        _show_speed(profiled.profiles)
+        _show_kinds(profiled.profiles)
+    for failure in profiled.failed:
         say(f"{failure.job.model} was not profiled: {failure.reason}")
-    if found.estimates and found.plan:
-        _show_estimates(found.estimates, found.plan.dataset.name)
+    if profiled.estimates and profiled.plan:
+        _show_estimates(profiled.estimates, profiled.plan.dataset.name)
     return None
 
 
@@ -70,9 +70,8 @@ def _show_speed(profiles: Sequence[Profile]) -> None:
 def _show_kinds(profiles: Sequence[Profile]) -> None:
     for p in profiles:
         largest = list(p.kinds.items())[:_KINDS_SHOWN]
-        rest = 1 - sum(share for _, share in largest)
-        words = [f"{kind} {share:.0%}" for kind, share in largest]
-        say(f"{p.job.model}: " + ", ".join([*words, f"the rest {rest:.0%}"]))
+        largest.append(("the rest", 1 - sum(share for _, share in largest)))
+        say(f"{p.job.model}: {', '.join(f'{kind} {share:.0%}' for kind, share in largest)}")
 
 
 def _show_estimates(estimates: Sequence[CellEstimate], dataset: str) -> None:
@@ -99,19 +98,21 @@ def _show_estimates(estimates: Sequence[CellEstimate], dataset: str) -> None:
     )
 
 
-def _document(found: Profiled) -> dict[str, Any]:
-    rates = ("images_per_second", "forward_images_per_second", "backward_images_per_second")
+def _document(profiled: Profiled) -> dict[str, Any]:
+    derived = (
+        "images_per_second",
+        "forward_images_per_second",
+        "backward_images_per_second",
+        "matmul_share",
+    )
     return {
-        "machine": found.machine,
+        "machine": profiled.machine,
         "profiles": [
-            {**p.model_dump(mode="json"), **{name: getattr(p, name) for name in rates}}
-            | {"matmul_share": p.matmul_share}
-            for p in found.profiles
+            {**p.model_dump(mode="json"), **{name: getattr(p, name) for name in derived}}
+            for p in profiled.profiles
         ],
-        "failed": [failure.model_dump(mode="json") for failure in found.failed],
-        "estimates": [
-            {**asdict(each), "total_seconds": each.total_seconds} for each in found.estimates
-        ],
+        "failed": [failure.model_dump(mode="json") for failure in profiled.failed],
+        "estimates": [{**asdict(e), "total_seconds": e.total_seconds} for e in profiled.estimates],
     }
 
 

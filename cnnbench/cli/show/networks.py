@@ -1,4 +1,4 @@
-"""How are the networks of the zoo listed?"""
+"""How are the networks of the zoo listed, and the verdicts on their papers' statements told?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import groupby
 
 import zoo
 from cnnbench.cli.show.console import print_json, print_table, say
-from zoo import verify as fidelity
+from zoo.verify import Value, Verdict, verify
 
 
 def show_models(*, as_json: bool) -> None:
@@ -17,14 +17,14 @@ def show_models(*, as_json: bool) -> None:
     cards = [zoo.card(name) for name in zoo.list_models()]
     if as_json:
         return print_json([asdict(card) for card in cards])
-    short = {zoo.resolve(c.family): c.family for c in cards}
+    short = {zoo.resolve(c.family): c.family for c in cards if zoo.resolve(c.family) != c.family}
     rows = [
         (
             c.name,
-            short.get(c.name, "") if short.get(c.name) != c.name else "",
+            short.get(c.name, ""),
             str(c.year),
-            _millions(c.params),
-            _billions(c.macs),
+            "" if c.params is None else f"{c.params / 1e6:.2f}",
+            "" if c.macs is None else f"{c.macs / 1e9:.3f}",
             c.summary,
         )
         for c in cards
@@ -74,14 +74,6 @@ def _pair(size: Sequence[int] | None) -> str:
     return "" if not size else "x".join(map(str, size))
 
 
-def _millions(count: int | None) -> str:
-    return "" if count is None else f"{count / 1e6:.2f}"
-
-
-def _billions(count: int | None) -> str:
-    return "" if count is None else f"{count / 1e9:.3f}"
-
-
 # -- verify ---------------------------------------------------------------------------------------
 
 _WORDS = {True: "agrees", False: "DISAGREES", None: "not checked"}
@@ -95,18 +87,18 @@ def show_verdicts(name: str | None, *, as_json: bool) -> int:
     Raises:
         UnknownModel: no such network or family.
     """
-    verdicts = fidelity.verify(None if name is None else [name])
+    verdicts = verify(None if name is None else [name])
     if as_json:
-        found = list(verdicts)
-        print_json([asdict(verdict) for verdict in found])
-        return int(any(verdict.agrees is False for verdict in found))
+        documents = [asdict(verdict) for verdict in verdicts]
+        print_json(documents)
+        return int(any(document["agrees"] is False for document in documents))
     counts: Counter[bool | None] = Counter()
     for model, group in groupby(verdicts, key=lambda verdict: verdict.model):
         of_model = list(group)
         counts.update(verdict.agrees for verdict in of_model)
         say(f"\n{model}")
         titles = ("verdict", "statement", "paper", "ours", "source")
-        print_table(titles, [_row(verdict) for verdict in of_model], "lllll")
+        print_table(titles, map(_row, of_model), "lllll")
     say("")
     if not counts:
         say(f"no paper's statements are on file for {name!r}")
@@ -118,14 +110,14 @@ def show_verdicts(name: str | None, *, as_json: bool) -> int:
     return int(counts[False] > 0)
 
 
-def _row(verdict: fidelity.Verdict) -> tuple[str, ...]:
+def _row(verdict: Verdict) -> tuple[str, ...]:
     ours = "-" if verdict.agrees is None else _value(verdict.ours)
     paper = _value(verdict.paper) + (f" (prints {verdict.printed})" if verdict.printed else "")
     statement = f"{verdict.statement}. {verdict.note}" if verdict.note else verdict.statement
     return _WORDS[verdict.agrees], statement, paper, ours, verdict.source
 
 
-def _value(value: fidelity.Value) -> str:
+def _value(value: Value) -> str:
     if isinstance(value, list):
         return ", ".join(_value(each) for each in value)
     if isinstance(value, bool):

@@ -33,7 +33,6 @@ class Progress:
         self._names: dict[str, str] = {}
         self._updates: dict[str, CellUpdate] = {}
         self._printed: dict[str, float] = {}
-        self._ended: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -77,17 +76,13 @@ class Progress:
         self._console.print(text, highlight=False)
 
     def _line(self, update: CellUpdate) -> None:
-        """Print a plain line now and then, and a last line when the cell ends."""
-        now = time.monotonic()
-        name, ended = update.cell.id, update.result.status != "running"
-        if ended and name in self._ended:
+        """Print a plain line now and then, and a line when the cell ends."""
+        now, id = time.monotonic(), update.cell.id
+        is_running = update.result.status == "running"
+        if is_running and now - self._printed.setdefault(id, now) < LINE_EVERY_SECONDS:
             return
-        if ended:
-            self._ended.add(name)
-        elif now - self._printed.setdefault(name, now) < LINE_EVERY_SECONDS:
-            return
-        self._printed[name] = now
-        words = [word for word in _words(update, self._names[name]) if word]
+        self._printed[id] = now
+        words = [word for word in _words(update, self._names[id]) if word]
         self._console.print("  ".join(words), highlight=False, markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
@@ -113,8 +108,7 @@ class Progress:
 
 def _words(update: CellUpdate, name: str) -> list[str]:
     loss, top1, rate = _numbers(update)
-    status = update.result.status
-    left = _time_left(update)
+    status, left = update.result.status, _time_left(update)
     return [
         f"{name} seed {update.cell.seed}: {status}",
         f"{_progress(update):.0%} of {update.cell.budget}",
@@ -146,8 +140,6 @@ def _progress(update: CellUpdate) -> float:
 
 
 def _time_left(update: CellUpdate) -> str:
-    if update.result.status not in {"running", "planned"}:
-        return ""
     seconds = _seconds_left(update)
     return _duration(seconds) if seconds else ""
 

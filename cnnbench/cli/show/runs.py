@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 
 from cnnbench.cli.show.console import print_json, print_table, printable, say
 from cnnbench.report.text.wording import MINUS, NOTHING, p_value, percent, plural
+from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 from cnnbench.tracking import Tracker, TrackError, track
 
 if TYPE_CHECKING:
-    from cnnbench.api import DryRun
     from cnnbench.report.analysis.two_runs import Judged, TwoRuns
 
 
-def show_plan(dry_run: DryRun, *, as_json: bool) -> None:
-    """Show what a command would do, without doing it."""
-    plan, folder, done = dry_run.plan, dry_run.folder, dry_run.done
+def show_plan(plan: Plan, folder: Path, done: int | None, *, as_json: bool) -> None:
+    """Show what a command would do; `done` of its cells are in the folder, None if unknown."""
     if as_json:
         document = {"folder": str(folder), "done": done, "plan": plan.model_dump(mode="json")}
         return print_json(document)
