@@ -13,7 +13,7 @@ from cnnbench.data.dataset import Dataset
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
 from cnnbench.launch.execute import Callbacks, execute
-from cnnbench.planning.plan import default_folder, make_plan
+from cnnbench.planning.plan import folder_of, make_plan
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
 from cnnbench.planning.tuning import trial_plan, tuned_rates, with_rates
 from cnnbench.profiler.calibration import settle
@@ -79,7 +79,7 @@ def run(given: _Arguments) -> Path:
     """
     callbacks = given.callbacks or Callbacks()
     plan, dataset = prepare(given, argv=given.argv)
-    folder = _folder(plan, given)
+    folder = folder_of(plan, given)
     if given.tune:
         trials, held_out = trial_plan(plan, dataset, given.tune)
         # A rate that is too high fails often; that is an answer, and no reason to end the run.
@@ -103,7 +103,7 @@ def dry_run(
         StoreError: if the folder holds another run.
     """
     plan, _ = prepare(request, argv=argv)
-    folder = _folder(plan, options)
+    folder = folder_of(plan, options)
     if options.tune:
         return plan, folder, None
     if options.fresh:
@@ -137,10 +137,6 @@ def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Datase
         machine = {**plan.machine, "threads": choice.threads, "precision_why": choice.why}
         plan = plan.model_copy(update={"cells": cells, "machine": machine})
     return plan, dataset
-
-
-def _folder(plan: Plan, options: RunOptions) -> Path:
-    return Path(options.out or default_folder(plan, trials=options.tune))
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:

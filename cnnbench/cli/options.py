@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import time
 import tomllib
 from collections.abc import Callable, Collection
@@ -23,13 +24,8 @@ exit codes: 0 all done, 1 a cell failed or got worse, 2 usage, 3 data, 4 disk, 5
 70 internal error, 130/143 interrupted and resumable"""
 
 
-def _leave(code: int) -> None:
-    """Every verb returns its exit code."""
-    raise typer.Exit(code)
-
-
 app = typer.Typer(
-    result_callback=_leave,
+    result_callback=sys.exit,  # every verb returns its exit code
     pretty_exceptions_enable=False,
     name="cnnbench",
     help="Which classic CNN is best for my images, if each gets the same budget?",

@@ -7,18 +7,19 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import zoo
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
 from cnnbench.data.open import open_dataset
 from cnnbench.data.quick_check import quick_check
-from cnnbench.planning.request import PlanError, Request, plan_errors
+from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
 from cnnbench.schema.recipes import make_recipe
 from cnnbench.version import __version__
 
-__all__ = ["default_folder", "facts_of", "make_plan", "open_for_cell"]
+__all__ = ["facts_of", "folder_of", "make_plan", "open_for_cell"]
 
 DEFAULT_BUDGET = "2m"
 DEFAULT_EVALUATIONS = 5
@@ -157,13 +158,13 @@ def open_for_cell(
     return dataset if holdout is None else hold_out(dataset, holdout)
 
 
-def default_folder(plan: Plan, *, trials: int = 0) -> str:
-    """Return the run folder for a plan without `--out`: the same command, the same folder.
+def folder_of(plan: Plan, options: RunOptions) -> Path:
+    """Return the run folder of a plan: without `out`, the same request has the same folder.
 
     With tuning it is named before the rates are chosen, so their number is part of the name.
     """
-    tail = f"-tune{trials}" if trials else ""
-    return f"reports/{slug(plan.dataset.name)}-{plan.digest}{tail}"
+    tail = f"-tune{options.tune}" if options.tune else ""
+    return Path(options.out or f"reports/{slug(plan.dataset.name)}-{plan.digest}{tail}")
 
 
 def facts_of(dataset: Dataset, options: Mapping[str, str]) -> DatasetFacts:
@@ -194,12 +195,8 @@ _BASE_BYTES = 600 * 2**20  # the process itself: torch and the libraries that it
 
 
 def _memory_bytes(text: str) -> int:
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-zA-Z]+)\s*", text)
-    unit = match and _UNITS.get(match[2].lower())
-    try:
-        amount = float(match[1]) * unit if match and unit else 0.0
-    except ValueError:
-        amount = 0.0
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+|[0-9]+\.)\s*([a-zA-Z]+)\s*", text)
+    amount = float(match[1]) * _UNITS.get(match[2].lower(), 0) if match else 0.0
     if not 0 < amount < math.inf:
         raise PlanError(
             f"--memory: memory {text!r} is not an amount with a unit; write 8GiB or 500MiB"

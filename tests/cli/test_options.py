@@ -49,7 +49,7 @@ def test_every_option_of_python_is_a_flag_of_run_with_the_same_default():
     python = inspect.signature(cnnbench.run).parameters
     command = typer.main.get_command(app).commands["run"]
     flags = {parameter.name: parameter for parameter in command.params}
-    assert set(flags) - set(python) == {"config", "track", "dry_run", "as_json", "help"}
+    assert set(flags) - set(python) == {"config", "track", "dry_run", "as_json"}
     assert set(python) - set(flags) == {"argv", "callbacks"}
     for name, parameter in python.items():
         if name not in flags:

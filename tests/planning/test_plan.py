@@ -1,12 +1,14 @@
 """Every name and number is checked before anything starts."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnnbench.data.errors import DataError
-from cnnbench.planning import PlanError, Request
-from cnnbench.planning.plan import default_folder, make_plan
+from cnnbench.planning import PlanError, Request, RunOptions
+from cnnbench.planning.plan import folder_of, make_plan
 
 
 @pytest.fixture
@@ -50,10 +52,12 @@ def test_every_model_gets_the_same_budget(photos):
     assert {(cell.budget.currency, cell.budget.limit) for cell in cells} == {("seconds", 90.0)}
 
 
-def test_the_same_changesgives_the_same_folder_and_others_another(photos):
-    one, two = plan_of(photos), plan_of(photos)
-    assert default_folder(one) == default_folder(two)
-    assert default_folder(plan_of(photos, budget="3m")) != default_folder(one)
+def test_the_same_request_gives_the_same_folder_and_others_another(photos):
+    first, again, other = plan_of(photos), plan_of(photos), plan_of(photos, budget="3m")
+    options = RunOptions()
+    assert folder_of(first, options) == folder_of(again, options) != folder_of(other, options)
+    assert folder_of(first, RunOptions(tune=2)).name.endswith("-tune2")
+    assert folder_of(first, RunOptions(out="there", tune=2)) == Path("there")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,7 @@ def test_the_same_changesgives_the_same_folder_and_others_another(photos):
         ({"seeds": []}, "seeds"),
     ],
 )
-def test_a_wrong_changesis_refused_with_what_to_do(photos, changes, complaint):
+def test_a_wrong_request_is_refused_with_what_to_do(photos, changes, complaint):
     with pytest.raises(PlanError, match=complaint):
         plan_of(photos, **changes)
 
@@ -118,6 +122,8 @@ def test_a_grid_trains_every_combination_once(photos):
         ({"lr": [0.1, 0.1]}, "same"),
         ({"recipe": "paper", "models": ["lenet5"]}, "no paper recipe"),
         ({"memory": "8"}, "8GiB"),
+        ({"memory": "1.2.3GiB"}, "8GiB"),
+        ({"memory": "0GiB"}, "8GiB"),
         ({"memory": "100MiB"}, "smaller --image-size"),
     ],
 )
