@@ -63,13 +63,7 @@ def execute(
             _write_slices(run_folder, dataset)
         reports = _Reports(run_folder)
         try:
-            for update in run_cells(
-                plan,
-                run_folder,
-                stop_signal=stop_signal,
-                fail_fast=options.fail_fast,
-                hung_after_seconds=options.hung_after,
-            ):
+            for update in run_cells(plan, run_folder, options, stop_signal):
                 callbacks.on_update(update)
                 reports.follow(update, last=update.cell.id == plan.cells[-1].id)
         except BaseException as error:

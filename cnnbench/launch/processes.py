@@ -114,16 +114,14 @@ def start_process(run_folder: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
 def run_cells(
     plan: Plan,
     run_folder: RunFolder,
-    *,
+    options: RunOptions,
     stop_signal: StopSignal,
-    fail_fast: bool = False,
-    hung_after_seconds: float = RunOptions.hung_after,
     start: Start = start_process,
 ) -> Iterator[CellUpdate]:
     """Run every cell that is not final yet, and yield about twice a second how it stands.
 
     A cell whose process dies or hangs becomes a row with the reason, and the others go on, unless
-    `fail_fast` ends the run there.
+    `options.fail_fast` ends the run there.
 
     Raises:
         Stopped: after SIGINT or SIGTERM, once the running cell has saved its state.
@@ -138,14 +136,14 @@ def run_cells(
             folder.retry()
             process = start(run_folder, cell)
             try:
-                hung = yield from _follow(process, folder, stop_signal, hung_after_seconds)
+                hung = yield from _follow(process, folder, stop_signal, options.hung_after)
             finally:
                 _kill(process)
             stop_signal.raise_if_received()
             _record_end(process.returncode, folder, hung=hung)
         result = folder.result()
         yield CellUpdate(cell=cell, result=result)
-        if fail_fast and result.status != "done":
+        if options.fail_fast and result.status != "done":
             return
 
 
@@ -153,7 +151,7 @@ def _follow(
     process: subprocess.Popen[bytes],
     folder: CellFolder,
     stop_signal: StopSignal,
-    hung_after_seconds: float,
+    hung_after: float,
 ) -> Generator[CellUpdate, None, str]:
     """Yield how a cell stands until its process ends, and return why it was ended if it hung.
 
@@ -163,7 +161,7 @@ def _follow(
     running = planned(folder.cell).model_copy(update={"status": "running"})
     update = CellUpdate(cell=folder.cell, result=running)
     tail, heartbeat = folder.tail(), folder.heartbeat()
-    seconds_left, signals_sent = hung_after_seconds, stop_signal.count
+    seconds_left, signals_sent = hung_after, stop_signal.count
     while seconds_left > 0:
         for _ in range(round(UPDATE_SECONDS / POLL_SECONDS)):
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -173,7 +171,7 @@ def _follow(
                 signals_sent = stop_signal.count
                 _signal_group(process, signal.SIGTERM if signals_sent == 1 else signal.SIGKILL)
         before, heartbeat = heartbeat, folder.heartbeat()
-        seconds_left = hung_after_seconds if heartbeat != before else seconds_left - UPDATE_SECONDS
+        seconds_left = hung_after if heartbeat != before else seconds_left - UPDATE_SECONDS
         for event in tail.read():
             if isinstance(event, Stepped):
                 update = replace(update, stepped=event)
@@ -184,7 +182,7 @@ def _follow(
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(ABORT_SECONDS)
     return (
-        f"no step and no batch for {hung_after_seconds:g} s, so it was ended; "
+        f"no step and no batch for {hung_after:g} s, so it was ended; "
         "its log.txt says where it hung; the same command tries it again"
     )
 

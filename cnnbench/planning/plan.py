@@ -13,7 +13,7 @@ import zoo
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
 from cnnbench.data.open import open_dataset
 from cnnbench.data.quick_check import quick_check
-from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
+from cnnbench.planning.request import PlanError, Request, RunOptions, listed, plan_errors
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
 from cnnbench.schema.recipes import make_recipe
@@ -38,9 +38,9 @@ def make_plan(
         DataError: if the dataset is.
     """
     request = _with_smoke(request) if request.smoke else request
-    models = _models(request.model_names)
+    models = _models(listed(request.models))
     with plan_errors():
-        budgets = Budget.parse_many(",".join(request.budgets) or DEFAULT_BUDGET)
+        budgets = Budget.parse_many(",".join(listed(request.budget)) or DEFAULT_BUDGET)
     seeds = request.seed_numbers
     if len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise PlanError(f"seeds must be different whole numbers from 0 on, saw {seeds}")

@@ -49,7 +49,8 @@ class Flag:
 class Request:
     """What decides a plan, as it was typed or as Python gave it; None means the default.
 
-    Its properties read what may be text with commas. What they read is checked by `make_plan`.
+    The properties read what may be text with commas, as `listed` does for names and budgets; what
+    they read is checked by `make_plan`.
     """
 
     models: Annotated[
@@ -85,16 +86,6 @@ class Request:
     device: Annotated[str, Flag("auto, cuda, mps or cpu.")] = "auto"
     precision: Annotated[str, Flag("auto, fp32 or bf16.")] = "auto"
     smoke: Annotated[bool, Flag("A whole tiny run, for CI.")] = False
-
-    @property
-    def model_names(self) -> list[str]:
-        """The names of the models."""
-        return listed(self.models)
-
-    @property
-    def budgets(self) -> list[str]:
-        """The budgets as text; none means the default."""
-        return listed(self.budget)
 
     @property
     def lrs(self) -> list[float]:

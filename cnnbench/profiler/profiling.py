@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import zoo
 from cnnbench.engine.hardware import choose_device, detect, machine_line
-from cnnbench.planning.request import PlanError, Request
+from cnnbench.planning.request import PlanError, Request, listed
 from cnnbench.profiler.calibration import Choice, settle
 from cnnbench.profiler.profiles import CellEstimate, NoProfile, Profile, ProfileJob, estimate
 from cnnbench.schema.cell import Plan
@@ -80,7 +80,7 @@ def _jobs_of(plan: Plan, seconds: float) -> list[ProfileJob]:
 
 
 def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
-    models = list(dict.fromkeys(zoo.resolve(name) for name in request.model_names))
+    models = list(dict.fromkeys(zoo.resolve(name) for name in listed(request.models)))
     if not models:
         raise PlanError("no model was named; `cnnbench models` lists all")
     batch_size = next(iter(request.batch_sizes), None)

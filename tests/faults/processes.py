@@ -21,6 +21,7 @@ from fork_server import ROOT
 from toy import WORDS, Toy
 
 from cnnbench.launch.processes import StopSignal, run_cells
+from cnnbench.planning import RunOptions
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 
@@ -230,7 +231,7 @@ def run_many(run: RunFolder, plan: Plan, count: int) -> Leaks:
     run.write_plan(many)
     files, threads = open_files(), threading.active_count()
     early = 0
-    updates = run_cells(many, run, stop_signal=StopSignal(), start=FakeCells())
+    updates = run_cells(many, run, RunOptions(), StopSignal(), FakeCells())
     for index, update in enumerate(u for u in updates if u.result.status == "done"):
         del update
         if index == count // 4:

@@ -5,6 +5,7 @@ from fake_cells import FakeCells, with_seeds
 from processes import commands_with, open_files, run_many, start_at_once
 
 from cnnbench.launch.processes import Stopped, StopSignal, run_cells
+from cnnbench.planning import RunOptions
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.recipes import make_recipe
@@ -42,7 +43,7 @@ def five(tmp_path):
 
 
 def ends(run, plan, start, **options):
-    updates = run_cells(plan, run, stop_signal=StopSignal(), start=start, **options)
+    updates = run_cells(plan, run, RunOptions(**options), StopSignal(), start)
     results = [update.result for update in updates]
     return {result.seed: result for result in results if result.status != "running"}
 
@@ -75,7 +76,7 @@ def test_a_cell_that_was_killed_is_tried_again_and_the_others_are_not(five):
 @pytest.mark.slow
 def test_a_hung_cell_is_ended_in_time_with_all_that_it_started(five):
     run, plan = five
-    found = ends(run, plan, FakeCells(hung=1), hung_after_seconds=10.0)
+    found = ends(run, plan, FakeCells(hung=1), hung_after=10.0)
     assert statuses(run, plan) == ["done", "hung", "done", "done", "done"]
     assert "no step and no batch for 10 s" in found[1].reason
     log = (run.cell(plan.cells[1]).path / "log.txt").read_text()
@@ -86,7 +87,7 @@ def test_a_hung_cell_is_ended_in_time_with_all_that_it_started(five):
 @pytest.mark.slow
 def test_a_slow_cell_with_a_heartbeat_is_not_hung(five):
     run, plan = five
-    ends(run, plan, FakeCells(slow=1), hung_after_seconds=10.0)
+    ends(run, plan, FakeCells(slow=1), hung_after=10.0)
     assert statuses(run, plan) == ["done"] * 5
 
 
@@ -99,7 +100,7 @@ def test_fail_fast_ends_at_the_first_failure(five):
 def test_a_signal_between_two_cells_starts_no_other(five):
     run, plan = five
     stop_signal = StopSignal()
-    updates = run_cells(plan, run, stop_signal=stop_signal, start=FakeCells())
+    updates = run_cells(plan, run, RunOptions(), stop_signal, FakeCells())
     while next(updates).result.status != "done":
         pass
     stop_signal.receive(15, None)
