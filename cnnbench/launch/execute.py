@@ -126,8 +126,8 @@ class _Reports:
         elif self._running == update.cell.id:
             self._running = None
             if not last and time.monotonic() - self._since > PARTIAL_REPORT_SECONDS:
-                self._wait_for_early()
-                self._draw_partial()
+                with contextlib.suppress(Exception):
+                    self.draw()
                 self._since = time.monotonic()
 
     def draw(self) -> None:
@@ -138,7 +138,8 @@ class _Reports:
         """
         from cnnbench.report.write import write_report
 
-        self._wait_for_early()
+        if self._early.ident is not None:
+            self._early.join()
         write_report(self._run_folder)
 
     def _draw_early(self) -> None:
@@ -146,14 +147,7 @@ class _Reports:
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        self._draw_partial()
-
-    def _draw_partial(self) -> None:
         from cnnbench.report.write import write_report
 
         with contextlib.suppress(Exception):
             write_report(self._run_folder)
-
-    def _wait_for_early(self) -> None:
-        if self._early.ident is not None:
-            self._early.join()

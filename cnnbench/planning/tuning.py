@@ -66,26 +66,25 @@ def tuned_rates(trials: Plan, results: Iterable[Result]) -> tuple[Tuned, ...]:
     by_model: dict[str, list[Result]] = {}
     for result in results:
         by_model.setdefault(result.model, []).append(result)
-    n_images = trials.dataset.images["val"]
-    budget = trials.cells[0].budget
-    return tuple(_tuned(model, of_model, n_images, budget) for model, of_model in by_model.items())
-
-
-def _tuned(model: str, results: Sequence[Result], n_images: int, budget: Budget) -> Tuned:
-    done = [r for r in results if r.status == "done" and r.top1 is not None]
-    if not done:
-        reasons = "; ".join(dict.fromkeys(f"{r.status}: {r.reason}" for r in results))
-        raise PlanError(f"every trial of {model} failed ({reasons}); choose --lr by hand")
-    best = max(done, key=lambda r: (r.top1 or 0.0, -(r.test_loss or 0.0)))
-    return Tuned(
-        model=model,
-        rates=tuple(r.lr for r in results),
-        top1=tuple(r.top1 if r.status == "done" else None for r in results),
-        images=n_images,
-        chosen=best.lr,
-        charged_seconds=sum(r.seconds.train for r in results),
-        budget=budget,
-    )
+    tuned = []
+    for model, of_model in by_model.items():
+        done = [r for r in of_model if r.status == "done" and r.top1 is not None]
+        if not done:
+            reasons = "; ".join(dict.fromkeys(f"{r.status}: {r.reason}" for r in of_model))
+            raise PlanError(f"every trial of {model} failed ({reasons}); choose --lr by hand")
+        best = max(done, key=lambda r: (r.top1 or 0.0, -(r.test_loss or 0.0)))
+        tuned.append(
+            Tuned(
+                model=model,
+                rates=tuple(r.lr for r in of_model),
+                top1=tuple(r.top1 if r.status == "done" else None for r in of_model),
+                images=trials.dataset.images["val"],
+                chosen=best.lr,
+                charged_seconds=sum(r.seconds.train for r in of_model),
+                budget=trials.cells[0].budget,
+            )
+        )
+    return tuple(tuned)
 
 
 def with_rates(plan: Plan, tuned: Sequence[Tuned]) -> Plan:

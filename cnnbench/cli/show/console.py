@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -49,6 +49,15 @@ def say(text: str) -> None:
 def printable(text: str) -> str:
     """Replace control characters, which could drive the terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+
+
+def counts(numbers: Mapping[str, int]) -> str:
+    """Say how many there are of each name.
+
+    >>> counts({"train": 48, "test": 24})
+    'train 48, test 24'
+    """
+    return ", ".join(f"{name} {number}" for name, number in numbers.items())
 
 
 def stderr_console() -> Console:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cnnbench.cli.show.console import print_json, print_table, say
+from cnnbench.cli.show.console import counts, print_json, print_table, say
 from cnnbench.data.catalog.cards import Card, list_cards, load_card
 from cnnbench.data.catalog.fetch import fetched_folder
 from cnnbench.data.open import require_card
@@ -26,13 +26,13 @@ def show_cards(*, as_json: bool) -> None:
         return print_json([_plain(card) for card in cards])
     rows = [
         (
-            c.name,
-            "drawn" if c.drawn else "photos",
-            str(len(c.classes) or "?"),
-            _counts(c.splits),
-            c.title,
+            card.name,
+            "drawn" if card.drawn else "photos",
+            str(len(card.classes) or "?"),
+            counts(card.splits),
+            card.title,
         )
-        for c in cards
+        for card in cards
     ]
     print_table(("dataset", "images", "classes", "splits", "title"), rows, "llrll")
     return say("`--dataset FOLDER` takes a folder with train/ and val/ or test/, a folder a class")
@@ -64,7 +64,7 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "source", card.source
     yield "licence", card.licence
     yield "cite", card.citation
-    yield "splits", _counts(card.splits)
+    yield "splits", counts(card.splits)
     yield f"{len(card.classes)} classes", ", ".join(card.classes)
     yield "stored size", f"{card.image_size} pixels" if card.image_size else ""
     for title, values in (("channel mean", card.mean), ("channel deviation", card.std)):
@@ -82,15 +82,11 @@ def _plain(card: Card) -> dict[str, Any]:
     return {key: value for key, value in asdict(card).items() if key != "path"}
 
 
-def _counts(splits: Mapping[str, int]) -> str:
-    return ", ".join(f"{split} {count}" for split, count in splits.items())
-
-
 def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
     """Show what `check` found: errors first, each with the images it is about."""
     if as_json:
         return print_json({"version": 1, "usable": diagnosis.usable, **asdict(diagnosis)})
-    say(f"{diagnosis.dataset}: {_counts(diagnosis.images) or 'no dataset can be made of it'}")
+    say(f"{diagnosis.dataset}: {counts(diagnosis.images) or 'no dataset can be made of it'}")
     shown, more = diagnosis.findings[:_FINDINGS_SHOWN], diagnosis.findings[_FINDINGS_SHOWN:]
     if shown:
         rows = [(finding.severity, finding.verdict, _what(finding)) for finding in shown]

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnbench.cli.show.console import print_json, print_table, printable, say
+from cnnbench.cli.show.console import counts, print_json, print_table, printable, say
 from cnnbench.report.text.wording import MINUS, NOTHING, p_value, percent, plural
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
@@ -24,9 +24,9 @@ def show_plan(plan: Plan, folder: Path, done: int | None, *, as_json: bool) -> N
     if as_json:
         document = {"folder": str(folder), "done": done, "plan": plan.model_dump(mode="json")}
         return print_json(document)
-    counts = ", ".join(f"{name} {count}" for name, count in plan.dataset.images.items())
-    say(f"dataset {plan.dataset.name}: {len(plan.dataset.classes)} classes, {counts} images")
-    for notice in plan.dataset.notices:
+    facts = plan.dataset
+    say(f"dataset {facts.name}: {len(facts.classes)} classes, {counts(facts.images)} images")
+    for notice in facts.notices:
         say(f"  note: {notice}")
     rows = [
         (
@@ -153,9 +153,9 @@ def _points(share: float | None) -> str:
 
 def _conclusion(comparison: TwoRuns) -> Iterator[str]:
     verdicts = Counter(network.verdict for network in comparison.judged)
-    counts = (f"{verdicts[verdict]} {verdict}" for verdict in ("better", "worse", "no evidence"))
+    of_each = (f"{verdicts[verdict]} {verdict}" for verdict in ("better", "worse", "no evidence"))
     yield (
-        f"of {plural(len(comparison.judged), 'network')}: {', '.join(counts)}"
+        f"of {plural(len(comparison.judged), 'network')}: {', '.join(of_each)}"
         " (level 5 % after Holm's correction)"
     )
     if verdicts["no evidence"]:
