@@ -14,7 +14,7 @@ from cnnbench.planning.request import Request
 def models(
     name: Annotated[str | None, typer.Argument(help="One network, layer by layer.")] = None,
     as_json: Json = False,
-) -> int:
+) -> None:
     """List the networks, or show one with its layers, its paper and its departures from it."""
     from cnnbench.cli.show.networks import show_model, show_models
 
@@ -22,7 +22,6 @@ def models(
         show_models(as_json=as_json)
     else:
         show_model(name, as_json=as_json)
-    return 0
 
 
 @app.command(epilog="exit codes: 0 all agree, 1 something disagrees, 2 usage")
@@ -43,7 +42,7 @@ def datasets(
         bool, typer.Option("--clean", help="Remove all decoded images; runs decode them again.")
     ] = False,
     as_json: Json = False,
-) -> int:
+) -> None:
     """List the datasets, or show one's card: source, licence, classes, known results."""
     from cnnbench.cli.show.data import show_card, show_cards, show_cleaned
 
@@ -55,7 +54,6 @@ def datasets(
         show_cards(as_json=as_json)
     else:
         show_card(name, as_json=as_json)
-    return 0
 
 
 @app.command()
@@ -91,7 +89,7 @@ def fetch(
         str | None, typer.Option("--from", help="A file or address to use in place of the card's.")
     ] = None,
     as_json: Json = False,
-) -> int:
+) -> None:
     """Download a dataset, verify and unpack it; the only verb that uses the network."""
     from cnnbench.cli.show.console import counting
     from cnnbench.cli.show.data import show_fetched
@@ -102,4 +100,3 @@ def fetch(
     with counting("fetching", in_bytes=True) as progress:
         folder = bring(card, source=source, progress=progress)
     show_fetched(card, folder, as_json=as_json)
-    return 0

@@ -25,7 +25,7 @@ exit codes: 0 all done, 1 a cell failed or got worse, 2 usage, 3 data, 4 disk, 5
 
 
 app = typer.Typer(
-    result_callback=sys.exit,  # every verb returns its exit code
+    result_callback=sys.exit,  # a verb returns its exit code, None for 0
     pretty_exceptions_enable=False,
     name="cnnbench",
     help="Which classic CNN is best for my images, if each gets the same budget?",

@@ -14,6 +14,10 @@ from typing import Annotated, Any, TypeVar
 __all__ = ["Flag", "PlanError", "Request", "RunOptions", "listed", "plan_errors"]
 
 T = TypeVar("T")
+# Text may hold several with commas between.
+Texts = str | Sequence[str]
+Floats = float | str | Sequence[float]
+Ints = int | str | Sequence[int]
 
 
 class PlanError(ValueError):
@@ -53,27 +57,21 @@ class Request:
     they read is checked by `make_plan`.
     """
 
-    models: Annotated[
-        str | Sequence[str], Flag("Names with commas between; see `cnnbench models`.")
-    ]
+    models: Annotated[Texts, Flag("Names with commas between; see `cnnbench models`.")]
     dataset: Annotated[str, Flag("A card's name, or a folder of images.")] = "fruits"
     budget: Annotated[
-        str | Sequence[str] | None,
+        Texts | None,
         Flag("90s, 2m, 20ep, 30000img, 1e15flop, 500J; 30s,1m,2m compares budgets."),
     ] = None
     _: KW_ONLY
     recipe: Annotated[str, Flag("common, one for all, or paper, each paper's own.")] = "common"
-    lr: Annotated[float | str | Sequence[float] | None, Flag("Learning rate for every model.")] = (
-        None
-    )
-    batch_size: Annotated[
-        int | str | Sequence[int] | None, Flag("Images a step.  [default: 16]")
-    ] = None
+    lr: Annotated[Floats | None, Flag("Learning rate for every model.")] = None
+    batch_size: Annotated[Ints | None, Flag("Images a step.  [default: 16]")] = None
     image_size: Annotated[int | None, Flag("Pixels.  [default: the paper's]")] = None
     memory: Annotated[
         str | None, Flag("Memory a model may use, like 8GiB; accumulates batches.")
     ] = None
-    seeds: Annotated[str | int | Sequence[int], Flag("How many seeds (3), or which (0,1,5).")] = 1
+    seeds: Annotated[Ints, Flag("How many seeds (3), or which (0,1,5).", typed=str)] = 1
     evaluations: Annotated[int | None, Flag("Tests on the way.  [default: 5]")] = None
     dataset_options: Annotated[
         Mapping[str, str] | Sequence[str] | None,

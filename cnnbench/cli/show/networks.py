@@ -9,7 +9,7 @@ from itertools import groupby
 
 import zoo
 from cnnbench.cli.show.console import print_json, print_table, say
-from zoo.verify import Value, Verdict, verify
+from zoo import verify
 
 
 def show_models(*, as_json: bool) -> None:
@@ -87,7 +87,7 @@ def show_verdicts(name: str | None, *, as_json: bool) -> int:
     Raises:
         UnknownModel: no such network or family.
     """
-    verdicts = verify(None if name is None else [name])
+    verdicts = verify.verify(None if name is None else [name])
     if as_json:
         documents = [asdict(verdict) for verdict in verdicts]
         print_json(documents)
@@ -110,14 +110,14 @@ def show_verdicts(name: str | None, *, as_json: bool) -> int:
     return int(counts[False] > 0)
 
 
-def _row(verdict: Verdict) -> tuple[str, ...]:
+def _row(verdict: verify.Verdict) -> tuple[str, ...]:
     ours = "-" if verdict.agrees is None else _value(verdict.ours)
     paper = _value(verdict.paper) + (f" (prints {verdict.printed})" if verdict.printed else "")
     statement = f"{verdict.statement}. {verdict.note}" if verdict.note else verdict.statement
     return _WORDS[verdict.agrees], statement, paper, ours, verdict.source
 
 
-def _value(value: Value) -> str:
+def _value(value: verify.Value) -> str:
     if isinstance(value, list):
         return ", ".join(_value(each) for each in value)
     if isinstance(value, bool):
