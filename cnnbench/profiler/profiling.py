@@ -1,4 +1,4 @@
-"""What is profiled for a command, and how long would the run that it describes take?"""
+"""What does `cnnbench profile` measure, each network in a process of its own?"""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ import zoo
 from cnnbench.engine.hardware import choose_device, detect, machine_line
 from cnnbench.planning.plan import PlanError, Wishes
 from cnnbench.profiler.calibration import Choice, settle
-from cnnbench.profiler.profiles import CellEstimate, NoProfile, Profile, ProfileJob, estimate
+from cnnbench.profiler.profiles import CellEstimate, FailedProfile, Profile, ProfileJob, estimate
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.recipes import COMMON_BATCH_SIZE
 
 CLASSES_WITHOUT_DATASET = 10
+_QUIET = {"KINETO_LOG_LEVEL": "99", "KINETO_USE_DAEMON": "0"}  # torch.profiler greets on stderr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Profiled:
-    """The outcome of `cnnbench profile`; `plan` and `estimates` only where a run was described."""
+class ProfileOutcome:
+    """What `cnnbench profile` measured; `plan` and `estimates` only where a run was described."""
 
     machine: str
     profiles: tuple[Profile, ...]
-    failed: tuple[NoProfile, ...]
+    failed: tuple[FailedProfile, ...]
     plan: Plan | None
     estimates: tuple[CellEstimate, ...]
 
 
 def profile(
-    wishes: Wishes,
+    request: Wishes,
     *,
     device: str = "auto",
     precision: str = "auto",
     seconds: float = 5.0,
     plan: Plan | None = None,
     on_start: Callable[[str], None] = lambda model: None,
-) -> Profiled:
-    """Profile every model in a process of its own; estimate `plan`, made of `wishes`, if given.
+) -> ProfileOutcome:
+    """Profile every model in a process of its own; estimate `plan`, made of `request`, if given.
 
     Raises:
         PlanError: if a number or a word is wrong.
@@ -47,17 +48,17 @@ def profile(
     """
     if not seconds > 0:
         raise PlanError(f"--seconds must be more than zero, saw {seconds:g}")
-    jobs = _jobs_of(plan, seconds) if plan else _jobs(wishes, device, precision, seconds)
-    found = []
+    jobs = _jobs_of(plan, seconds) if plan else _jobs(request, device, precision, seconds)
+    attempts = []
     for job in jobs:
         on_start(job.model)
-        found.append(profile_apart(job))
-    profiles = tuple(each for each in found if isinstance(each, Profile))
-    by_model = {each.job.model: each for each in profiles}
-    return Profiled(
+        attempts.append(profile_in_subprocess(job))
+    profiles = tuple(attempt for attempt in attempts if isinstance(attempt, Profile))
+    by_model = {profile.job.model: profile for profile in profiles}
+    return ProfileOutcome(
         machine=machine_line(detect(), jobs[0].device),
         profiles=profiles,
-        failed=tuple(each for each in found if isinstance(each, NoProfile)),
+        failed=tuple(attempt for attempt in attempts if isinstance(attempt, FailedProfile)),
         plan=plan,
         estimates=tuple(estimate(plan, by_model)) if plan else (),
     )
@@ -81,12 +82,12 @@ def _jobs_of(plan: Plan, seconds: float) -> list[ProfileJob]:
     ]
 
 
-def _jobs(wishes: Wishes, device: str, precision: str, seconds: float) -> list[ProfileJob]:
-    models = list(dict.fromkeys(zoo.resolve(name) for name in wishes.models))
+def _jobs(request: Wishes, device: str, precision: str, seconds: float) -> list[ProfileJob]:
+    models = list(dict.fromkeys(zoo.resolve(name) for name in request.models))
     if not models:
         raise PlanError("no model was named; `cnnbench models` lists all")
-    batch_size = next(iter(wishes.batch_sizes), None)
-    for flag, value in (("--batch-size", batch_size), ("--image-size", wishes.image_size)):
+    batch_size = next(iter(request.batch_sizes), None)
+    for flag, value in (("--batch-size", batch_size), ("--image-size", request.image_size)):
         if value is not None and value < 1:
             raise PlanError(f"{flag} must be at least 1, saw {value}")
     chosen, choice = _settings(device, precision)
@@ -95,7 +96,7 @@ def _jobs(wishes: Wishes, device: str, precision: str, seconds: float) -> list[P
             model=model,
             num_classes=CLASSES_WITHOUT_DATASET,
             batch_size=batch_size or COMMON_BATCH_SIZE,
-            image_size=wishes.image_size or zoo.card(model).image_size,
+            image_size=request.image_size or zoo.card(model).image_size,
             precision=choice.precision,
             device=chosen,
             threads=choice.threads,
@@ -116,14 +117,11 @@ def _settings(device: str, precision: str) -> tuple[str, Choice]:
 
 # -- a process for each network -------------------------------------------------------------------
 
-_QUIET = {"KINETO_LOG_LEVEL": "99", "KINETO_USE_DAEMON": "0"}  # torch.profiler greets on stderr
 
-
-def profile_apart(job: ProfileJob) -> Profile | NoProfile:
+def profile_in_subprocess(job: ProfileJob) -> Profile | FailedProfile:
     """Profile a network in a new process; one that fails or dies gives the reason."""
-    words = ["profile-one", "--job", job.model_dump_json()]
     done = subprocess.run(
-        [sys.executable, "-m", "cnnbench", *words],
+        [sys.executable, "-m", "cnnbench", "profile-one", "--job", job.model_dump_json()],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -133,9 +131,9 @@ def profile_apart(job: ProfileJob) -> Profile | NoProfile:
         return Profile.model_validate_json(done.stdout)
     if done.returncode < 0:
         hint = " (possibly out of memory)" if done.returncode == -9 else ""
-        return NoProfile(job=job, reason=f"killed by signal {-done.returncode}{hint}")
+        return FailedProfile(job=job, reason=f"killed by signal {-done.returncode}{hint}")
     lines = done.stderr.strip().splitlines() or ["no message"]
-    return NoProfile(job=job, reason=lines[-1][:300])
+    return FailedProfile(job=job, reason=lines[-1][:300])
 
 
 def serve_profile(job: str, *, started: float) -> int:
@@ -143,9 +141,9 @@ def serve_profile(job: str, *, started: float) -> int:
     from cnnbench.profiler.steps import profile
 
     try:
-        found = profile(ProfileJob.model_validate_json(job), started=started)
+        measured = profile(ProfileJob.model_validate_json(job), started=started)
     except (ValueError, RuntimeError, MemoryError) as error:
         print(" ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)
         return 1
-    sys.stdout.write(found.model_dump_json() + "\n")
+    sys.stdout.write(measured.model_dump_json() + "\n")
     return 0

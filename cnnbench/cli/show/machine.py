@@ -7,14 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from cnnbench.cli.show.console import print_json, print_table, say
-from cnnbench.profiler.doctor import Finding
+from cnnbench.profiler.doctor import MachineFinding
 from cnnbench.profiler.profiles import CellEstimate, Profile
-from cnnbench.profiler.profiling import Profiled
+from cnnbench.profiler.profiling import ProfileOutcome
 
 _KINDS_SHOWN = 5
 
 
-def show_profiled(found: Profiled, *, as_json: bool) -> None:
+def show_profiled(found: ProfileOutcome, *, as_json: bool) -> None:
     """Show the speed of each network, where its time goes, and how long the run would take."""
     if as_json:
         return print_json(_document(found))
@@ -31,7 +31,7 @@ def show_profiled(found: Profiled, *, as_json: bool) -> None:
     return None
 
 
-def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+def show_findings(findings: Sequence[MachineFinding], *, as_json: bool) -> None:
     """Show what was found of this machine; what needs doing comes with a way out."""
     if as_json:
         return print_json([asdict(finding) for finding in findings])
@@ -99,7 +99,7 @@ def _show_estimates(estimates: Sequence[CellEstimate], dataset: str) -> None:
     )
 
 
-def _document(found: Profiled) -> dict[str, Any]:
+def _document(found: ProfileOutcome) -> dict[str, Any]:
     rates = ("images_per_second", "forward_images_per_second", "backward_images_per_second")
     return {
         "machine": found.machine,
