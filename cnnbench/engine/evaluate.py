@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,16 @@ class Evaluation:
     n_images: int
     logits: NDArray[np.float32]
     labels: NDArray[np.int64]
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what an `Evaluated` event says of the split."""
+        return {
+            "loss": self.loss,
+            "top1": self.correct / self.n_images,
+            "top5": self.correct_top5 / self.n_images,
+            "correct": self.correct,
+            "images": self.n_images,
+        }
 
 
 def evaluate(

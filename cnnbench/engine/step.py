@@ -18,8 +18,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnnbench.engine.device import Device
 from cnnbench.engine.optim import set_lr
+from zoo.registry import skeleton
 
 __all__ = ["preserve_state", "training_flops_per_image", "training_step"]
+
+PARTS = ("data", "forward", "backward", "optimizer")
 
 Measure = Callable[[str], AbstractContextManager[object]]
 
@@ -42,8 +45,7 @@ def training_step(
 ) -> tuple[float, int]:
     """Train on one batch; return its mean loss and how many images were named right.
 
-    A loss that is not finite moves no weight. `measure` gives a context for each part of the
-    step: `data`, `forward`, `backward` and `optimizer`.
+    A loss that is not finite moves no weight. `measure` gives a context for each of `PARTS`.
     """
     with measure("data"):
         images, labels = next_batch()
@@ -117,16 +119,16 @@ def preserve_state(model: nn.Module, device: torch.device) -> Iterator[None]:
     model.train(was_training)
 
 
-def training_flops_per_image(skeleton: nn.Module, *, image_size: int) -> float:
+def training_flops_per_image(model: str, *, num_classes: int, image_size: int) -> float:
     """Count forward and backward of a network on the meta device, two FLOPs a multiply-add.
 
     `torch.utils.flop_counter` counts convolutions and matrix products; normalisation, pooling,
     activations and the optimizer are not counted.
     """
+    network = skeleton(model, num_classes=num_classes, image_size=image_size).train()
     images = torch.zeros(2, 3, image_size, image_size, device="meta")
-    skeleton.train()
     with FlopCounterMode(display=False) as counter:
-        output = skeleton(images)
+        output = network(images)
         outputs = (output,) if isinstance(output, Tensor) else output
         total = sum((logits.sum() for logits in outputs), torch.zeros((), device="meta"))
         total.backward()

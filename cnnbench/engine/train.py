@@ -22,7 +22,7 @@ from cnnbench.engine.step import accumulate_gradients, preserve_state, training_
 from cnnbench.schema.budget import Spent
 from cnnbench.schema.events import Evaluated, Failed, Finished, Started, Stepped
 
-__all__ = ["CheckpointDue", "Scored", "evaluation_event", "train"]
+__all__ = ["CheckpointDue", "Scored", "train"]
 
 STEPPED_EVERY_SECONDS = 1.0
 
@@ -173,42 +173,17 @@ def _evaluate(state: TrainingState, *, final: bool) -> Scored:
     training = state.training
     with training.clock.measure("eval"):
         evaluation = training.evaluate()
-    train_loss = state.since_evaluation.mean()
     state.evaluations_done += 1
-    state.since_evaluation = Meter()
-    event = evaluation_event(
-        evaluation,
+    event = Evaluated(
         spent=state.spent(),
         progress=state.progress(),
         split=training.curve_split,
         headline=final and training.curve_is_headline,
-        train_loss=train_loss,
+        train_loss=state.since_evaluation.mean(),
+        **evaluation.metrics(),
     )
+    state.since_evaluation = Meter()
     return Scored(event=event, evaluation=evaluation)
-
-
-def evaluation_event(
-    evaluation: Evaluation,
-    *,
-    spent: Spent,
-    progress: float,
-    split: str,
-    headline: bool,
-    train_loss: float,
-) -> Evaluated:
-    """Turn an evaluation into the event that is logged."""
-    return Evaluated(
-        spent=spent,
-        progress=progress,
-        split=split,
-        headline=headline,
-        loss=evaluation.loss,
-        top1=evaluation.correct / evaluation.n_images,
-        top5=evaluation.correct_top5 / evaluation.n_images,
-        correct=evaluation.correct,
-        images=evaluation.n_images,
-        train_loss=train_loss,
-    )
 
 
 def _diverged_in_test(state: TrainingState, scored: Scored) -> Failed:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from cnnbench.engine.device import Device, keep_freed_pages
-from cnnbench.engine.hardware import detect
+from cnnbench.engine.hardware import Hardware, detect
 from cnnbench.engine.optim import make_optimizer
 from cnnbench.engine.step import training_step
 from cnnbench.profiler.calibration import RaceRates
@@ -37,25 +37,22 @@ class Variant:
 
 def serve_race() -> int:
     """Race in this process and print the rates as JSON; return the exit code."""
-    hardware = detect()
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    rates = run_races(
-        bf16=hardware.cpu_bf16, threads=hardware.cores, quiet=load < QUIET_LOAD * hardware.cores
-    )
-    sys.stdout.write(rates.model_dump_json() + "\n")
+    sys.stdout.write(run_races(detect()).model_dump_json() + "\n")
     return 0
 
 
-def run_races(*, bf16: bool, threads: int, quiet: bool) -> RaceRates:
+def run_races(hardware: Hardware) -> RaceRates:
     """Race the precisions, then the fastest against other formats and thread counts.
 
     bf16 is left out where the processor would emulate it, at a twentieth of the speed.
     """
+    threads = hardware.cores
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     keep_freed_pages()
     torch.set_flush_denormal(True)
     exact = Variant(bf16=False, channels_last=True, threads=threads)
     rounded = Variant(bf16=True, channels_last=True, threads=threads)
-    first = race([exact, rounded] if bf16 else [exact])
+    first = race([exact, rounded] if hardware.cpu_bf16 else [exact])
     winner = max(first, key=lambda variant: first[variant])
     contiguous = Variant(bf16=winner.bf16, channels_last=False, threads=threads)
     half = Variant(bf16=winner.bf16, channels_last=True, threads=max(1, threads // 2))
@@ -67,7 +64,7 @@ def run_races(*, bf16: bool, threads: int, quiet: bool) -> RaceRates:
         contiguous=second[contiguous] * scale,
         half_threads=second[half] * scale if half in second else None,
         threads=threads,
-        quiet=quiet,
+        quiet=load < QUIET_LOAD * threads,
     )
 
 

@@ -21,11 +21,10 @@ from cnnbench.data.loader import Batches, evaluation_batches
 from cnnbench.engine.device import Device, prepare_device
 from cnnbench.engine.evaluate import EVALUATION_BATCH_SIZE, evaluate
 from cnnbench.engine.optim import make_optimizer
-from cnnbench.engine.step import Measure, training_flops_per_image, training_step, unmeasured
+from cnnbench.engine.step import PARTS, Measure, training_flops_per_image, training_step, unmeasured
 from cnnbench.profiler.profiles import Profile, ProfileJob
 from cnnbench.schema.cell import stored_size
 from cnnbench.schema.recipes import make_recipe
-from zoo.registry import skeleton
 
 STORED_IMAGES = 64
 LEAST_STEPS, MOST_STEPS = 3, 200
@@ -84,9 +83,9 @@ def profile(job: ProfileJob, *, started: float) -> Profile:
     """
     device = prepare_device(job.device, job.precision, threads=job.threads)
     bench = _bench(job, device)
-    facts = zoo.describe(job.model, num_classes=job.num_classes, image_size=job.image_size)
-    on_meta = skeleton(job.model, num_classes=job.num_classes, image_size=job.image_size)
-    flops_per_image = training_flops_per_image(on_meta, image_size=job.image_size)
+    network = {"num_classes": job.num_classes, "image_size": job.image_size}
+    facts = zoo.describe(job.model, **network)
+    flops_per_image = training_flops_per_image(job.model, **network)
     bench.step()
     start_seconds = time.monotonic() - started
     multiply, matmul_flops = _matmul(device)
@@ -99,11 +98,7 @@ def profile(job: ProfileJob, *, started: float) -> Profile:
         macs=facts.macs,
         training_flops_per_image=flops_per_image,
         steps=steps,
-        step_seconds=bench.median("step"),
-        data_seconds=bench.median("data"),
-        forward_seconds=bench.median("forward"),
-        backward_seconds=bench.median("backward"),
-        optimizer_seconds=bench.median("optimizer"),
+        **{f"{part}_seconds": bench.median(part) for part in ("step", *PARTS)},
         evaluation_images_per_second=_evaluation_rate(job, bench),
         peak_memory_bytes=peak_memory_bytes,
         matmul_flops_per_second=matmul_flops / bench.median("matmul"),

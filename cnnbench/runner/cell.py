@@ -12,7 +12,7 @@ from cnnbench.data.errors import DataError
 from cnnbench.engine.clock import Clock
 from cnnbench.engine.device import Device, canary_gflops, prepare_device
 from cnnbench.engine.state import Training
-from cnnbench.engine.train import CheckpointDue, Scored, evaluation_event, train
+from cnnbench.engine.train import CheckpointDue, Scored, train
 from cnnbench.runner.gallery import write_cell_gallery
 from cnnbench.runner.inputs import (
     CellContext,
@@ -137,14 +137,8 @@ def _headline(context: CellContext, training: Training, inputs: Inputs, last: Sc
     split, views = inputs.dataset.headline_split, context.cell.recipe.test_views
     with context.clock.measure("eval"):
         evaluation = evaluate_split(context, training.model, inputs, split, views=views)
-    event = evaluation_event(
-        evaluation,
-        spent=last.event.spent,
-        progress=last.event.progress,
-        split=split,
-        headline=True,
-        train_loss=last.event.train_loss,
-    )
+    changes = {"split": split, "headline": True, **evaluation.metrics()}
+    event = last.event.model_copy(update=changes)
     context.folder.append(event)
     return Scored(event=event, evaluation=evaluation)
 

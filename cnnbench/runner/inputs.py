@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-import zoo.registry
+import zoo
 from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.errors import DataError
@@ -115,7 +115,6 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
     model = zoo.build(cell.model, init=cell.recipe.init, **network)
     model = model.to(device.torch_device).to(memory_format=torch.channels_last)
     facts = zoo.describe(cell.model, **network)
-    skeleton = zoo.registry.skeleton(cell.model, **network)
     stream = _training_stream(context, inputs)
     if cell.recipe.init == "common":
         standardise_outputs(model, stream.batch(INIT_POSITION, INIT_IMAGES)[0], device)
@@ -129,7 +128,7 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
         clock=context.clock,
         params=facts.params,
         macs=facts.macs,
-        flops_per_image=training_flops_per_image(skeleton, image_size=cell.image_size),
+        flops_per_image=training_flops_per_image(cell.model, **network),
         evaluations=cell.evaluations,
         curve_split=dataset.curve_split,
         curve_is_headline=dataset.curve_split == dataset.headline_split

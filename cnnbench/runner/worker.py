@@ -15,7 +15,7 @@ from cnnbench.store import BusyError, CellFolder, RunFolder, StoreError
 
 EXIT_DATA, EXIT_DISK, EXIT_BUSY, EXIT_STOPPED = 3, 4, 5, 128 + signal.SIGTERM
 CHECKPOINT_VARIABLE = "CNNBENCH_CHECKPOINT_SECONDS"
-CHECKPOINT_SECONDS = 60.0
+CHECKPOINT_SECONDS = 60.0  # charged, between two checkpoints; no result depends on it
 ORPHAN_SECONDS = 25.0
 
 
@@ -71,7 +71,7 @@ def _serve(folder: CellFolder, stop: _StopSignal, plan: Plan, *, started: float)
         started=started,
         machine_line=str(plan.machine.get("line") or ""),
         threads=int(plan.machine.get("threads") or 0) or None,
-        checkpoint_seconds=_checkpoint_seconds(),
+        checkpoint_seconds=float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS),
     )
     try:
         with folder.lock():
@@ -92,11 +92,6 @@ def _log_reason(error: Exception, code: int) -> int:
     with contextlib.suppress(OSError):
         print(error, file=sys.stderr, flush=True)
     return code
-
-
-def _checkpoint_seconds() -> float:
-    """Return the charged seconds between two checkpoints; no result depends on it."""
-    return float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS)
 
 
 def _follow_launcher(stop: _StopSignal) -> None:

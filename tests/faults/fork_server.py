@@ -88,7 +88,7 @@ class ForkServer:
 def _serve() -> None:
     import cnnbench.cli
     import cnnbench.report.write
-    import cnnbench.runner  # noqa: F401  (torch comes with it)
+    import cnnbench.runner.cell  # noqa: F401  (torch comes with it)
     import zoo
 
     # Laying out a network on the meta device loads another 800 modules; no thread is started.
