@@ -12,6 +12,8 @@ from pathlib import Path
 
 from cnnbench.schema.cell import Precision
 
+__all__ = ["Hardware", "choose_device", "choose_precision", "detect", "machine_line"]
+
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32", "bf16")
 

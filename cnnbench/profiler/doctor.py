@@ -16,6 +16,8 @@ from typing import Literal
 from cnnbench.data.pixels.cache import cache_folder
 from cnnbench.engine.hardware import Hardware, detect
 
+__all__ = ["MachineFinding", "examine"]
+
 Level = Literal["ok", "warning", "error"]
 
 _GIB = 2**30

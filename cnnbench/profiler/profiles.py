@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan, Precision
 
+__all__ = ["CellEstimate", "FailedProfile", "Profile", "ProfileJob", "estimate"]
+
 
 class ProfileJob(BaseModel):
     """A network to profile and the settings to profile it with; every name is checked before."""

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import zoo
 from cnnbench.engine.hardware import choose_device, detect, machine_line
 from cnnbench.planning.plan import PlanError, Wishes
-from cnnbench.profiler.calibration import Choice, settle
+from cnnbench.profiler.calibration import settle
 from cnnbench.profiler.profiles import CellEstimate, FailedProfile, Profile, ProfileJob, estimate
-from cnnbench.schema.cell import Plan
+from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.recipes import COMMON_BATCH_SIZE
+
+__all__ = ["ProfileOutcome", "profile", "profile_in_subprocess", "serve_profile"]
 
 CLASSES_WITHOUT_DATASET = 10
 _QUIET = {"KINETO_LOG_LEVEL": "99", "KINETO_USE_DAEMON": "0"}  # torch.profiler greets on stderr
@@ -65,20 +67,22 @@ def profile(
 
 
 def _jobs_of(plan: Plan, seconds: float) -> list[ProfileJob]:
-    first = {cell.model: cell for cell in reversed(plan.cells)}
+    first_cells: dict[str, Cell] = {}
+    for cell in plan.cells:
+        first_cells.setdefault(cell.model, cell)
     threads = plan.machine.get("threads")
     return [
         ProfileJob(
             model=model,
             num_classes=len(plan.dataset.classes),
-            batch_size=first[model].recipe.batch_size,
-            image_size=first[model].image_size,
-            precision=first[model].precision,
-            device=first[model].device,
+            batch_size=cell.recipe.batch_size,
+            image_size=cell.image_size,
+            precision=cell.precision,
+            device=cell.device,
             threads=int(threads) if threads else None,
             seconds=seconds,
         )
-        for model in dict.fromkeys(cell.model for cell in plan.cells)
+        for model, cell in first_cells.items()
     ]
 
 
@@ -90,7 +94,12 @@ def _jobs(request: Wishes, device: str, precision: str, seconds: float) -> list[
     for flag, value in (("--batch-size", batch_size), ("--image-size", request.image_size)):
         if value is not None and value < 1:
             raise PlanError(f"{flag} must be at least 1, saw {value}")
-    chosen, choice = _settings(device, precision)
+    hardware = detect()
+    try:
+        device = choose_device(device, hardware)
+        choice = settle(precision, device=device, hardware=hardware)
+    except ValueError as error:
+        raise PlanError(str(error)) from None
     return [
         ProfileJob(
             model=model,
@@ -98,21 +107,12 @@ def _jobs(request: Wishes, device: str, precision: str, seconds: float) -> list[
             batch_size=batch_size or COMMON_BATCH_SIZE,
             image_size=request.image_size or zoo.card(model).image_size,
             precision=choice.precision,
-            device=chosen,
+            device=device,
             threads=choice.threads,
             seconds=seconds,
         )
         for model in models
     ]
-
-
-def _settings(device: str, precision: str) -> tuple[str, Choice]:
-    hardware = detect()
-    try:
-        chosen = choose_device(device, hardware)
-        return chosen, settle(precision, device=chosen, hardware=hardware)
-    except ValueError as error:
-        raise PlanError(str(error)) from None
 
 
 # -- a process for each network -------------------------------------------------------------------

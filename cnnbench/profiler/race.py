@@ -19,6 +19,8 @@ from cnnbench.engine.step import training_step
 from cnnbench.profiler.calibration import RaceRates
 from cnnbench.schema.recipes import make_recipe
 
+__all__ = ["serve_race"]
+
 BATCH_SIZE, IMAGE_SIZE = 8, 96
 SECONDS_A_RACE = 0.7
 LEAST_ROUNDS, MOST_ROUNDS = 3, 20

@@ -4,17 +4,16 @@ the time go?"""
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 import zoo
 from cnnbench.data.loader import Batches, evaluation_batches
@@ -31,28 +30,44 @@ LEAST_STEPS, MOST_STEPS = 3, 200
 TRACED_STEPS = 2
 MATMUL_SIDE = {"cpu": 2048, "mps": 4096, "cuda": 8192}
 _LR = 1e-6  # leaves the weights near their start, however many steps are measured
-_MEAN, _STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
-@dataclass(kw_only=True, slots=True)
 class _Bench:
-    """A network in training, and the seconds that its steps and their parts took."""
+    """A network in training on drawn noise, and the seconds that its steps and their parts took."""
 
-    device: Device
-    model: nn.Module
-    optimizer: torch.optim.SGD
-    stream: Batches
-    batch_size: int
-    position: int = 0
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    def __init__(self, job: ProfileJob) -> None:
+        self.device = prepare_device(job.device, job.precision, threads=job.threads)
+        self.seconds: dict[str, list[float]] = {}
+        torch.manual_seed(0)
+        model = zoo.build(
+            job.model, num_classes=job.num_classes, init="common", image_size=job.image_size
+        )
+        model = model.to(self.device.torch_device).to(memory_format=torch.channels_last)
+        self.model = model.train()
+        family = zoo.card(job.model).family
+        recipe = make_recipe("common", family=family, lr=_LR, batch_size=job.batch_size)
+        self._optimizer = make_optimizer(self.model, recipe)
+        rng, side = np.random.default_rng(0), stored_size(job.image_size)
+        self._pixels = rng.integers(0, 256, (STORED_IMAGES, side, side, 3), dtype=np.uint8)
+        self._labels = rng.integers(0, job.num_classes, STORED_IMAGES, dtype=np.int64)
+        self._scaling: dict[str, Any] = {
+            "image_size": job.image_size,
+            "mean": (0.5, 0.5, 0.5),
+            "std": (0.25, 0.25, 0.25),
+            "device": self.device.torch_device,
+        }
+        self._stream = Batches(
+            self._pixels, self._labels, seed=0, augment="crop-flip", **self._scaling
+        )
+        self._position, self._batch_size = 0, job.batch_size
 
     def step(self, measure: Measure = unmeasured) -> None:
         """Take the training step that a run is charged for."""
-        self.position += self.batch_size
+        self._position += self._batch_size
         loss, _ = training_step(
             self.model,
-            self.optimizer,
-            lambda: self.stream.batch(self.position, self.batch_size),
+            self._optimizer,
+            lambda: self._stream.batch(self._position, self._batch_size),
             self.device,
             lr=_LR,
             measure=measure,
@@ -69,6 +84,13 @@ class _Bench:
         self.device.synchronise()
         self.seconds.setdefault(name, []).append(time.perf_counter() - start)
 
+    def evaluate(self) -> None:
+        """Evaluate the network on all the noise."""
+        batches = evaluation_batches(
+            self._pixels, self._labels, EVALUATION_BATCH_SIZE, **self._scaling
+        )
+        evaluate(self.model, [batches], self.device)
+
     def median(self, name: str) -> float:
         """Return the median seconds of the blocks of one name."""
         return statistics.median(self.seconds[name])
@@ -81,17 +103,19 @@ def profile(job: ProfileJob, *, started: float) -> Profile:
         ValueError: the image is too small for the network.
         RuntimeError: the device cannot do it, for instance for lack of memory.
     """
-    device = prepare_device(job.device, job.precision, threads=job.threads)
-    bench = _bench(job, device)
+    bench = _Bench(job)
     network = {"num_classes": job.num_classes, "image_size": job.image_size}
     facts = zoo.describe(job.model, **network)
     flops_per_image = training_flops_per_image(job.model, **network)
     bench.step()
     start_seconds = time.monotonic() - started
-    multiply, matmul_flops = _matmul(device)
+    multiply, matmul_flops = _matmul(bench.device)
     steps = _measure(bench, multiply, seconds=job.seconds)
     work_kinds = _trace(bench)
-    peak_memory_bytes = device.peak_memory_bytes()
+    peak_memory_bytes = bench.device.peak_memory_bytes()
+    bench.evaluate()  # the first pass warms up
+    with bench.measure("evaluation"):
+        bench.evaluate()
     return Profile(
         job=job,
         params=facts.params,
@@ -99,7 +123,7 @@ def profile(job: ProfileJob, *, started: float) -> Profile:
         training_flops_per_image=flops_per_image,
         steps=steps,
         **{f"{part}_seconds": bench.median(part) for part in ("step", *PARTS)},
-        evaluation_images_per_second=_evaluation_rate(job, bench),
+        evaluation_images_per_second=STORED_IMAGES / bench.median("evaluation"),
         peak_memory_bytes=peak_memory_bytes,
         matmul_flops_per_second=matmul_flops / bench.median("matmul"),
         kinds=work_kinds,
@@ -109,51 +133,13 @@ def profile(job: ProfileJob, *, started: float) -> Profile:
     )
 
 
-def _bench(job: ProfileJob, device: Device) -> _Bench:
-    torch.manual_seed(0)
-    model = zoo.build(
-        job.model, num_classes=job.num_classes, init="common", image_size=job.image_size
-    )
-    model = model.to(device.torch_device).to(memory_format=torch.channels_last).train()
-    family = zoo.card(job.model).family
-    recipe = make_recipe("common", family=family, lr=_LR, batch_size=job.batch_size)
-    stream = Batches(
-        *_noise(job),
-        seed=0,
-        image_size=job.image_size,
-        augment="crop-flip",
-        mean=_MEAN,
-        std=_STD,
-        device=device.torch_device,
-    )
-    return _Bench(
-        device=device,
-        model=model,
-        optimizer=make_optimizer(model, recipe),
-        stream=stream,
-        batch_size=job.batch_size,
-    )
-
-
-def _noise(job: ProfileJob) -> tuple[np.ndarray, np.ndarray]:
-    """Return uint8 pixels `(N, S, S, 3)` and labels `(N,)`."""
-    rng = np.random.default_rng(0)
-    side = stored_size(job.image_size)
-    pixels = rng.integers(0, 256, (STORED_IMAGES, side, side, 3), dtype=np.uint8)
-    return pixels, rng.integers(0, job.num_classes, STORED_IMAGES, dtype=np.int64)
-
-
 def _matmul(device: Device) -> tuple[Callable[[], object], float]:
     """Return a large square matrix product, the best that the machine can do, and its FLOPs."""
     side = MATMUL_SIDE[device.torch_device.type]
     dtype = torch.bfloat16 if device.precision == "bf16" else torch.float32
     generator = torch.Generator().manual_seed(0)
     left, right = torch.rand(2, side, side, generator=generator).to(device.torch_device, dtype)
-    product = torch.empty_like(left)
-
-    def multiply() -> None:
-        torch.mm(left, right, out=product)
-
+    multiply = functools.partial(torch.mm, left, right, out=torch.empty_like(left))
     multiply()  # the first call picks a kernel
     return multiply, 2.0 * side**3
 
@@ -169,24 +155,6 @@ def _measure(bench: _Bench, multiply: Callable[[], object], *, seconds: float) -
         bench.step(bench.measure)
         rounds += 1
     return rounds
-
-
-def _evaluation_rate(job: ProfileJob, bench: _Bench) -> float:
-    """Return the images a second of an evaluation; the first pass warms up."""
-    pixels, labels = _noise(job)
-    for _ in range(2):
-        batches = evaluation_batches(
-            pixels,
-            labels,
-            EVALUATION_BATCH_SIZE,
-            image_size=job.image_size,
-            mean=_MEAN,
-            std=_STD,
-            device=bench.device.torch_device,
-        )
-        with bench.measure("evaluation"):
-            evaluate(bench.model, [batches], bench.device)
-    return STORED_IMAGES / bench.seconds["evaluation"][-1]
 
 
 # -- kinds of work --------------------------------------------------------------------------------

@@ -9,17 +9,14 @@ from typing import Any
 import torch
 
 from cnnbench.data.errors import DataError
-from cnnbench.engine.clock import Clock
-from cnnbench.engine.device import Device, canary_gflops, prepare_device
+from cnnbench.engine.device import canary_gflops, prepare_device
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import CheckpointDue, Scored, train
 from cnnbench.runner.gallery import write_cell_gallery
 from cnnbench.runner.inputs import (
     CellContext,
     Inputs,
-    WorkerSettings,
     evaluate_split,
-    gallery_images,
     open_inputs,
     prepare_training,
 )
@@ -27,7 +24,7 @@ from cnnbench.schema.budget import Spent
 from cnnbench.schema.cell import Cell
 from cnnbench.schema.events import Checkpointed, Evaluated, Failed, Finished
 from cnnbench.schema.result import BudgetUsed, Result, Seconds, Status, planned
-from cnnbench.store import CellFolder, DamagedError, Predictions, StoreError
+from cnnbench.store import DamagedError, Predictions, StoreError
 
 __all__ = ["Interrupted", "run_cell"]
 
@@ -55,7 +52,7 @@ class CompletedTraining:
     canary: float
 
 
-def run_cell(cell: Cell, folder: CellFolder, settings: WorkerSettings) -> Result:
+def run_cell(context: CellContext) -> Result:
     """Train a cell, or go on where its checkpoint left it, and write its result.
 
     A network that cannot be built or trained gives a result with the reason; the traceback goes
@@ -64,14 +61,12 @@ def run_cell(cell: Cell, folder: CellFolder, settings: WorkerSettings) -> Result
     Raises:
         DataError: if the dataset is not what the plan saw.
         StoreError: if the disk refuses.
-        Interrupted: if `settings.should_stop` said so; a checkpoint was written.
+        Interrupted: if `context.should_stop` said so; a checkpoint was written.
     """
-    device = Device(torch_device=torch.device(cell.device), precision=cell.precision)
-    clock = Clock(started=settings.started, synchronise=device.synchronise)
-    context = CellContext(cell=cell, folder=folder, clock=clock, device=device, settings=settings)
+    cell = context.cell
     try:
         prepare_device(
-            cell.device, cell.precision, threads=settings.threads, memory_bytes=cell.memory_bytes
+            cell.device, cell.precision, threads=context.threads, memory_bytes=cell.memory_bytes
         )
         return _train_cell(context)
     except DamagedError as error:
@@ -116,9 +111,7 @@ def _train_cell(context: CellContext) -> Result:
         canary=canary,
     )
     result = write_success(context, completed)
-    headline = completed.headline
-    images = gallery_images(context, inputs, headline.event.split, macs=training.macs)
-    write_cell_gallery(folder, training.model, headline.evaluation, images)
+    write_cell_gallery(context, inputs, training, completed.headline)
     return result
 
 
@@ -206,7 +199,7 @@ def _usage(context: CellContext, spent: Spent, peak_memory_bytes: int | None) ->
         "peak_memory_bytes": peak_memory_bytes,
         "budget": BudgetUsed(currency=budget.currency, limit=budget.limit, used=used),
         "seconds": Seconds(**context.clock.seconds, total=context.clock.total()),
-        "machine": context.settings.machine_line or None,
+        "machine": context.machine_line or None,
     }
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnnbench.data.pixels.cache import Decoded
 from cnnbench.data.pixels.decode import thumbnail
-from cnnbench.engine.device import Device
-from cnnbench.engine.evaluate import Evaluation
 from cnnbench.engine.gallery import (
     IntArray,
     candidates,
@@ -24,77 +20,66 @@ from cnnbench.engine.gallery import (
     representatives,
     worst_mistakes,
 )
-from cnnbench.store import CellFolder
+from cnnbench.engine.state import Training
+from cnnbench.engine.train import Scored
+from cnnbench.runner.inputs import CellContext, Inputs, cut_batches
 from cnnbench.store.gallery import Gallery
 
 SHOWN, MISTAKES, QUERIES, NEIGHBOURS, GUESSES = 8, 6, 5, 6, 5
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GalleryImages:
-    """The images that a gallery is made of, and the device that the network runs on.
-
-    `batches` turns some images of a split into batches as for an evaluation.
-    """
-
-    train: Decoded
-    test: Decoded
-    batches: Callable[[Decoded, IntArray], Iterator[tuple[Tensor, Tensor]]]
-    device: Device
-    macs: int
-
-
 def write_cell_gallery(
-    folder: CellFolder, model: nn.Module, evaluation: Evaluation, images: GalleryImages
+    context: CellContext, inputs: Inputs, training: Training, headline: Scored
 ) -> None:
     """Write a finished cell's gallery; pictures that cannot be made fail no cell.
 
     What went wrong goes to stderr, which the launcher keeps as `log.txt`.
     """
     try:
-        folder.write_gallery(collect_gallery(model, evaluation, images))
+        context.folder.write_gallery(collect_gallery(context, inputs, training, headline))
     except Exception:
         traceback.print_exc()
         print("the pictures of what the network sees could not be made", file=sys.stderr)
 
 
-def collect_gallery(model: nn.Module, evaluation: Evaluation, images: GalleryImages) -> Gallery:
+def collect_gallery(
+    context: CellContext, inputs: Inputs, training: Training, headline: Scored
+) -> Gallery:
     """Return first filters, guesses, neighbours in the last hidden layer and worst mistakes.
 
-    `evaluation` is of the whole test split, in its order.
+    `headline` evaluates a whole split, in its order.
     """
-    labels, logits = evaluation.labels, evaluation.logits
+    train, test = inputs.splits["train"], inputs.splits[headline.event.split]
+    labels, logits = headline.evaluation.labels, headline.evaluation.logits
+
+    def features(split: Decoded, places: IntArray) -> Tensor | None:
+        batches = cut_batches(context, inputs, split.images[places], split.labels[places])
+        return last_layer_inputs(training.model, batches, context.device)
+
     shown = representatives(labels, SHOWN)
-    mistakes = worst_mistakes(logits, labels, MISTAKES)
-    tested = np.concatenate([shown, mistakes])
+    tested = np.concatenate([shown, worst_mistakes(logits, labels, MISTAKES)])
     guesses, chances = most_probable(logits[tested], GUESSES)
-    neighbours, n_searched = _neighbours(model, shown[:QUERIES], images)
-    trained = neighbours.ravel()
-    filters, towers = first_filters(model)
+    filters, towers = first_filters(training.model)
+    searched = candidates(len(train.labels), training.macs)
+    queries = features(test, shown[:QUERIES])
+    points = None if queries is None else features(train, searched)
+    near = np.zeros((0, 0), dtype=np.int64)
+    if queries is not None and points is not None:
+        near = searched[nearest(queries, points, NEIGHBOURS)]
+    trained = near.ravel()
     return Gallery(
         filters=filters,
         towers=towers,
-        images=(*_thumbnails(images.test, tested), *_thumbnails(images.train, trained)),
-        truth=np.concatenate([labels[tested], images.train.labels[trained]]).astype(np.int64),
+        images=(*_thumbnails(test, tested), *_thumbnails(train, trained)),
+        truth=np.concatenate([labels[tested], train.labels[trained]]).astype(np.int64),
         shown=np.arange(len(shown), dtype=np.int64),
         mistakes=np.arange(len(shown), len(tested), dtype=np.int64),
         guesses=guesses,
         chances=chances,
-        near=np.arange(trained.size, dtype=np.int64).reshape(neighbours.shape) + len(tested),
-        searched=n_searched,
+        near=np.arange(near.size, dtype=np.int64).reshape(near.shape) + len(tested),
+        searched=0 if points is None else len(searched),
     )
 
 
 def _thumbnails(split: Decoded, places: IntArray) -> list[bytes]:
     return [thumbnail(np.ascontiguousarray(split.images[int(place)])) for place in places]
-
-
-def _neighbours(model: nn.Module, queries: IntArray, images: GalleryImages) -> tuple[IntArray, int]:
-    """Return the training images nearest to test images, `(Q, 6)`, and how many were searched."""
-    places = candidates(len(images.train.labels), images.macs)
-    tested = last_layer_inputs(model, images.batches(images.test, queries), images.device)
-    if tested is None:
-        return np.zeros((0, 0), dtype=np.int64), 0
-    trained = last_layer_inputs(model, images.batches(images.train, places), images.device)
-    assert trained is not None  # the layer was there for the test images
-    return places[nearest(tested, trained, NEIGHBOURS)], len(places)

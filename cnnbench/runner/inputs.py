@@ -23,7 +23,6 @@ from cnnbench.engine.init import standardise_outputs
 from cnnbench.engine.state import Training
 from cnnbench.engine.step import training_flops_per_image
 from cnnbench.planning.plan import open_for_cell
-from cnnbench.runner.gallery import GalleryImages
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, stored_size
 from cnnbench.store import CellFolder
@@ -33,31 +32,22 @@ INIT_POSITION, INIT_IMAGES = 2**40, 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WorkerSettings:
-    """What the process that serves a cell tells it; nothing here decides the cell's result.
-
-    `on_step` is called after each step. `started` is the monotonic time at which the process
-    began. `threads` is the number that the plan found fastest, None every core.
-    `checkpoint_seconds` are charged seconds.
-    """
-
-    should_stop: Callable[[], bool] = lambda: False
-    on_step: Callable[[], None] = lambda: None
-    started: float | None = None
-    machine_line: str = ""
-    checkpoint_seconds: float = 60.0
-    threads: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class CellContext:
-    """A cell with the folder it writes to, the clock that charges it and the device it has."""
+    """A cell with its folder, its clock, its device, and what the process that serves it says.
+
+    `on_step` is called after each step, then `should_stop` is asked. `checkpoint_seconds` are
+    charged seconds. `threads` is the number that the plan found fastest, None every core.
+    """
 
     cell: Cell
     folder: CellFolder
     clock: Clock
     device: Device
-    settings: WorkerSettings
+    should_stop: Callable[[], bool]
+    on_step: Callable[[], None]
+    checkpoint_seconds: float
+    threads: int | None
+    machine_line: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,11 +95,6 @@ def _scaling(cell: Cell, pixels: npt.NDArray[np.uint8]) -> tuple[npt.ArrayLike, 
 def prepare_training(context: CellContext, inputs: Inputs) -> Training:
     """Build the network, start it, and put together all that the loop is given."""
     cell, device, dataset = context.cell, context.device, inputs.dataset
-
-    def on_step() -> None:
-        context.folder.beat()
-        context.settings.on_step()
-
     network = {"num_classes": len(dataset.classes), "image_size": cell.image_size}
     torch.manual_seed(cell.seed)
     model = zoo.build(cell.model, init=cell.recipe.init, **network)
@@ -133,9 +118,9 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
         curve_split=dataset.curve_split,
         curve_is_headline=dataset.curve_split == dataset.headline_split
         and cell.recipe.test_views == 1,
-        checkpoint_seconds=context.settings.checkpoint_seconds,
-        should_stop=context.settings.should_stop,
-        on_step=on_step,
+        checkpoint_seconds=context.checkpoint_seconds,
+        should_stop=context.should_stop,
+        on_step=context.on_step,
         micro_batch=cell.micro_batch,
         joules=_joules(cell),
     )
@@ -172,26 +157,12 @@ def evaluate_split(
     """Run a network over one split, in one or more views of each image."""
     part = inputs.splits[split]
     batches = [
-        _evaluation_batches(context, inputs, part.images, part.labels, view=view)
-        for view in range(views)
+        cut_batches(context, inputs, part.images, part.labels, view=view) for view in range(views)
     ]
     return evaluate(model, batches, context.device)
 
 
-def gallery_images(context: CellContext, inputs: Inputs, split: str, *, macs: int) -> GalleryImages:
-    """Return what the gallery of a finished cell is made of: its training images and one split."""
-    return GalleryImages(
-        train=inputs.splits["train"],
-        test=inputs.splits[split],
-        batches=lambda part, places: _evaluation_batches(
-            context, inputs, part.images[places], part.labels[places]
-        ),
-        device=context.device,
-        macs=macs,
-    )
-
-
-def _evaluation_batches(
+def cut_batches(
     context: CellContext,
     inputs: Inputs,
     pixels: npt.NDArray[np.uint8],

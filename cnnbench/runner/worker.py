@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from cnnbench.schema.cell import Plan
 from cnnbench.store import BusyError, CellFolder, RunFolder, StoreError
 
+__all__ = ["EXIT_BUSY", "EXIT_DATA", "EXIT_DISK", "EXIT_STOPPED", "serve_cell"]
+
 EXIT_DATA, EXIT_DISK, EXIT_BUSY, EXIT_STOPPED = 3, 4, 5, 128 + signal.SIGTERM
 CHECKPOINT_VARIABLE = "CNNBENCH_CHECKPOINT_SECONDS"
 CHECKPOINT_SECONDS = 60.0  # charged, between two checkpoints; no result depends on it
@@ -29,10 +31,6 @@ class _StopSignal:
     def should_stop(self) -> bool:
         """Tell the training loop whether a signal has come."""
         return self.received.is_set()
-
-    def on_step(self) -> None:
-        """Note that training has begun."""
-        self.trained = True
 
     def receive(self, *_: object) -> None:
         """Take a signal: let the loop save what it trained, or exit at once if that is nothing."""
@@ -61,21 +59,34 @@ def serve_cell(run_folder: RunFolder, cell_id: str, *, started: float, launched:
 
 
 def _serve(folder: CellFolder, stop: _StopSignal, plan: Plan, *, started: float) -> int:
-    from cnnbench.data.errors import DataError
-    from cnnbench.runner.cell import Interrupted, run_cell
-    from cnnbench.runner.inputs import WorkerSettings
+    import torch
 
-    settings = WorkerSettings(
+    from cnnbench.data.errors import DataError
+    from cnnbench.engine.clock import Clock
+    from cnnbench.engine.device import Device
+    from cnnbench.runner.cell import Interrupted, run_cell
+    from cnnbench.runner.inputs import CellContext
+
+    def on_step() -> None:
+        folder.beat()
+        stop.trained = True
+
+    cell = folder.cell
+    device = Device(torch_device=torch.device(cell.device), precision=cell.precision)
+    context = CellContext(
+        cell=cell,
+        folder=folder,
+        clock=Clock(started=started, synchronise=device.synchronise),
+        device=device,
         should_stop=stop.should_stop,
-        on_step=stop.on_step,
-        started=started,
-        machine_line=str(plan.machine.get("line") or ""),
-        threads=int(plan.machine.get("threads") or 0) or None,
+        on_step=on_step,
         checkpoint_seconds=float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS),
+        threads=int(plan.machine.get("threads") or 0) or None,
+        machine_line=str(plan.machine.get("line") or ""),
     )
     try:
         with folder.lock():
-            result = run_cell(folder.cell, folder, settings)
+            result = run_cell(context)
     except Interrupted:
         return EXIT_STOPPED
     except DataError as error:
