@@ -56,15 +56,15 @@ def standardise_outputs(model: nn.Module, images: Tensor, device: Device) -> Non
 
 def _heads(model: nn.Module, images: Tensor, device: Device) -> list[nn.Linear]:
     """Return the linear layers whose outputs are the network's own outputs."""
-    outputs: dict[int, nn.Linear] = {}
+    outputs: list[tuple[Tensor, nn.Linear]] = []  # kept: the id of a freed tensor is used again
 
     def note(layer: Any, _: object, output: Tensor) -> None:
-        outputs[id(output)] = layer
+        outputs.append((output, layer))
 
     linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
     with hooked(linear, note):
         logits = _forward(model, images[:2], device)
-    return [outputs[id(output)] for output in logits if id(output) in outputs]
+    return [layer for output, layer in outputs if any(output is final for final in logits)]
 
 
 @contextlib.contextmanager

@@ -55,3 +55,20 @@ def test_the_random_generator_is_put_back():
     state = torch.get_rng_state()
     standardise_outputs(model, images(), CPU)
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_layer_whose_outputs_are_not_the_logits_is_no_head():
+    class Distances(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(192, 4)
+
+        def forward(self, images):
+            x = self.linear(images.flatten(1))
+            x = x * 2
+            return x + 1  # lies where the outputs of the linear layer lay
+
+    torch.manual_seed(0)
+    model = Distances()
+    standardise_outputs(model, images(), CPU)
+    assert model.linear.weight.abs().sum() > 0
