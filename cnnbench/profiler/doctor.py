@@ -42,7 +42,7 @@ def examine() -> list[MachineFinding]:
     hardware = detect()
     torch_finding, sees_gpu = libraries()
     return [
-        _ok("machine", f"{hardware.cpu}, {hardware.system}, Python {hardware.python}"),
+        _finding("machine", f"{hardware.cpu}, {hardware.system}, Python {hardware.python}"),
         torch_finding,
         cores(hardware.cores, os.cpu_count() or 1, cgroup_cores()),
         memory(hardware.memory_bytes),
@@ -56,109 +56,97 @@ def examine() -> list[MachineFinding]:
     ]
 
 
-def _ok(what: str, seen: str) -> MachineFinding:
-    return MachineFinding(level="ok", what=what, seen=seen)
-
-
-def _warning(what: str, seen: str, fix: str) -> MachineFinding:
-    return MachineFinding(level="warning", what=what, seen=seen, fix=fix)
-
-
-def _error(what: str, seen: str, fix: str) -> MachineFinding:
-    return MachineFinding(level="error", what=what, seen=seen, fix=fix)
+def _finding(
+    what: str, seen: str, *, ok: bool = True, fix: str = "", level: Level = "warning"
+) -> MachineFinding:
+    """Return a finding with `level` and `fix`, unless all is ok."""
+    if ok:
+        return MachineFinding(level="ok", what=what, seen=seen)
+    return MachineFinding(level=level, what=what, seen=seen, fix=fix)
 
 
 def cores(usable: int, present: int, allowed: float | None) -> MachineFinding:
     """Judge the cores of this process; `allowed` is a container's share of time, in cores."""
     seen = f"{usable} of {present}"
     if allowed is None or allowed >= usable:
-        return _ok("cores", seen)
+        return _finding("cores", seen)
     fix = (
         f"threads beyond {allowed:g} cores wait for each other; "
         f"start with `taskset -c 0-{max(0, int(allowed) - 1)}` or give the container more"
     )
-    return _warning("cores", f"{seen}, but the container may use the time of {allowed:g}", fix)
+    seen += f", but the container may use the time of {allowed:g}"
+    return _finding("cores", seen, ok=False, fix=fix)
 
 
 def memory(total_bytes: int) -> MachineFinding:
     """Judge the memory of the machine."""
     seen = f"{total_bytes / _GIB:.1f} GiB"
-    if total_bytes >= _LEAST_MEMORY:
-        return _ok("memory", seen)
-    return _warning(
-        "memory", seen, "use smaller images or batches: --image-size 128 --batch-size 8"
-    )
+    fix = "use smaller images or batches: --image-size 128 --batch-size 8"
+    return _finding("memory", seen, ok=total_bytes >= _LEAST_MEMORY, fix=fix)
 
 
 def shared_memory(path: Path) -> MachineFinding:
     """Judge the shared memory, which several processes on one machine talk through."""
     if not path.exists():
-        return _ok("shared memory", "not a folder on this system")
+        return _finding("shared memory", "not a folder on this system")
     size = shutil.disk_usage(path).total
-    seen = f"{size / _GIB:.2f} GiB"
-    if size >= _LEAST_SHARED:
-        return _ok("shared memory", seen)
     fix = "training on several devices may die of a bus error; docker run --shm-size=2g"
-    return _warning("shared memory", seen, fix)
+    seen = f"{size / _GIB:.2f} GiB"
+    return _finding("shared memory", seen, ok=size >= _LEAST_SHARED, fix=fix)
 
 
 def precision(hardware: Hardware) -> MachineFinding:
     """Say which precisions the processor computes in hardware."""
     seen = "bf16 and fp32" if hardware.cpu_bf16 else "fp32 only; --precision bf16 would be slow"
-    return _ok("arithmetic of the processor", seen)
+    return _finding("arithmetic of the processor", seen)
 
 
 def gpu(name: str | None, *, sees_gpu: bool) -> MachineFinding:
     """Judge whether torch can use the GPU that the driver shows."""
     if not name or sees_gpu:
-        return _ok("GPU", name or "none")
-    return _error(
-        "GPU",
-        f"{name}, but torch cannot use it",
+        return _finding("GPU", name or "none")
+    fix = (
         "install a torch built for CUDA and a driver that is new enough for it, "
-        "or choose --device cpu",
+        "or choose --device cpu"
     )
+    return _finding("GPU", f"{name}, but torch cannot use it", ok=False, fix=fix, level="error")
 
 
 def cache(folder: Path) -> MachineFinding:
     """Judge whether decoded images can be kept."""
     try:
         with tempfile.TemporaryFile(dir=_nearest(folder)):
-            return _ok("image cache", str(folder))
+            return _finding("image cache", str(folder))
     except OSError as error:
         seen = f"{folder}: {error.strerror or error}"
-        return _error("image cache", seen, "set CNNBENCH_CACHE to a folder that can be written")
+        fix = "set CNNBENCH_CACHE to a folder that can be written"
+        return _finding("image cache", seen, ok=False, fix=fix, level="error")
 
 
 def disk(folder: Path, what: str) -> MachineFinding:
     """Judge the room on the disk that holds a folder."""
     free = shutil.disk_usage(_nearest(folder)).free
-    seen = f"{free / _GIB:.1f} GiB free"
-    if free >= _LEAST_DISK:
-        return _ok(what, seen)
-    return _warning(what, seen, "a run of VGG keeps two checkpoints of 1 GiB; free some space")
+    fix = "a run of VGG keeps two checkpoints of 1 GiB; free some space"
+    return _finding(what, f"{free / _GIB:.1f} GiB free", ok=free >= _LEAST_DISK, fix=fix)
 
 
 def other_work(load: float, n_cores: int) -> MachineFinding:
     """Judge whether other programs take time from a training, which is counted in seconds."""
     seen = f"load {load:.1f} on {n_cores} cores"
-    if load <= 0.5 * n_cores:
-        return _ok("other work", seen)
     fix = "a budget in seconds buys fewer steps while other programs run; wait, or use images"
-    return _warning("other work", seen, fix)
+    return _finding("other work", seen, ok=load <= 0.5 * n_cores, fix=fix)
 
 
 def libraries(
     command: Sequence[str] = (sys.executable, "-c", _IMPORTS),
 ) -> tuple[MachineFinding, bool]:
     """Import torch and torchvision in another process, which may die of it; tell if CUDA works."""
-    versions = ", ".join(
-        f"{name} {_version(name)}" for name in ("torch", "torchvision", "timm", "pillow")
-    )
+    names = ("torch", "torchvision", "timm", "pillow")
+    versions = ", ".join(f"{name} {_version(name)}" for name in names)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS)
         if done.returncode == 0:
-            return _ok("libraries", versions), done.stdout.strip() == "True"
+            return _finding("libraries", versions), done.stdout.strip() == "True"
         message = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     except (subprocess.SubprocessError, OSError) as error:
         message = str(error)
@@ -166,7 +154,8 @@ def libraries(
         "torch and torchvision must come from the same index: "
         "pip install --force-reinstall torch torchvision"
     )
-    return _error("libraries", f"{versions}: {message[:200]}", fix), False
+    seen = f"{versions}: {message[:200]}"
+    return _finding("libraries", seen, ok=False, fix=fix, level="error"), False
 
 
 def cgroup_cores(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> float | None:
