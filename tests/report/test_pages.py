@@ -14,8 +14,9 @@ from cnnbench.report.analysis.comparison import compare
 from cnnbench.report.analysis.rows import rows
 from cnnbench.report.pages.html import script_hash
 from cnnbench.report.sections.classes import confusions
+from cnnbench.report.sections.settings import budget_rules
 from cnnbench.report.text.escape import visible
-from cnnbench.report.write import budget_rules, write_report
+from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
 
 PAGE_TAGS = (

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.analysis.comparison import compare
 from cnnbench.report.analysis.curves import Curve, curves
-from cnnbench.report.analysis.rows import rows
 from cnnbench.report.figures.curves import curves_picture, draw_lines
 from cnnbench.report.figures.style import Picture, draw, looks, spread
 from cnnbench.report.figures.trade import round_numbers
 from cnnbench.report.pages.render import inline_svg
-from cnnbench.report.write import draw_pictures
+from cnnbench.report.sections import RunReport
+from cnnbench.report.write import page_of
 from cnnbench.schema.names import labels
 from cnnbench.store import RunFolder
 
@@ -29,8 +28,7 @@ quick = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 def draw_all(run: RunFolder) -> list[Picture]:
-    table, names = rows(run), labels(run.plan())
-    return draw_pictures(compare(run, table), table, names, curves(run, names))
+    return list(page_of(RunReport.read(run)).pictures.values())
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ from benchmarks.statistics_simulation import (
 )
 from cnnbench.report.analysis.comparison import Answers, Entry, compare, compare_rungs
 from cnnbench.report.analysis.rows import comparison_data, rows
-from cnnbench.report.sections.headline import finding
+from cnnbench.report.sections.headline import headline_sentences
 from cnnbench.report.sections.pairs import comparison_notes, pair_sentence
-from cnnbench.report.sections.seeds import group_sentences, group_table
+from cnnbench.report.sections.seeds import seeds_sentences, seeds_table
 from cnnbench.report.stats import seeds as module
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.stats.power import images_needed_with_seeds
@@ -215,7 +215,9 @@ def test_the_headline_names_no_winner_among_equals(tmp_path: Path, seeds: int) -
         four = draw_answers(rng, world, networks=4, seeds=seeds, images=128, accuracy=0.8)
         entries = [entry(f"net{index}", right, row) for index, right in enumerate(four)]
         found = compare_rungs([entries], budgets=[None], largest_class=0.3)
-        named += any(word in " ".join(finding(found, [])) for word in ("is best", "better than"))
+        named += any(
+            word in " ".join(headline_sentences(found, [])) for word in ("is best", "better than")
+        )
     assert named / 150 <= 0.05
 
 
@@ -247,7 +249,7 @@ THREE_SEEDS = FakeRun(
 
 def test_a_group_has_its_mean_and_every_interval(tmp_path: Path) -> None:
     run = build_run(tmp_path, THREE_SEEDS)
-    table = group_table(compare(run, rows(run)))
+    table = seeds_table(compare(run, rows(run)))
     assert table is not None
     assert [line[:4] for line in table.rows] == [
         ("a", "3", "87.5", "85.9\u201389.1"),
@@ -259,7 +261,7 @@ def test_a_group_has_its_mean_and_every_interval(tmp_path: Path) -> None:
 
 def test_a_run_with_one_seed_has_no_table_of_groups(tmp_path: Path) -> None:
     run = build_run(tmp_path, FakeRun(models=(FakeModel(name="a", correct=90),)))
-    assert group_table(compare(run, rows(run))) is None
+    assert seeds_table(compare(run, rows(run))) is None
 
 
 def test_a_seed_that_failed_is_missed_in_the_mean(tmp_path: Path) -> None:
@@ -267,10 +269,10 @@ def test_a_seed_that_failed_is_missed_in_the_mean(tmp_path: Path) -> None:
     models.append(FakeModel(name="a", status="diverged", reason="nan", seed=2))
     run = build_run(tmp_path, FakeRun(models=models))
     found = compare(run, rows(run))
-    table = group_table(found)
+    table = seeds_table(found)
     assert table is not None
     assert table.rows[0][1] == "2 of 3"
-    assert "a has 2 of 3 seeds" in group_sentences(found)[-1]
+    assert "a has 2 of 3 seeds" in seeds_sentences(found)[-1]
 
 
 def test_the_notes_name_the_test_for_several_seeds(tmp_path: Path) -> None:

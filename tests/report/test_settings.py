@@ -8,9 +8,9 @@ import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.rows import rows
+from cnnbench.report.sections.departures import departures
 from cnnbench.report.sections.notices import notices, run_notices
-from cnnbench.report.sections.settings import command, exact_commands, settings, title
-from cnnbench.report.write import departures, images_table
+from cnnbench.report.sections.settings import command, exact_commands, images_table, settings, title
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Tuned
 

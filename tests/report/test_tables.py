@@ -18,8 +18,10 @@ from cnnbench.report.analysis.rows import (
     unmeasured,
     write_results,
 )
-from cnnbench.report.sections.results import clock_table, markdown_table, result_table
+from cnnbench.report.sections.cost import clock_table
+from cnnbench.report.sections.results import result_table
 from cnnbench.report.stats.intervals import wilson
+from cnnbench.report.text.table import as_markdown
 from cnnbench.schema.names import labels
 
 BROKEN = FakeRun(
@@ -47,7 +49,9 @@ GOLDEN = """\
 def test_the_table_of_a_finished_run_reads_like_this(tmp_path: Path) -> None:
     run = build_run(tmp_path, FOUR)
     table = rows(run)
-    shown = markdown_table(table, names=labels(run.plan()), letters=compare(run, table).letter)
+    shown = as_markdown(
+        result_table(table, names=labels(run.plan()), letters=compare(run, table).letter)
+    )
     assert shown == GOLDEN
 
 
@@ -138,6 +142,6 @@ def test_a_thousand_rows_take_seconds(tmp_path: Path) -> None:
     row = rows(build_run(tmp_path, FOUR))[0]
     many = [row.model_copy(update={"cell": str(index), "seed": index}) for index in range(1000)]
     before = time.process_time()
-    assert len(markdown_table(many).splitlines()) == 1002
+    assert len(as_markdown(result_table(many)).splitlines()) == 1002
     assert len(results_csv(many).splitlines()) == 1001
     assert time.process_time() - before < 5

@@ -9,14 +9,14 @@ from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.cli import main
 from cnnbench.report.sections.time_to_accuracy import (
-    Reached,
+    TimeToAccuracy,
     race,
     race_sentences,
     race_table,
-    reached,
     steps_to_training_error,
     target_sentences,
     target_table,
+    times_to_accuracy,
 )
 from cnnbench.report.write import write_report
 from cnnbench.schema.budget import Spent
@@ -25,8 +25,8 @@ from cnnbench.schema.names import labels
 from cnnbench.store import RunFolder
 
 
-def found_in(run: RunFolder, target: float) -> list[Reached]:
-    return reached(run, labels(run.plan()), target)
+def times_in(run: RunFolder, target: float) -> list[TimeToAccuracy]:
+    return times_to_accuracy(run, labels(run.plan()), target)
 
 
 def test_the_first_evaluation_at_the_target_counts(tmp_path: Path) -> None:
@@ -34,13 +34,13 @@ def test_the_first_evaluation_at_the_target_counts(tmp_path: Path) -> None:
     cell = run.plan().cells[3]
     points = [event for event in run.events(cell) if isinstance(event, Evaluated)]
     first = next(point for point in points if point.top1 >= 0.6)
-    one = found_in(run, 0.6)[3]
+    one = times_in(run, 0.6)[3]
     assert one.spent == first.spent
     assert one.before == points[points.index(first) - 1].spent
 
 
 def test_a_miss_stays_a_miss_with_its_best(tmp_path: Path) -> None:
-    found = found_in(build_run(tmp_path, FOUR), 0.75)
+    found = times_in(build_run(tmp_path, FOUR), 0.75)
     assert [one.spent is None for one in found] == [True, True, True, False]
     assert target_sentences(found, 0.75)[0] == "alexnet misses 75.0 %; its best is 54.7 %."
     line = target_table(found).rows[0]
@@ -49,7 +49,7 @@ def test_a_miss_stays_a_miss_with_its_best(tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_met_at_once_was_not_yet_met_at_the_start(tmp_path: Path) -> None:
-    one = found_in(build_run(tmp_path, FOUR), 0.01)[0]
+    one = times_in(build_run(tmp_path, FOUR), 0.01)[0]
     assert one.before == Spent()
 
 
@@ -57,18 +57,18 @@ def test_seeds_that_miss_are_counted(tmp_path: Path) -> None:
     models = [
         FakeModel(name="a", correct=c, seed=seed) for seed, c in enumerate((100, 60, 100, 100))
     ]
-    (said,) = target_sentences(found_in(build_run(tmp_path, FakeRun(models=models)), 0.7), 0.7)
+    (said,) = target_sentences(times_in(build_run(tmp_path, FakeRun(models=models)), 0.7), 0.7)
     assert said.startswith("a reaches 70.0 % in 3 of 4 seeds and misses it in 1, within ")
 
 
 def test_a_cell_that_never_started_misses(tmp_path: Path) -> None:
     run = build_run(tmp_path, FakeRun(models=(FakeModel(name="a", status="planned"),)))
-    (one,) = found_in(run, 0.5)
+    (one,) = times_in(run, 0.5)
     assert (one.spent, one.before, one.best) == (None, None, None)
 
 
 def test_the_table_has_only_currencies_that_were_counted(tmp_path: Path) -> None:
-    header = target_table(found_in(build_run(tmp_path, FOUR), 0.5)).header
+    header = target_table(times_in(build_run(tmp_path, FOUR), 0.5)).header
     assert "flops, at most" in header
     assert "joules, at most" not in header
 

@@ -1,33 +1,56 @@
-"""Which classes does each network know, and which does it take for which?"""
+"""Which classes does each network know, which does it take for which, and where does it fail?"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnbench.report.sections.section import Section
+from cnnbench.report.analysis.comparison import Comparison, Entry
+from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.stats.intervals import score_interval
 from cnnbench.report.text.table import Table
-from cnnbench.report.text.wording import percent, span
+from cnnbench.report.text.wording import NOTHING, percent, span
+from cnnbench.store import RunFolder
 
-if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison, Entry
-    from cnnbench.store import RunFolder
-
+__all__ = ["Confusion", "classes_section", "confusions", "slices_section"]
 
 MOST_CLASSES_AS_MATRIX = 24  # a wider matrix is not read any more; its mix-ups are listed
-MOST_MIXUPS = 8
+_MOST_MATRICES = 12
+_MOST_MIXUPS = 8
+_NOTE = (
+    "Of the test images of each class, the share that each network named right, in per cent. With "
+    "few images a class these numbers are coarse."
+)
 
 Counts = npt.NDArray[np.int64]
 
 
+def classes_section(report: RunReport) -> Section | None:
+    """Show the accuracy class by class and who takes what for what."""
+    classes = report.plan.dataset.classes
+    counted = confusions(report.comparison, classes=len(classes))
+    if not counted:
+        return None
+    matrices = [matrix_of(confusion, classes) for confusion in counted[:_MOST_MATRICES]]
+    table = per_class_table(counted, classes)
+    return Section(
+        title="Class by class",
+        anchor="classes",
+        menu="Classes",
+        blocks=[Paragraph(_NOTE, note=True), Grid(table, "Right answers by class", filtered=True)],
+        template="classes.html.jinja",
+        content={"classes": classes, "matrices": matrices},
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confusion:
-    """What one contender answered: `counts[truth, answer]`, summed over its seeds."""
+    """What one entry answered: `counts[truth, answer]`, summed over its seeds."""
 
     label: str
     seeds: int
@@ -43,39 +66,75 @@ class Confusion:
         """How many of them were named right, `(C,)`."""
         return np.asarray(np.diagonal(self.counts))
 
-    def mixups(self, limit: int = MOST_MIXUPS) -> list[tuple[int, int, int]]:
+    def mixups(self, limit: int = _MOST_MIXUPS) -> list[tuple[int, int, int]]:
         """Return the most frequent (truth, answer, count) among the wrong answers."""
         wrong = self.counts - np.diag(np.diagonal(self.counts))
         order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
         pairs = [divmod(int(place), len(wrong)) for place in order]
-        return [
-            (truth, said, int(wrong[truth, said])) for truth, said in pairs if wrong[truth, said]
-        ]
+        counted = [(truth, answer, int(wrong[truth, answer])) for truth, answer in pairs]
+        return [mixup for mixup in counted if mixup[2]]
 
 
 def confusions(comparison: Comparison, *, classes: int) -> list[Confusion]:
-    """Count the answers of every finished contender, best first; those that kept none are left out.
+    """Count the answers of every finished entry, best first; those that kept none are left out.
 
     Answers outside the plan's `classes` are left out too.
     """
-    found = []
+    counted = []
     for entry in comparison.entries:
         counts, seeds = np.zeros((classes, classes), dtype=np.int64), 0
-        for one in entry.answers.values():
-            if one.truth is None or one.said is None:
+        for answers in entry.answers.values():
+            if answers.truth is None or answers.said is None:
                 continue
-            if max(one.truth.max(), one.said.max()) < classes:
-                np.add.at(counts, (one.truth, one.said), 1)
+            if max(answers.truth.max(), answers.said.max()) < classes:
+                np.add.at(counts, (answers.truth, answers.said), 1)
                 seeds += 1
         if seeds:
-            found.append(Confusion(label=entry.label, seeds=seeds, counts=counts))
-    return found
+            counted.append(Confusion(label=entry.label, seeds=seeds, counts=counts))
+    return counted
 
 
-def failures_section(run: RunFolder, comparison: Comparison) -> list[Section]:
-    """Return the section on groups of test images, if the data has them."""
-    table = failure_table(run, comparison)
-    return [] if table is None else [Section(title="Where they fail", table=table, note=NOTE)]
+def per_class_table(counted: Sequence[Confusion], classes: Sequence[str]) -> Table:
+    """Return right answers in per cent, a class a line and an entry a column."""
+    lines = []
+    for index, name in enumerate(classes):
+        n_images = int(counted[0].images[index]) // counted[0].seeds
+        shares = [_share(int(c.right[index]), int(c.images[index])) for c in counted]
+        lines.append((name, str(n_images), *shares))
+    header = ("class", "test images", *(f"{confusion.label} %" for confusion in counted))
+    return Table(header=header, align="l" + "r" * (len(header) - 1), rows=tuple(lines))
+
+
+def _share(right: int, n_images: int) -> str:
+    return percent(right / n_images, digits=0) if n_images else NOTHING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matrix:
+    """One entry's confusion matrix: `lines` has, a class, the counts with their shade in [0, 100].
+
+    It has no lines where the classes are too many; `mixups` are the most frequent in words.
+    """
+
+    label: str
+    seeds: int
+    lines: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
+    mixups: tuple[str, ...]
+
+
+def matrix_of(confusion: Confusion, classes: Sequence[str]) -> Matrix:
+    """Return a confusion matrix as the page shows it."""
+    lines: tuple[tuple[str, tuple[tuple[int, int], ...]], ...] = ()
+    if len(classes) <= MOST_CLASSES_AS_MATRIX:
+        lines = tuple(
+            (name, tuple((int(n), round(100 * n / max(1, row.sum()))) for n in row))
+            for name, row in zip(classes, confusion.counts, strict=True)
+        )
+    mixups = tuple(
+        f"{classes[truth]} taken for {classes[answer]}: {count}"
+        for truth, answer, count in confusion.mixups()
+    )
+    return Matrix(label=confusion.label, seeds=confusion.seeds, lines=lines, mixups=mixups)
 
 
 # -- groups of test images ------------------------------------------------------------------------
@@ -83,32 +142,40 @@ def failures_section(run: RunFolder, comparison: Comparison) -> list[Section]:
 SLICES_FILE = "slices.json"
 FEWEST_IMAGES = 10
 _NORMAL_975 = 1.959964
-NOTE = (
+_SLICES_NOTE = (
     "Top-1 in per cent, with Wilson's 95 % interval over the images of a group; with several seeds "
     "the mean over them. The groups overlap, and so many intervals are not corrected: read them as "
     "hints where to look, not as findings."
 )
 
 
-def failure_table(run: RunFolder, comparison: Comparison) -> Table | None:
+def slices_section(report: RunReport) -> Section | None:
+    """Show the accuracy on groups of test images, if the data has them."""
+    table, title = slices_table(report.run, report.comparison), "Where they fail"
+    if table is None:
+        return None
+    return Section(title=title, blocks=[Grid(table, title), Paragraph(_SLICES_NOTE, note=True)])
+
+
+def slices_table(run: RunFolder, comparison: Comparison) -> Table | None:
     """Return right answers by group of test images, or None where no groups are known.
 
     Groups of fewer than ten images are left out.
     """
-    groups = _groups(run)
-    entries = [one for one in comparison.entries if one.right is not None]
-    if not groups or not entries:
+    slices = _slices(run)
+    entries = [entry for entry in comparison.entries if entry.right is not None]
+    if not slices or not entries:
         return None
     lines = [
-        (name, str(len(places)), *(_share(one, places) for one in entries))
-        for name, places in groups.items()
+        (name, str(len(places)), *(_share_of_slice(entry, places) for entry in entries))
+        for name, places in slices.items()
         if len(places) >= FEWEST_IMAGES
     ]
-    header = ("test images", "n", *(one.label for one in entries))
+    header = ("test images", "n", *(entry.label for entry in entries))
     return Table(header=header, align="lr" + "r" * len(entries), rows=tuple(lines))
 
 
-def _groups(run: RunFolder) -> dict[str, list[int]]:
+def _slices(run: RunFolder) -> dict[str, list[int]]:
     path = run.path / SLICES_FILE
     if not path.exists():
         return {}
@@ -116,8 +183,8 @@ def _groups(run: RunFolder) -> dict[str, list[int]]:
     return {str(name): [int(i) for i in places] for name, places in stored["slices"].items()}
 
 
-def _share(one: Entry, places: list[int]) -> str:
-    right = np.asarray(one.right, dtype=np.float64)  # (seeds, images)
+def _share_of_slice(entry: Entry, places: Sequence[int]) -> str:
+    right = np.asarray(entry.right, dtype=np.float64)  # (seeds, images)
     if max(places) >= right.shape[1]:
         return ""
     share = float(right[:, places].mean())
