@@ -13,30 +13,24 @@ from cnnbench.report.analysis.rows import comparison_data, write_results
 from cnnbench.report.analysis.sweeps import KEYS
 from cnnbench.report.pages.html import extras
 from cnnbench.report.pages.render import Page, render_html, render_markdown
-from cnnbench.report.sections import MakeSection, RunReport, Section
-from cnnbench.report.sections.ablation import ablation_section
-from cnnbench.report.sections.classes import classes_section, slices_section
-from cnnbench.report.sections.cost import clock_section, trade_section, training_section
-from cnnbench.report.sections.departures import article_section, departures_section
-from cnnbench.report.sections.gallery import gallery_section
-from cnnbench.report.sections.headline import headline_picture, headline_sentences
-from cnnbench.report.sections.ladder import ladder_section
-from cnnbench.report.sections.notices import notices_section
-from cnnbench.report.sections.pairs import pairs_section
-from cnnbench.report.sections.results import results_section, table_of
-from cnnbench.report.sections.seeds import seeds_section
-from cnnbench.report.sections.settings import (
-    repeat_section,
-    rules_section,
-    settings_section,
-    title,
-)
-from cnnbench.report.sections.sweeps import sweep_section
-from cnnbench.report.sections.time_to_accuracy import (
-    race_section,
-    target_data,
-    target_section,
-    times_to_accuracy,
+from cnnbench.report.sections import (
+    MakeSection,
+    RunReport,
+    Section,
+    ablation,
+    classes,
+    cost,
+    departures,
+    gallery,
+    headline,
+    ladder,
+    notices,
+    pairs,
+    results,
+    seeds,
+    settings,
+    sweeps,
+    time_to_accuracy,
 )
 from cnnbench.report.text.latex import as_latex
 from cnnbench.schema.names import line_names
@@ -45,41 +39,41 @@ from cnnbench.store import RunFolder
 __all__ = ["write_report"]
 
 _RESULTS: tuple[MakeSection, ...] = (
-    results_section,
-    pairs_section,
-    seeds_section,
-    ladder_section,
-    *(partial(sweep_section, key=key) for key in KEYS),
-    ablation_section,
-    slices_section,
-    race_section,
-    target_section,
+    results.section,
+    pairs.section,
+    seeds.section,
+    ladder.section,
+    *(partial(sweeps.section, key=key) for key in KEYS),
+    ablation.section,
+    classes.slices_section,
+    time_to_accuracy.race_section,
+    time_to_accuracy.section,
 )
 MARKDOWN: tuple[MakeSection, ...] = (
-    settings_section,
+    settings.section,
     *_RESULTS,
-    training_section,
-    trade_section,
-    clock_section,
-    rules_section,
-    notices_section,
-    departures_section,
-    repeat_section,
-    article_section,
+    cost.training_section,
+    cost.trade_section,
+    cost.clock_section,
+    settings.rules_section,
+    notices.section,
+    departures.section,
+    settings.repeat_section,
+    departures.article_section,
 )
 HTML: tuple[MakeSection, ...] = (
     *_RESULTS,
-    notices_section,
-    training_section,
-    trade_section,
-    classes_section,
-    gallery_section,
-    clock_section,
-    settings_section,
-    rules_section,
-    departures_section,
-    repeat_section,
-    article_section,
+    notices.section,
+    cost.training_section,
+    cost.trade_section,
+    classes.section,
+    gallery.section,
+    cost.clock_section,
+    settings.section,
+    settings.rules_section,
+    departures.section,
+    settings.repeat_section,
+    departures.article_section,
 )
 
 
@@ -93,7 +87,7 @@ def write_report(run: RunFolder, *, target: float | None = None) -> Path:
     report = RunReport.read(run, target=target)
     write_results(run, report.rows)
     run.write_text("comparison.json", comparison_json(report))
-    run.write_text("results.tex", as_latex(table_of(report)))
+    run.write_text("results.tex", as_latex(results.table_of(report)))
     page = page_of(report)
     for picture in page.pictures.values():
         run.write_text(f"figures/{picture.name}.svg", picture.svg)
@@ -120,9 +114,9 @@ def page_of(report: RunReport) -> Page:
         return [section for make in makers if (section := made[make])]
 
     return Page(
-        title=title(report.plan),
-        headline=headline_sentences(report.comparison, report.rows),
-        picture=headline_picture(report),
+        title=settings.title(report.plan),
+        headline=headline.headline_sentences(report.comparison, report.rows),
+        picture=headline.headline_picture(report),
         markdown=in_order(MARKDOWN),
         html=in_order(HTML),
     )
@@ -135,5 +129,6 @@ def comparison_json(report: RunReport) -> str:
     if comparison.smaller:
         data["ladder"] = ladder_data(comparison, line_names(report.plan))
     if target is not None:
-        data["target"] = target_data(times_to_accuracy(report.run, report.names, target), target)
+        times = time_to_accuracy.times_to_accuracy(report.run, report.names, target)
+        data["target"] = time_to_accuracy.target_data(times, target)
     return json.dumps(data, indent=1) + "\n"

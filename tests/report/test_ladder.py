@@ -12,7 +12,7 @@ from cnnbench.report.analysis.ladder import crossings, ladder_data
 from cnnbench.report.analysis.rows import ranked, rows
 from cnnbench.report.sections import RunReport
 from cnnbench.report.sections.headline import headline
-from cnnbench.report.sections.ladder import ladder_section, ladder_sentences, ladder_table
+from cnnbench.report.sections.ladder import ladder_sentences, ladder_table, section
 from cnnbench.report.sections.pairs import standing
 from cnnbench.report.write import write_report
 from cnnbench.schema.names import line_names
@@ -120,7 +120,7 @@ def test_epochs_of_one_network_are_no_ladder_but_compared_with_each_other(tmp_pa
     ]
     run = build_run(tmp_path, FakeRun(models=models))
     report = RunReport.read(run)
-    assert ladder_section(report) is None
+    assert section(report) is None
     assert len(report.comparison.pairs) == 3
 
 

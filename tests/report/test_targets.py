@@ -64,7 +64,7 @@ def test_seeds_that_miss_are_counted(tmp_path: Path) -> None:
 def test_a_cell_that_never_started_misses(tmp_path: Path) -> None:
     run = build_run(tmp_path, FakeRun(models=(FakeModel(name="a", status="planned"),)))
     (one,) = times_in(run, 0.5)
-    assert (one.spent, one.before, one.best) == (None, None, None)
+    assert (one.spent, one.before, one.best_top1) == (None, None, None)
 
 
 def test_the_table_has_only_currencies_that_were_counted(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-__all__ = ["Page", "inline_svg", "render_html", "render_markdown", "update_readme"]
+__all__ = ["update_readme"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +103,8 @@ def render_html(page: Page, extras: Extras) -> str:
     environment.filters["inline"] = inline_svg
     environment.filters["visible"] = visible
     environment.filters["prose"] = _html_prose
-    script = templates().joinpath("page.js").read_text("utf-8")
+    folder = resources.files("cnnbench.report.pages").joinpath("templates")
+    script = folder.joinpath("page.js").read_text("utf-8")
     return environment.get_template("report.html.jinja").render(
         page=page,
         extras=extras,
@@ -129,15 +130,10 @@ def _html_prose(paragraph: Paragraph) -> Markup:
 
 
 def _environment(*, autoescape: bool, finalize: Any) -> Environment:
-    from jinja2 import DictLoader, Environment, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    sources = {
-        file.name: file.read_text("utf-8")
-        for file in templates().iterdir()
-        if file.name.endswith(".jinja")
-    }
     environment = Environment(
-        loader=DictLoader(sources),
+        loader=PackageLoader("cnnbench.report.pages"),
         autoescape=autoescape,
         finalize=finalize,
         undefined=StrictUndefined,
@@ -147,11 +143,6 @@ def _environment(*, autoescape: bool, finalize: Any) -> Environment:
     )
     environment.filters["kind"] = lambda block: type(block).__name__
     return environment
-
-
-def templates() -> Any:
-    """Return the folder of the pages' templates, inside a wheel or not."""
-    return resources.files("cnnbench.report.pages").joinpath("templates")
 
 
 # -- pictures inside HTML -------------------------------------------------------------------------
@@ -200,7 +191,6 @@ def _attribute(key: str, value: str, *, prefix: str) -> str:
 
 BEGIN, END = "<!-- cnnbench:begin -->", "<!-- cnnbench:end -->"
 _TIES = 'Networks that share a letter under "tie" cannot be told apart.'
-_BETWEEN = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
 
 
 def update_readme(readme: Path, run: RunFolder) -> None:
@@ -216,13 +206,14 @@ def update_readme(readme: Path, run: RunFolder) -> None:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise StoreError(f"cannot read {readme}: {reason}") from None
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or not _BETWEEN.search(text):
+    before, _, after = text.partition(BEGIN)
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or END not in after:
         raise StoreError(
             f"{readme} must hold {BEGIN} and, after it, {END}, once each; "
             "put them where the table should stand"
         )
     section = readme_section(run, readme.parent)
-    updated = _BETWEEN.sub(lambda _: f"{BEGIN}\n{section}{END}", text)
+    updated = f"{before}{BEGIN}\n{section}{END}{after.partition(END)[2]}"
     if updated != text:
         write_whole(readme, lambda file: file.write(updated.encode()))
 

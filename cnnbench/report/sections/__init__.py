@@ -64,12 +64,12 @@ class Console:
 class Grid:
     """A table and what a reader of the HTML page can do with it.
 
-    `caption` says what it shows, to a screen reader. Readers can search its rows if it is
-    `filtered`. The rows of other tables link to those of the `linked` table.
+    `caption` says to a screen reader what it shows, where that is not its section's title. Readers
+    can search its rows if it is `filtered`. Rows of other tables link to those of a `linked` table.
     """
 
     table: Table
-    caption: str
+    caption: str = ""
     filtered: bool = False
     linked: bool = False
 

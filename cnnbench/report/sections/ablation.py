@@ -9,14 +9,12 @@ import zoo
 from cnnbench.report.analysis.comparison import Comparison
 from cnnbench.report.analysis.pairs import difference_between
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
-from cnnbench.report.stats.seeds import gap_interval
+from cnnbench.report.stats.seeds import Difference, gap_interval
 from cnnbench.report.stats.tests import ALPHA, holm
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import MINUS, NOTHING, p_value
 from cnnbench.schema.cell import Plan
 from zoo.cards import papers
-
-__all__ = ["ablation_section", "ablation_sentences", "ablation_table", "base_of", "effects"]
 
 _NOTE = (
     "An effect is the accuracy with the ingredient minus the accuracy without it, under this "
@@ -25,20 +23,16 @@ _NOTE = (
 )
 
 
-def ablation_section(report: RunReport) -> Section | None:
+def section(report: RunReport) -> Section | None:
     """Show what ingredients are worth, if the plan leaves those of a paper out one by one."""
     base = base_of(report.plan)
     measured = effects(report.comparison, base) if base else []
     if not base or not measured:
         return None
-    title = f"What each ingredient of {base} is worth here"
+    points, table = Points(ablation_sentences(measured, base)), ablation_table(measured, base)
     return Section(
-        title=title,
-        blocks=[
-            Points(ablation_sentences(measured, base)),
-            Grid(ablation_table(measured, base), title),
-            Paragraph(_NOTE, note=True),
-        ],
+        title=f"What each ingredient of {base} is worth here",
+        blocks=[points, Grid(table), Paragraph(_NOTE, note=True)],
     )
 
 
@@ -60,15 +54,13 @@ def ingredients(base: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effect:
-    """What an ingredient adds to top-1 accuracy, as shares: the base minus the network without it.
+    """What an ingredient adds: `test` is of the base's accuracy minus that of the network without.
 
     `claimed` is the paper's own effect in points of top-1 error, or None where it states none.
     """
 
     label: str
-    effect: float
-    low: float
-    high: float
+    test: Difference
     p_holm: float
     claimed: float | None
     source: str
@@ -92,20 +84,10 @@ def effects(comparison: Comparison, base: str) -> list[Effect]:
     corrected = holm([test.p for test in tests.values()])
     measured = []
     for (label, test), p_holm in zip(tests.items(), corrected, strict=True):
-        low, high = gap_interval(test)
         claimed, source = _claim(label.split()[0])
-        measured.append(
-            Effect(
-                label=label,
-                effect=test.difference,
-                low=low,
-                high=high,
-                p_holm=p_holm,
-                claimed=claimed,
-                source=source,
-            )
-        )
-    return sorted(measured, key=lambda effect: -effect.effect)
+        effect = Effect(label=label, test=test, p_holm=p_holm, claimed=claimed, source=source)
+        measured.append(effect)
+    return sorted(measured, key=lambda effect: -effect.test.difference)
 
 
 def _claim(model: str) -> tuple[float | None, str]:
@@ -120,28 +102,20 @@ def _claim(model: str) -> tuple[float | None, str]:
 
 def ablation_table(measured: Sequence[Effect], base: str) -> Table:
     """Return a line an ingredient: its effect here, whether it is established, the claim."""
+    header: tuple[str, ...] = (f"{base} against", "leaves out", "effect, points", "95 % interval")
+    header += ("p", "established", "paper claims, points", "where")
     lines = tuple(
         (
             effect.label,
             _left_out(effect.label, base),
-            _points(effect.effect),
-            f"{_points(effect.low)} to {_points(effect.high)}",
+            _points(effect.test.difference),
+            " to ".join(map(_points, gap_interval(effect.test))),
             p_value(effect.p_holm),
             "yes" if effect.established else "no",
             NOTHING if effect.claimed is None else f"{effect.claimed:+.1f}",
             effect.source or NOTHING,
         )
         for effect in measured
-    )
-    header = (
-        f"{base} against",
-        "leaves out",
-        "effect, points",
-        "95 % interval",
-        "p",
-        "established",
-        "paper claims, points",
-        "where",
     )
     return Table(header=header, align="llrrrlrl", rows=lines)
 
@@ -159,8 +133,8 @@ def ablation_sentences(measured: Sequence[Effect], base: str) -> list[str]:
     """Say which ingredients help or hurt for certain under this budget."""
     sentences = []
     for effect in (effect for effect in measured if effect.established):
-        verb = "more" if effect.effect > 0 else "fewer"
-        points, p = f"{abs(100 * effect.effect):.1f}", p_value(effect.p_holm)
+        verb = "more" if effect.test.difference > 0 else "fewer"
+        points, p = f"{abs(100 * effect.test.difference):.1f}", p_value(effect.p_holm)
         sentences.append(f"{base} gets {points} points {verb} than {effect.label} ({p}).")
     rest = [effect.label for effect in measured if not effect.established]
     if rest:

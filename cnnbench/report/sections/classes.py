@@ -17,8 +17,6 @@ from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, percent, span
 from cnnbench.store import RunFolder
 
-__all__ = ["Confusion", "classes_section", "confusions", "slices_section"]
-
 MOST_CLASSES_AS_MATRIX = 24  # a wider matrix is not read any more; its mix-ups are listed
 _MOST_MATRICES = 12
 _MOST_MIXUPS = 8
@@ -30,13 +28,12 @@ _NOTE = (
 Counts = npt.NDArray[np.int64]
 
 
-def classes_section(report: RunReport) -> Section | None:
+def section(report: RunReport) -> Section | None:
     """Show the accuracy class by class and who takes what for what."""
     classes = report.plan.dataset.classes
     counted = confusions(report.comparison, classes=len(classes))
     if not counted:
         return None
-    matrices = [matrix_of(confusion, classes) for confusion in counted[:_MOST_MATRICES]]
     table = per_class_table(counted, classes)
     return Section(
         title="Class by class",
@@ -44,7 +41,11 @@ def classes_section(report: RunReport) -> Section | None:
         menu="Classes",
         blocks=[Paragraph(_NOTE, note=True), Grid(table, "Right answers by class", filtered=True)],
         template="classes.html.jinja",
-        content={"classes": classes, "matrices": matrices},
+        content={
+            "classes": classes,
+            "confusions": counted[:_MOST_MATRICES],
+            "as_matrix": len(classes) <= MOST_CLASSES_AS_MATRIX,
+        },
     )
 
 
@@ -66,9 +67,14 @@ class Confusion:
         """How many of them were named right, `(C,)`."""
         return np.asarray(np.diagonal(self.counts))
 
+    @property
+    def shades(self) -> Counts:
+        """Every count in per cent of its class, `(C, C)`."""
+        return np.round(100 * self.counts / np.maximum(1, self.images)[:, None]).astype(np.int64)
+
     def mixups(self, limit: int = _MOST_MIXUPS) -> list[tuple[int, int, int]]:
         """Return the most frequent (truth, answer, count) among the wrong answers."""
-        wrong = self.counts - np.diag(np.diagonal(self.counts))
+        wrong = self.counts - np.diag(self.right)
         order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
         pairs = [divmod(int(place), len(wrong)) for place in order]
         counted = [(truth, answer, int(wrong[truth, answer])) for truth, answer in pairs]
@@ -109,34 +115,6 @@ def _share(right: int, n_images: int) -> str:
     return percent(right / n_images, digits=0) if n_images else NOTHING
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Matrix:
-    """One entry's confusion matrix: `lines` has, a class, the counts with their shade in [0, 100].
-
-    It has no lines where the classes are too many; `mixups` are the most frequent in words.
-    """
-
-    label: str
-    seeds: int
-    lines: tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
-    mixups: tuple[str, ...]
-
-
-def matrix_of(confusion: Confusion, classes: Sequence[str]) -> Matrix:
-    """Return a confusion matrix as the page shows it."""
-    lines: tuple[tuple[str, tuple[tuple[int, int], ...]], ...] = ()
-    if len(classes) <= MOST_CLASSES_AS_MATRIX:
-        lines = tuple(
-            (name, tuple((int(n), round(100 * n / max(1, row.sum()))) for n in row))
-            for name, row in zip(classes, confusion.counts, strict=True)
-        )
-    mixups = tuple(
-        f"{classes[truth]} taken for {classes[answer]}: {count}"
-        for truth, answer, count in confusion.mixups()
-    )
-    return Matrix(label=confusion.label, seeds=confusion.seeds, lines=lines, mixups=mixups)
-
-
 # -- groups of test images ------------------------------------------------------------------------
 
 SLICES_FILE = "slices.json"
@@ -151,10 +129,11 @@ _SLICES_NOTE = (
 
 def slices_section(report: RunReport) -> Section | None:
     """Show the accuracy on groups of test images, if the data has them."""
-    table, title = slices_table(report.run, report.comparison), "Where they fail"
+    table = slices_table(report.run, report.comparison)
     if table is None:
         return None
-    return Section(title=title, blocks=[Grid(table, title), Paragraph(_SLICES_NOTE, note=True)])
+    note = Paragraph(_SLICES_NOTE, note=True)
+    return Section(title="Where they fail", blocks=[Grid(table), note])
 
 
 def slices_table(run: RunFolder, comparison: Comparison) -> Table | None:

@@ -13,8 +13,6 @@ from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import MINUS, NOTHING, amount, decimals, names, percent
 from cnnbench.schema.result import Row
 
-__all__ = ["clock_section", "clock_table", "trade_section", "training_section"]
-
 
 def training_section(report: RunReport) -> Section | None:
     """Show the curves; in HTML the page's own script draws them in place of the pictures."""
@@ -81,22 +79,10 @@ def clock_table(rows: Sequence[Row], *, names: Mapping[str, str] | None = None) 
     for row in rows:
         seed = f", seed {row.seed}" if several_seeds else ""
         lines.append((called[row.cell] + seed, *_budget_line(row), *_clock_line(row)))
-    header = ("model", "budget", "used", "off by", *_CLOCK_COLUMNS)
-    align, cells = "l" + "r" * (len(header) - 1), tuple(row.cell for row in rows)
-    return Table(header=header, align=align, rows=tuple(lines), cells=cells)
-
-
-_CLOCK_COLUMNS = (
-    "train",
-    "data wait",
-    "eval",
-    "checkpoint",
-    "warm-up",
-    "build",
-    "logging",
-    "other",
-    "total",
-)
+    header: tuple[str, ...] = ("model", "budget", "used", "off by", "train", "data wait", "eval")
+    header += ("checkpoint", "warm-up", "build", "logging", "other", "total")
+    cells = tuple(row.cell for row in rows)
+    return Table(header=header, align="l" + 12 * "r", rows=tuple(lines), cells=cells)
 
 
 def _budget_line(row: Row) -> tuple[str, str, str]:
@@ -110,8 +96,7 @@ def _budget_line(row: Row) -> tuple[str, str, str]:
 
 
 def _clock_line(row: Row) -> list[str]:
-    if not row.seconds.total:
-        return [NOTHING] * len(_CLOCK_COLUMNS)
     s = row.seconds
     parts = (s.train, s.data_wait, s.eval, s.checkpoint, s.warmup, s.build, s.logging)
-    return [decimals(part, 1) for part in (*parts, unmeasured(row), s.total)]
+    known = (*parts, unmeasured(row), s.total)
+    return [decimals(part, 1) if s.total else NOTHING for part in known]

@@ -19,10 +19,8 @@ from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import names, p_value, percent, span
 from cnnbench.schema.cell import Cell, Plan
 
-__all__ = ["article_section", "departures", "departures_section"]
 
-
-def departures_section(report: RunReport) -> Section | None:
+def section(report: RunReport) -> Section | None:
     """Show in what each network and its training are not their paper's."""
     lines = [f"{model}: {departure}" for model, departure in departures(report.plan)]
     return Section(title="Departures from the papers", blocks=[Points(lines)]) if lines else None
@@ -96,7 +94,7 @@ class ArticleModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Article:
-    """The article's comparison; `models` in the order in which it lists them."""
+    """The article's comparison; `models` are its networks, the most accurate first."""
 
     title: str
     train_images: int
@@ -105,10 +103,6 @@ class Article:
     train_loss: str
     models: tuple[ArticleModel, ...]
 
-    def ranked(self) -> list[ArticleModel]:
-        """Return the networks, the most accurate first."""
-        return sorted(self.models, key=lambda model: -model.correct)
-
 
 @cache
 def article() -> Article:
@@ -116,8 +110,8 @@ def article() -> Article:
     text = resources.files("cnnbench.report.sections").joinpath("article.toml").read_text("utf-8")
     facts = tomllib.loads(text)
     facts.pop("version")
-    models = tuple(ArticleModel(**model) for model in facts.pop("models"))
-    return Article(models=models, **facts)
+    models = [ArticleModel(**model) for model in facts.pop("models")]
+    return Article(models=tuple(sorted(models, key=lambda model: -model.correct)), **facts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +128,7 @@ class Verdict:
 def verdicts() -> tuple[Verdict, ...]:
     """Test every pair of the article's networks; only counts are known, so they are unpaired."""
     total = article().test_images
-    pairs = list(combinations(article().ranked(), 2))
+    pairs = list(combinations(article().models, 2))
     raw = [fisher(a.correct, total, b.correct, total) for a, b in pairs]
     return tuple(
         Verdict(better=a.name, worse=b.name, p=p, p_holm=corrected)
@@ -144,27 +138,24 @@ def verdicts() -> tuple[Verdict, ...]:
 
 def article_table() -> Table:
     """Return the article's numbers with the intervals and letters that belong to them."""
-    ranked = article().ranked()
-    rank = {model.name: index for index, model in enumerate(ranked)}
+    models, total = article().models, article().test_images
+    rank = {model.name: index for index, model in enumerate(models)}
     separated = {(rank[v.better], rank[v.worse]) for v in verdicts() if v.p_holm < ALPHA}
-    marks = letters(len(ranked), tie_groups(len(ranked), separated))
-    total = article().test_images
-    return Table(
-        header=("model", "top-1 %", "95 % interval", "right", "tie", "test loss", "train loss"),
-        align="lrrrlrr",
-        rows=tuple(
-            (
-                model.name,
-                percent(model.correct / total, digits=2),
-                span(*wilson(model.correct, total)),
-                f"{model.correct}/{total}",
-                mark,
-                f"{model.test_loss:g}",
-                f"{model.train_loss:g}",
-            )
-            for model, mark in zip(ranked, marks, strict=True)
-        ),
+    marks = letters(len(models), tie_groups(len(models), separated))
+    rows = tuple(
+        (
+            model.name,
+            percent(model.correct / total, digits=2),
+            span(*wilson(model.correct, total)),
+            f"{model.correct}/{total}",
+            mark,
+            f"{model.test_loss:g}",
+            f"{model.train_loss:g}",
+        )
+        for model, mark in zip(models, marks, strict=True)
     )
+    header = ("model", "top-1 %", "95 % interval", "right", "tie", "test loss", "train loss")
+    return Table(header=header, align="lrrrlrr", rows=rows)
 
 
 def article_intro() -> str:

@@ -17,8 +17,6 @@ from cnnbench.report.text.wording import percent
 from cnnbench.store import RunFolder
 from cnnbench.store.gallery import Gallery as CellGallery
 
-__all__ = ["gallery_of", "gallery_section"]
-
 MOST_NETWORKS = 5  # the page stays small enough to be mailed
 _FILTER_SHEET = 640  # pixels, about the width of the sheet of first filters
 _GAP = 1  # pixel between two filters
@@ -27,7 +25,7 @@ _TOWER_GAP = 4  # pixels between two towers
 Pixels = npt.NDArray[np.uint8]
 
 
-def gallery_section(report: RunReport) -> Section | None:
+def section(report: RunReport) -> Section | None:
     """Show the pictures that the cells kept; only the HTML page has them."""
     gallery = gallery_of(report.run, report.comparison)
     if gallery is None:
@@ -92,10 +90,10 @@ def gallery_of(run: RunFolder, comparison: Comparison) -> Gallery | None:
     for entry in comparison.entries:
         seed, answers = min(entry.answers.items())
         pictures = run.cell(cells[answers.row.cell]).gallery()
-        if pictures is None or not _is_of_classes(pictures, len(classes)):
-            without.append(entry.label)
-        else:
+        if pictures and _highest_label(pictures) < len(classes):
             kept.append((entry.label, seed, pictures))
+        else:
+            without.append(entry.label)
     if not kept:
         return None
     return Gallery(
@@ -105,48 +103,43 @@ def gallery_of(run: RunFolder, comparison: Comparison) -> Gallery | None:
     )
 
 
-def _is_of_classes(kept: CellGallery, n_classes: int) -> bool:
-    return all(labels.max(initial=0) < n_classes for labels in (kept.truth, kept.guesses))
+def _highest_label(kept: CellGallery) -> int:
+    return int(max(kept.truth.max(initial=0), kept.guesses.max(initial=0)))
 
 
 def _network_pictures(
     label: str, seed: int, kept: CellGallery, classes: Sequence[str]
 ) -> NetworkPictures:
+    def thumbnail(place: int, *, guessed: bool = True) -> Thumbnail:
+        source = "data:image/jpeg;base64," + base64.b64encode(kept.images[place]).decode()
+        guesses = _guesses(kept, place, classes) if guessed else ()
+        return Thumbnail(source=source, truth=classes[kept.truth[place]], guesses=guesses)
+
+    count, height, width = kept.filters.shape[:3]
+    words = f"The {count} first-layer filters, {height} x {width} pixels each"
+    half = f", {count // 2} in each of the two towers" if kept.towers == 2 else ""
     return NetworkPictures(
         label=label,
         seed=seed,
-        filters=_png(filter_sheet(kept.filters, towers=kept.towers)) if len(kept.filters) else None,
-        filters_words=_filters_words(kept),
-        shown=tuple(_thumbnail(kept, int(place), classes) for place in kept.shown),
+        filters=_png(filter_sheet(kept.filters, towers=kept.towers)) if count else None,
+        filters_words=words + half,
+        shown=tuple(map(thumbnail, kept.shown)),
         near=tuple(
-            tuple(_thumbnail(kept, int(p), classes, guessed=False) for p in (test, *neighbours))
+            tuple(thumbnail(place, guessed=False) for place in (test, *neighbours))
             for test, neighbours in zip(kept.shown, kept.near, strict=False)
         ),
         searched=kept.searched,
-        mistakes=tuple(_thumbnail(kept, int(place), classes) for place in kept.mistakes),
+        mistakes=tuple(map(thumbnail, kept.mistakes)),
     )
 
 
-def _filters_words(kept: CellGallery) -> str:
-    count, height, width = kept.filters.shape[:3]
-    words = f"The {count} first-layer filters, {height} x {width} pixels each"
-    return f"{words}, {count // 2} in each of the two towers" if kept.towers == 2 else words
-
-
-def _thumbnail(
-    kept: CellGallery, place: int, classes: Sequence[str], *, guessed: bool = True
-) -> Thumbnail:
-    source = "data:image/jpeg;base64," + base64.b64encode(kept.images[place]).decode()
-    truth = int(kept.truth[place])
-    guesses: tuple[Guess, ...] = ()
-    if guessed:
-        guesses = tuple(
-            Guess(label=classes[label], chance=percent(chance, digits=0), right=label == truth)
-            for label, chance in zip(
-                kept.guesses[place].tolist(), kept.chances[place].tolist(), strict=True
-            )
-        )
-    return Thumbnail(source=source, truth=classes[truth], guesses=guesses)
+def _guesses(kept: CellGallery, place: int, classes: Sequence[str]) -> tuple[Guess, ...]:
+    """Return what a network thought of a test image; its training images were not asked for."""
+    thoughts = zip(kept.guesses[place], kept.chances[place].tolist(), strict=True)
+    return tuple(
+        Guess(label=classes[k], chance=percent(p, digits=0), right=bool(k == kept.truth[place]))
+        for k, p in thoughts
+    )
 
 
 def filter_sheet(filters: Pixels, *, towers: int) -> Pixels:

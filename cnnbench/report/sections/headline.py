@@ -17,7 +17,7 @@ from cnnbench.schema.budget import Currency
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
 
-__all__ = ["headline", "headline_picture", "headline_sentences"]
+__all__ = ["headline"]
 
 _UNEVEN = 1.5  # times the rate of the slowest seed
 _MOST_TIES = 3  # more groups than that are read from the table
@@ -109,17 +109,17 @@ def _one_tie(comparison: Comparison, group: tuple[int, ...]) -> str:
     return f"{labels} cannot be told apart with {_test_images(comparison, group)}"
 
 
-def _test_images(comparison: Comparison, ranks: Sequence[int]) -> str:
-    return plural(min(comparison.entries[rank].test_images for rank in ranks), "test image")
-
-
 def _top_tie(comparison: Comparison, groups: Sequence[tuple[int, ...]]) -> str:
     if len(groups) == 1:
         return _one_tie(comparison, groups[0])
-    tied = sorted({rank for group in groups for rank in group} - {0})
-    best, *others = (comparison.entries[rank].label for rank in (0, *tied))
-    n_images = _test_images(comparison, (0, *tied))
+    ranks = sorted({rank for group in groups for rank in group})
+    best, *others = (comparison.entries[rank].label for rank in ranks)
+    n_images = _test_images(comparison, ranks)
     return f"{best} cannot be told apart from {names(others)} with {n_images}"
+
+
+def _test_images(comparison: Comparison, ranks: Sequence[int]) -> str:
+    return plural(min(comparison.entries[rank].test_images for rank in ranks), "test image")
 
 
 def _established(comparison: Comparison) -> list[str]:

@@ -19,8 +19,6 @@ from cnnbench.report.text.wording import NOTHING, p_value, percent, span
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.names import line_names
 
-__all__ = ["established_crossings", "ladder_section", "ladder_sentences", "ladder_table"]
-
 _NOTE = (
     "Every rung is a training of its own, and its learning rate reached zero at that budget. "
     "Networks that share a letter within a column cannot be told apart under that budget; > is an "
@@ -28,7 +26,7 @@ _NOTE = (
 )
 
 
-def ladder_section(report: RunReport) -> Section | None:
+def section(report: RunReport) -> Section | None:
     """Show accuracy against budget, if the plan is a ladder of budgets."""
     comparison = report.comparison
     if not comparison.smaller:
@@ -39,11 +37,9 @@ def ladder_section(report: RunReport) -> Section | None:
     if measured:
         chance, styles = comparison.largest_class, looks(list(lines.values()))
         picture = ladder_picture(measured, styles, chance=chance, alt=" ".join(sentences))
-    title = "Accuracy against budget"
-    table = Grid(ladder_table(comparison, lines), title)
-    return Section(
-        title=title, blocks=[picture, Points(sentences), table, Paragraph(_NOTE, note=True)]
-    )
+    table, note = Grid(ladder_table(comparison, lines)), Paragraph(_NOTE, note=True)
+    blocks = [picture, Points(sentences), table, note]
+    return Section(title="Accuracy against budget", blocks=blocks)
 
 
 def ladder_sentences(comparison: Comparison, lines: Mapping[str, str]) -> list[str]:

@@ -12,14 +12,14 @@ from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.result import Row
 
-__all__ = ["notices", "notices_section", "run_notices"]
+__all__ = ["run_notices"]
 
-LOADER_BOUND = 0.10  # rule 10
-OFF_BUDGET = 0.02
-DRIFT = 0.05
+_LOADER_BOUND = 0.10  # rule 10
+_OFF_BUDGET = 0.02  # of the budget
+_DRIFT = 0.05  # of the speed
 
 
-def notices_section(report: RunReport) -> Section | None:
+def section(report: RunReport) -> Section | None:
     """Show the warnings that belong to the run, if there are any."""
     sentences = notices(report.plan, report.rows)
     if not sentences:
@@ -30,7 +30,7 @@ def notices_section(report: RunReport) -> Section | None:
 def notices(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Return the warnings that belong to a run, each one sentence."""
     dataset = plan.dataset
-    sentences = [_sentence(notice) for notice in dataset.notices]
+    sentences = [text[:1].upper() + text[1:].rstrip(".") + "." for text in dataset.notices]
     if dataset.drawn and not any("drawn" in notice for notice in dataset.notices):
         sentences.append("The images are drawn by a program; they are not photos.")
     if dataset.curve_split == dataset.headline_split:
@@ -56,10 +56,6 @@ def run_notices(plan: Plan, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
-
-
 def _smoke(plan: Plan) -> list[str]:
     sizes = {cell.subset for cell in plan.cells if cell.subset is not None}
     if not sizes:
@@ -83,7 +79,7 @@ def _machines(rows: Sequence[Row]) -> list[str]:
 def _drift(rows: Sequence[Row]) -> list[str]:
     """Say so if a fixed matrix product ran at different speeds during the run."""
     rates = [rate for row in rows for rate in row.canary_gflops or ()]
-    if not rates or max(rates) <= (1 + DRIFT) * min(rates):
+    if not rates or max(rates) <= (1 + _DRIFT) * min(rates):
         return []
     worst = max(
         (row for row in rows if row.canary_gflops),
@@ -100,27 +96,24 @@ def _drift(rows: Sequence[Row]) -> list[str]:
 def _sizes(plan: Plan) -> list[str]:
     """Say so if the networks do not see the same pixels."""
     sizes = {cell.model: cell.image_size for cell in plan.cells}
-    if len(set(sizes.values())) < 2:
-        return []
     listed = names([f"{model} {size}" for model, size in sizes.items()])
-    return [
+    sentence = (
         f"The networks see images of different sizes, in pixels: {listed}. --image-size gives all "
         "the same."
-    ]
+    )
+    return [sentence] if len(set(sizes.values())) > 1 else []
 
 
 def _distances(plan: Plan) -> list[str]:
     """Say so if a loss is measured on another scale than the others."""
     models = dict.fromkeys(cell.model for cell in plan.cells)
-    if len(models) == 1:
-        return []
-    known = set(zoo.list_models())  # a card of another library's network imports torch
+    known = models.keys() & zoo.list_models()  # a card of another library's network imports torch
     outputs = {model: zoo.card(model).output for model in models if model in known}
     return [
         f"The losses of {model} are on another scale: its outputs are {output}, as in its paper. "
         "Its accuracy compares, its losses do not."
         for model, output in outputs.items()
-        if output != "logits"
+        if output != "logits" and len(models) > 1
     ]
 
 
@@ -148,59 +141,45 @@ def _memory(plan: Plan, rows: Sequence[Row]) -> list[str]:
         for cell in plan.cells
         if cell.micro_batch is not None
     }
-    sentences = [
+    accumulated = [
         f"{model} accumulates each batch of {batch} images from passes of at most {micro_batch}, "
         "to keep to the memory allowed. The step is the same, except in networks with BatchNorm: "
         "their statistics are those of a pass, which makes it another recipe."
         for model, (batch, micro_batch) in passes.items()
     ]
-    allowed = {cell.id: cell.memory_bytes for cell in plan.cells}
-    over = [
-        row for row in rows if (row.peak_memory_bytes or 0) > (allowed.get(row.cell) or math.inf)
-    ]
-    if over:
-        sentences.append(
-            f"More memory than allowed was used by {_models(over)}: on a CPU "
-            "the plan keeps to the limit by an estimate, nothing enforces it."
-        )
-    return sentences
+    allowed = {cell.id: cell.memory_bytes or math.inf for cell in plan.cells}
+    return accumulated + _about(
+        [row for row in rows if (row.peak_memory_bytes or 0) > allowed.get(row.cell, math.inf)],
+        "More memory than allowed was used by {}: on a CPU the plan keeps to the limit by an "
+        "estimate, nothing enforces it.",
+    )
 
 
 def _clock(rows: Sequence[Row]) -> list[str]:
     """Say which networks waited for data and which are off their budget."""
-    sentences = []
-    bound = [row for row in rows if _waiting(row) > LOADER_BOUND]
-    if bound:
-        sentences.append(
-            f"Loader-bound: {_models(bound)} waited for data for more than "
-            f"{percent(LOADER_BOUND, digits=0)} % of the charged time."
-        )
-    off = [row for row in rows if row.status == "done" and _missed(row) > OFF_BUDGET]
-    if off:
-        sentences.append(
-            f"Off the budget by more than {percent(OFF_BUDGET, digits=0)} %: "
-            f"{_models(off)}; see the clock audit."
-        )
-    return sentences
-
-
-def _waiting(row: Row) -> float:
-    return row.seconds.data_wait / row.seconds.train if row.seconds.train else 0.0
-
-
-def _missed(row: Row) -> float:
-    return abs(row.budget.used / row.budget.limit - 1)
-
-
-def _short(rows: Sequence[Row]) -> list[str]:
-    under = [row for row in rows if row.status == "done" and (row.epochs or 1) < 1]
-    if not under:
-        return []
+    charged = [row for row in rows if row.seconds.train]
+    done = [row for row in rows if row.status == "done"]
+    waited, off = percent(_LOADER_BOUND, digits=0), percent(_OFF_BUDGET, digits=0)
     return [
-        f"The budget ended before the first epoch for {_models(under)}: "
-        "some training images were never seen."
+        *_about(
+            [row for row in charged if row.seconds.data_wait / row.seconds.train > _LOADER_BOUND],
+            f"Loader-bound: {{}} waited for data for more than {waited} % of the charged time.",
+        ),
+        *_about(
+            [row for row in done if abs(row.budget.used / row.budget.limit - 1) > _OFF_BUDGET],
+            f"Off the budget by more than {off} %: {{}}; see the clock audit.",
+        ),
     ]
 
 
-def _models(rows: Sequence[Row]) -> str:
-    return names(list(dict.fromkeys(row.model for row in rows)))
+def _short(rows: Sequence[Row]) -> list[str]:
+    return _about(
+        [row for row in rows if row.status == "done" and (row.epochs or 1) < 1],
+        "The budget ended before the first epoch for {}: some training images were never seen.",
+    )
+
+
+def _about(rows: Sequence[Row], sentence: str) -> list[str]:
+    """Say a sentence of the networks of these rows, or nothing if there are none."""
+    models = names(list(dict.fromkeys(row.model for row in rows)))
+    return [sentence.format(models)] if rows else []

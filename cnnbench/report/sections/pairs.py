@@ -10,12 +10,10 @@ from cnnbench.report.sections import Paragraph, Points, RunReport, Section
 from cnnbench.report.stats.power import POWER
 from cnnbench.report.text.wording import p_value, percent, plural, rounded_up
 
-__all__ = ["comparison_notes", "pair_sentence", "pairs_section", "standing"]
-
 _MOST_PAIRS = 21  # seven entries; more than that are read from the letters in the table
 
 
-def pairs_section(report: RunReport) -> Section | None:
+def section(report: RunReport) -> Section | None:
     """Say of every pair whether it can be told apart, and how that was tested."""
     comparison = report.comparison
     sentences = pair_sentences(comparison) if len(comparison.pairs) <= _MOST_PAIRS else []

@@ -12,8 +12,6 @@ from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 
-__all__ = ["result_table", "results_section", "selected_table", "table_of"]
-
 _NOTE = (
     'Networks that share a letter under "tie" cannot be told apart. '
     "The interval is Wilson's, over the test images. "
@@ -26,7 +24,7 @@ _SELECTED = (
 Column = tuple[str, str, Callable[[Row], str]]  # its title, l or r, and what it shows of a row
 
 
-def results_section(report: RunReport) -> Section:
+def section(report: RunReport) -> Section:
     """Show the table of all cells, and the best evaluations that were not the last."""
     table, selected = table_of(report), selected_table(report.plan, report.rows)
     files = ("results.csv", "results.json")
@@ -35,7 +33,7 @@ def results_section(report: RunReport) -> Section:
         anchor="results",
         menu="Results",
         blocks=[
-            Grid(table, "Results", filtered=True, linked=True),
+            Grid(table, filtered=True, linked=True),
             Paragraph(_NOTE, note=True, files=files) if report.comparison.letter else None,
             Paragraph(_SELECTED, note=True) if selected else None,
             Grid(selected, "Best evaluations, selected") if selected else None,
@@ -85,7 +83,7 @@ def result_table(
 _ACCURACY: tuple[Column, ...] = (
     ("top-1 %", "r", lambda row: percent(row.top1)),
     ("95 % interval", "r", lambda row: span(row.top1_low, row.top1_high)),
-    ("right", "r", lambda row: _right(row)),
+    ("right", "r", lambda row: f"{row.correct}/{row.test_images}" if row.test_images else NOTHING),
 )
 _MEASURED: tuple[Column, ...] = (
     ("top-5 %", "r", lambda row: percent(row.top5)),
@@ -97,11 +95,6 @@ _MEASURED: tuple[Column, ...] = (
     ("images/s", "r", lambda row: significant(row.images_per_second)),
     ("memory (GiB)", "r", lambda row: _gib(row.peak_memory_bytes)),
 )
-
-
-def _right(row: Row) -> str:
-    counted = row.correct is not None and row.test_images is not None
-    return f"{row.correct}/{row.test_images}" if counted else NOTHING
 
 
 def _gib(n_bytes: int | None) -> str:

@@ -4,61 +4,47 @@ from __future__ import annotations
 
 from cnnbench.report.analysis.comparison import Comparison, Entry
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
-from cnnbench.report.stats.intervals import letters
 from cnnbench.report.stats.seeds import over_both, over_images, over_seeds
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, percent, plural, span
 
-__all__ = ["seeds_section", "seeds_sentences", "seeds_table"]
 
-
-def seeds_section(report: RunReport) -> Section | None:
+def section(report: RunReport) -> Section | None:
     """Show the mean of each network over its seeds, if a network has several."""
     table = seeds_table(report.comparison)
     if table is None:
         return None
-    title, note = "Over the seeds", " ".join(seeds_sentences(report.comparison))
-    return Section(title=title, blocks=[Grid(table, title), Paragraph(note, note=True)])
+    note = " ".join(seeds_sentences(report.comparison))
+    return Section(title="Over the seeds", blocks=[Grid(table), Paragraph(note, note=True)])
 
 
 def seeds_table(comparison: Comparison) -> Table | None:
     """Return a line a network with its mean over seeds, or None where none has several."""
-    lines, several = [], False
-    for rung in comparison.rungs:
-        marks = letters(len(rung.entries), rung.groups)
-        lines += [_line(entry, mark) for entry, mark in zip(rung.entries, marks, strict=True)]
-        several |= any(len(entry.answers) > 1 for entry in rung.entries)
-    if not several:
+    entries = [entry for rung in comparison.rungs for entry in rung.entries]
+    if not any(len(entry.answers) > 1 for entry in entries):
         return None
-    header = (
-        "model",
-        "seeds",
-        "mean top-1 %",
-        "lowest to highest",
-        "95 % interval",
-        "bootstrap",
-        "another seed, these images",
-        "these networks, other images",
-        "tie",
-    )
-    return Table(header=header, align="lrrrrrrrl", rows=tuple(lines))
+    header: tuple[str, ...] = ("model", "seeds", "mean top-1 %", "lowest to highest")
+    header += ("95 % interval", "bootstrap", "another seed, these images")
+    header += ("these networks, other images", "tie")
+    letters = comparison.letter
+    lines = tuple((*_line(e), letters[next(iter(e.answers.values())).row.cell]) for e in entries)
+    return Table(header=header, align="lrrrrrrrl", rows=lines)
 
 
-def _line(entry: Entry, mark: str) -> tuple[str, ...]:
+def _line(entry: Entry) -> tuple[str, ...]:
     shares = [correct / total for correct, total in entry.counts]
     n_seeds, planned = len(shares), entry.asked
     seeds = str(n_seeds) if n_seeds == planned else f"{n_seeds} of {planned}"
     line = (entry.label, seeds, percent(entry.top1), span(min(shares), max(shares)))
     right = entry.right
     if right is None:
-        return (*line, *[NOTHING] * 4, mark)
+        return (*line, *[NOTHING] * 4)
     return (
         *line,
         span(*over_both(right)),
-        span(*entry.bootstrap) if entry.bootstrap else NOTHING,
+        span(*(entry.bootstrap or (None, None))),
         span(*(over_seeds(right) or (None, None))),
         span(*over_images(right)),
-        mark,
     )
 
 

@@ -17,13 +17,10 @@ from cnnbench.schema.names import labels
 from cnnbench.schema.recipes import Recipe
 from cnnbench.schema.result import Row
 
-__all__ = ["budget_rules", "repeat_section", "rules_section", "settings", "settings_section"]
-__all__ += ["title"]
-
 NamedValues = list[tuple[str, str]]
 
 
-def settings_section(report: RunReport) -> Section:
+def section(report: RunReport) -> Section:
     """Show the settings of the run."""
     return Section(
         title="Settings",

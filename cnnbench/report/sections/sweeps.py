@@ -11,8 +11,6 @@ from cnnbench.report.figures.sweep import sweep_picture
 from cnnbench.report.sections import Paragraph, Points, RunReport, Section
 from cnnbench.report.text.wording import names, percent
 
-__all__ = ["sweep_section", "sweep_sentences"]
-
 _WORDS = {"lr": "learning rate", "batch size": "batch size", "budget": "budget"}
 _NOTE = (
     "Each point is the end of a training of its own. The highest score is picked after seeing the "
@@ -20,7 +18,7 @@ _NOTE = (
 )
 
 
-def sweep_section(report: RunReport, *, key: str) -> Section | None:
+def section(report: RunReport, *, key: str) -> Section | None:
     """Show the scores against the values of one setting, if the plan sweeps it."""
     if key not in swept(report.plan):
         return None
@@ -30,14 +28,9 @@ def sweep_section(report: RunReport, *, key: str) -> Section | None:
     if any(point.top1 is not None for point in points):
         styles = looks([point.line for point in points])
         picture = sweep_picture(points, styles, key, alt=" ".join(sentences))
-    return Section(
-        title=f"Sweep of the {_WORDS[key]}",
-        blocks=[
-            picture,
-            Points(sentences) if sentences else None,
-            Paragraph(_NOTE, note=True),
-        ],
-    )
+    points_block = Points(sentences) if sentences else None
+    blocks = [picture, points_block, Paragraph(_NOTE, note=True)]
+    return Section(title=f"Sweep of the {_WORDS[key]}", blocks=blocks)
 
 
 def sweep_sentences(points: Sequence[SweepPoint], key: str, comparison: Comparison) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.sections.ablation import base_of
@@ -19,8 +20,6 @@ from cnnbench.schema.budget import Currency, Spent
 from cnnbench.schema.events import Evaluated, Event, Started, Stepped
 from cnnbench.store import RunFolder
 
-__all__ = ["race_section", "target_data", "target_section", "times_to_accuracy"]
-
 _TARGET_NOTE = (
     "The first evaluation at or above the target counts; it was passed after the one before, whose "
     'charged seconds are under "not yet at". A schedule made for a shorter budget could be sooner: '
@@ -28,36 +27,31 @@ _TARGET_NOTE = (
 )
 
 
-def target_section(report: RunReport) -> Section | None:
+def section(report: RunReport) -> Section | None:
     """Show what every cell took to reach a target accuracy, if one was asked for."""
     target = report.target
     if target is None:
         return None
     times = times_to_accuracy(report.run, report.names, target)
-    title = f"Time to {percent(target)} % on the {report.plan.dataset.curve_split} split"
+    points, table = Points(target_sentences(times, target)), Grid(target_table(times))
     return Section(
-        title=title,
-        blocks=[
-            Points(target_sentences(times, target)),
-            Grid(target_table(times), title),
-            Paragraph(_TARGET_NOTE, note=True),
-        ],
+        title=f"Time to {percent(target)} % on the {report.plan.dataset.curve_split} split",
+        blocks=[points, table, Paragraph(_TARGET_NOTE, note=True)],
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TimeToAccuracy:
+class TimeToAccuracy(BaseModel, frozen=True):
     """When a cell first reached the target on the curve's split.
 
     `spent` is what it had spent at that evaluation, None for a miss, and `before` at the one
-    before it: the target was passed in between. `best` is the best accuracy of all evaluations.
+    before it: the target was passed in between. `best_top1` is the best of all evaluations.
     """
 
     label: str
     seed: int
     spent: Spent | None
     before: Spent | None
-    best: float | None
+    best_top1: float | None
 
 
 def times_to_accuracy(
@@ -67,10 +61,8 @@ def times_to_accuracy(
     plan = run.plan()
     split = plan.dataset.curve_split
     return [
-        time_to_accuracy(
-            run.events(cell), target, split=split, label=names[cell.id], seed=cell.seed
-        )
-        for cell in plan.cells
+        time_to_accuracy(run.events(c), target, split=split, label=names[c.id], seed=c.seed)
+        for c in plan.cells
     ]
 
 
@@ -78,9 +70,7 @@ def time_to_accuracy(
     events: Iterable[Event], target: float, *, split: str, label: str, seed: int
 ) -> TimeToAccuracy:
     """Return when a cell's evaluations on a split first reached `target`, a share in (0, 1]."""
-    before: Spent | None = None
-    spent: Spent | None = None
-    best: float | None = None
+    before = spent = best = None
     for event in events:
         if isinstance(event, Started) and before is None:
             before = event.spent
@@ -91,7 +81,7 @@ def time_to_accuracy(
             spent = event.spent
         elif spent is None:
             before = event.spent
-    return TimeToAccuracy(label=label, seed=seed, spent=spent, before=before, best=best)
+    return TimeToAccuracy(label=label, seed=seed, spent=spent, before=before, best_top1=best)
 
 
 def target_table(times: Sequence[TimeToAccuracy]) -> Table:
@@ -106,14 +96,14 @@ def target_table(times: Sequence[TimeToAccuracy]) -> Table:
 
 def _line(time: TimeToAccuracy, currencies: Sequence[Currency]) -> list[str]:
     if time.spent is None:
-        return ["missed", *[NOTHING] * len(currencies), percent(time.best)]
-    values = [getattr(time.spent, currency.value) for currency in currencies]
-    shown = [
-        NOTHING if value is None else amount(currency, value)
-        for currency, value in zip(currencies, values, strict=True)
-    ]
-    before = NOTHING if time.before is None else amount(Currency.SECONDS, time.before.seconds)
-    return [*shown, before, percent(time.best)]
+        return ["missed", *[NOTHING] * len(currencies), percent(time.best_top1)]
+    spent = [_amount(time.spent, currency) for currency in currencies]
+    return [*spent, _amount(time.before, Currency.SECONDS), percent(time.best_top1)]
+
+
+def _amount(spent: Spent | None, currency: Currency) -> str:
+    value = None if spent is None else getattr(spent, currency.value)
+    return NOTHING if value is None else amount(currency, value)
 
 
 def target_sentences(times: Sequence[TimeToAccuracy], target: float) -> list[str]:
@@ -128,7 +118,7 @@ def _sentence(label: str, group: Sequence[TimeToAccuracy], target: float) -> str
     share = f"{percent(target, digits=1)} %"
     seconds = [time.spent.seconds for time in group if time.spent is not None]
     if not seconds:
-        best = max(time.best or 0.0 for time in group)
+        best = max(time.best_top1 or 0.0 for time in group)
         every = "" if len(group) == 1 else f" in all {plural(len(group), 'seed')}"
         return f"{label} misses {share}{every}; its best is {percent(best)} %."
     if len(group) == 1:
@@ -144,19 +134,7 @@ def _sentence(label: str, group: Sequence[TimeToAccuracy], target: float) -> str
 
 def target_data(times: Sequence[TimeToAccuracy], target: float) -> dict[str, Any]:
     """Return the target and who reached it when, as plain values; None is a miss."""
-    return {
-        "target": target,
-        "cells": [
-            {
-                "label": time.label,
-                "seed": time.seed,
-                "spent": None if time.spent is None else time.spent.model_dump(mode="json"),
-                "before": None if time.before is None else time.before.model_dump(mode="json"),
-                "best_top1": time.best,
-            }
-            for time in times
-        ],
-    }
+    return {"target": target, "cells": [time.model_dump(mode="json") for time in times]}
 
 
 # -- the race to a training error -----------------------------------------------------------------
@@ -180,15 +158,8 @@ def race_section(report: RunReport) -> Section | None:
     table = race_table(racers)
     if table is None:
         return None
-    title = "The race to 25 % training error"
-    return Section(
-        title=title,
-        blocks=[
-            Points(race_sentences(racers, base)),
-            Grid(table, title),
-            Paragraph(_RACE_NOTE, note=True),
-        ],
-    )
+    points, note = Points(race_sentences(racers, base)), Paragraph(_RACE_NOTE, note=True)
+    return Section(title="The race to 25 % training error", blocks=[points, Grid(table), note])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
