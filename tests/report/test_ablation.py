@@ -47,9 +47,11 @@ def test_an_effect_lies_within_its_interval(tmp_path: Path) -> None:
 
 def test_only_established_effects_are_called_effects(tmp_path: Path) -> None:
     run = ablated(tmp_path)
-    said = ablation_sentences(effects(compare(run, rows(run)), "alexnet"), "alexnet")
-    assert said[0] == "alexnet gets 31.2 points more than alexnet-tanh (p < 0.001)."
-    assert said[1].startswith("No effect is established against alexnet-pool2x2, alexnet-no-lrn")
+    sentences = ablation_sentences(effects(compare(run, rows(run)), "alexnet"), "alexnet")
+    assert sentences[0] == "alexnet gets 31.2 points more than alexnet-tanh (p < 0.001)."
+    assert sentences[1].startswith(
+        "No effect is established against alexnet-pool2x2, alexnet-no-lrn"
+    )
 
 
 def test_an_ablation_whose_base_failed_has_no_effects(tmp_path: Path) -> None:

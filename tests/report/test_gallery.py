@@ -42,11 +42,11 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def test_a_gallery_is_read_as_it_was_written(run: RunFolder) -> None:
-    found = run.cell(run.plan().cells[0]).gallery()
-    assert found is not None
-    assert found.images == pictures().images
-    assert np.array_equal(found.filters, pictures().filters)
-    assert found.near.tolist() == [[3, 4]]
+    kept = run.cell(run.plan().cells[0]).gallery()
+    assert kept is not None
+    assert kept.images == pictures().images
+    assert np.array_equal(kept.filters, pictures().filters)
+    assert kept.near.tolist() == [[3, 4]]
 
 
 def test_a_damaged_gallery_is_as_none(run: RunFolder) -> None:

@@ -40,36 +40,38 @@ def compared(run: RunFolder) -> tuple[Comparison, dict[str, str]]:
 
 
 def test_only_networks_under_the_same_budget_are_compared(tmp_path: Path) -> None:
-    found, _ = compared(ladder(tmp_path, CROSSING))
-    assert [str(rung.budget) for rung in found.rungs] == list(BUDGETS)
-    assert [len(rung.pairs) for rung in found.rungs] == [1, 1, 1]
+    comparison, _ = compared(ladder(tmp_path, CROSSING))
+    assert [str(rung.budget) for rung in comparison.rungs] == list(BUDGETS)
+    assert [len(rung.pairs) for rung in comparison.rungs] == [1, 1, 1]
 
 
 def test_one_correction_covers_all_rungs(tmp_path: Path) -> None:
-    found, _ = compared(ladder(tmp_path, CROSSING))
-    tests = sorted((pair for rung in found.rungs for pair in rung.pairs), key=lambda pair: pair.p)
+    comparison, _ = compared(ladder(tmp_path, CROSSING))
+    tests = sorted(
+        (pair for rung in comparison.rungs for pair in rung.pairs), key=lambda pair: pair.p
+    )
     assert tests[0].p_holm == pytest.approx(3 * tests[0].p)
 
 
 def test_a_crossing_is_named_where_both_orders_are_established(tmp_path: Path) -> None:
-    said = ladder_sentences(*compared(ladder(tmp_path, CROSSING)))
-    assert said[0] == "resnet18 overtakes alexnet between 15s and 1m on this machine."
-    assert said[1] == "At 15s: alexnet > resnet18 (1 of 1 ranks established)."
-    assert said[2] == "At 30s: resnet18 ~ alexnet (0 of 1 ranks established)."
+    sentences = ladder_sentences(*compared(ladder(tmp_path, CROSSING)))
+    assert sentences[0] == "resnet18 overtakes alexnet between 15s and 1m on this machine."
+    assert sentences[1] == "At 15s: alexnet > resnet18 (1 of 1 ranks established)."
+    assert sentences[2] == "At 30s: resnet18 ~ alexnet (0 of 1 ranks established)."
 
 
 def test_a_crossing_that_may_be_luck_is_said_to_be_not_established(tmp_path: Path) -> None:
     scores = {"alexnet": (60, 70, 75), "resnet18": (58, 72, 110)}
-    said = ladder_sentences(*compared(ladder(tmp_path, scores)))
-    assert said[0].startswith(
+    sentences = ladder_sentences(*compared(ladder(tmp_path, scores)))
+    assert sentences[0].startswith(
         "resnet18 is seen to overtake alexnet between 15s and 30s, but this is not established"
     )
 
 
 def test_a_ladder_without_a_crossing_says_so(tmp_path: Path) -> None:
     scores = {"alexnet": (30, 40, 50), "resnet18": (80, 100, 120)}
-    said = ladder_sentences(*compared(ladder(tmp_path, scores)))
-    assert said[0] == "No network is seen to overtake another on this ladder."
+    sentences = ladder_sentences(*compared(ladder(tmp_path, scores)))
+    assert sentences[0] == "No network is seen to overtake another on this ladder."
 
 
 def test_equal_scores_between_two_rungs_do_not_hide_the_crossing(tmp_path: Path) -> None:
@@ -79,9 +81,9 @@ def test_equal_scores_between_two_rungs_do_not_hide_the_crossing(tmp_path: Path)
 
 
 def test_the_headline_is_of_the_largest_budget(tmp_path: Path) -> None:
-    said = headline(ladder(tmp_path, CROSSING))
-    assert said[0].startswith("resnet18 at 1m is best: 85.9 % right")
-    assert said[1] == "resnet18 overtakes alexnet between 15s and 1m on this machine."
+    sentences = headline(ladder(tmp_path, CROSSING))
+    assert sentences[0].startswith("resnet18 at 1m is best: 85.9 % right")
+    assert sentences[1] == "resnet18 overtakes alexnet between 15s and 1m on this machine."
 
 
 def test_a_rung_that_failed_is_a_dash_in_the_table(tmp_path: Path) -> None:

@@ -23,14 +23,14 @@ def sweep(path: Path, models: Sequence[FakeModel]) -> RunFolder:
     return build_run(path, FakeRun(models=models))
 
 
-def said(run: RunFolder, key: str) -> list[str]:
-    found, table = compare(run, rows(run)), rows(run)
-    return sweep_sentences(sweep_points(run.plan(), table, found, key), key, found)
+def sentences_of(run: RunFolder, key: str) -> list[str]:
+    comparison, table = compare(run, rows(run)), rows(run)
+    return sweep_sentences(sweep_points(run.plan(), table, comparison, key), key, comparison)
 
 
 def test_a_rate_is_called_worse_only_if_that_is_established(tmp_path: Path) -> None:
     models = [*RATES, FakeModel(name="alexnet", correct=98, lr=0.02)]
-    sentence, diverged = said(sweep(tmp_path, models), "lr")
+    sentence, diverged = sentences_of(sweep(tmp_path, models), "lr")
     assert sentence == (
         "alexnet: the highest score is at lr 0.01, 78.1 %; 0.001 is worse; "
         "0.02 cannot be told apart from it."
