@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.data.pixels.decode import decode_square
 from cnnbench.data.thorough_check import Diagnosis, examine
 
