@@ -1,7 +1,7 @@
 """The data room: from a name or a folder to checked, decoded and batched images.
 
-Only `augment` and `loader` import torch, so that listing and checking data stays quick. Here lies
-what every part of the room needs: its errors, and how far a long task has come.
+Only `augment` and `loader` import torch, so that listing and checking data stays quick. This file
+holds what every part of the room needs: its errors, and how names are listed in them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""How does a batch of stored squares become the tensor a network is fed, and scaled by what?
+"""How does a batch of stored squares become a network's input, and which statistics scale it?
 
 Cutting and mirroring work on bytes, where an image is a quarter of its size as floats; only then
-is the result scaled and turned into floats. All results are channels_last. The statistics that
-images are scaled by come last.
+is the result scaled and turned into floats. All results are channels_last.
 """
 
 from __future__ import annotations

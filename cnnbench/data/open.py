@@ -150,11 +150,10 @@ def _values(
     values = {key: option.default for key, option in offered.items()}
     for key, text in options.items():
         if key not in offered:
+            unknown = f"{owner} has no option {key!r};"
             near = did_you_mean(key, offered)
             known = f"its options: {', '.join(offered) or 'none'}"
-            raise DataError(
-                " ".join(filter(None, (f"{owner} has no option {key!r};", near, known)))
-            )
+            raise DataError(" ".join(filter(None, (unknown, near, known))))
         try:
             values[key] = offered[key].parse(text)
         except ValueError as error:

@@ -48,10 +48,10 @@ def leaking(tmp_path: Path) -> Path:
 
 
 def test_planted_copies_are_found_and_nothing_else(leaking: Path) -> None:
-    found = {finding.verdict: finding for finding in examine(str(leaking)).findings}
-    numbers = {Path(name).stem for name in found["leak"].names}
+    by_verdict = {finding.verdict: finding for finding in examine(str(leaking)).findings}
+    numbers = {Path(name).stem for name in by_verdict["leak"].names}
     assert numbers == {str(number) for number in range(20)}
-    near = {int(Path(name).stem) for name in found["near leak"].names}
+    near = {int(Path(name).stem) for name in by_verdict["near leak"].names}
     assert near <= set(range(20, 40))
     assert len(near) >= 19
 

@@ -36,10 +36,12 @@ def test_digits_are_decoded_to_grey_squares(tmp_path: Path) -> None:
 
 
 def test_check_compares_images_that_are_no_files() -> None:
-    found = examine("digits")
-    assert found.usable
-    assert found.images == {"train": 1437, "test": 360}
-    assert not [f for f in found.findings if f.verdict.startswith("near")]  # 8 x 8: all look alike
+    diagnosis = examine("digits")
+    assert diagnosis.usable
+    assert diagnosis.images == {"train": 1437, "test": 360}
+    assert not [
+        f for f in diagnosis.findings if f.verdict.startswith("near")
+    ]  # 8 x 8: all look alike
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:

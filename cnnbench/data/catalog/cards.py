@@ -30,15 +30,11 @@ from cnnbench.data.dataset import SPLIT_NAMES, SplitName
 
 __all__ = ["Card", "list_cards", "load_card"]
 
-# Strictly read, no list of TOML would be a tuple. Their items are read strictly nonetheless.
+# A list of TOML may become a tuple; its items are read strictly.
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 Numbers = Annotated[tuple[float, ...], Field(strict=False)]
 Value = int | float | str
-_OPTION_TYPES: Mapping[str, type[int] | type[float] | type[str]] = {
-    "int": int,
-    "float": float,
-    "str": str,
-}
+_OPTION_TYPES: Mapping[str, Any] = {"int": int, "float": float, "str": str}
 
 
 class _Facts(BaseModel):
@@ -67,7 +63,7 @@ class CardOption(_Facts):
 
     def parse(self, text: str) -> Value:
         """Turn the text a user typed into the option's type; ValueError when it does not fit."""
-        value = _OPTION_TYPES[self.type](text)
+        value: Value = _OPTION_TYPES[self.type](text)
         if self.choices and value not in self.choices:
             raise ValueError(f"{text!r} is none of {', '.join(self.choices)}")
         return value
@@ -114,7 +110,7 @@ class KnownResult(_Facts):
 
 
 class Card(_Facts):
-    """One dataset's facts, and the file that states them."""
+    """One dataset's facts, and `path`, the file that states them."""
 
     version: Literal[1]  # of the format
     name: str
@@ -133,9 +129,9 @@ class Card(_Facts):
     below: str = ""
     loader: str = ""
     download: Download | None = Field(default=None, alias="fetch")
-    path: Path = Path()
+    path: Path = Path()  # no TOML value is a Path, so no card can state it
 
-    @field_validator("splits", mode="after")
+    @field_validator("splits")
     @classmethod
     def _in_order(cls, splits: Mapping[SplitName, int]) -> Mapping[SplitName, int]:
         """Put `train` first and leave out a split of no image."""
@@ -150,6 +146,19 @@ class Card(_Facts):
             else:
                 facts[name] = value
         return facts
+
+
+# pydantic speaks of Python's types, a card of TOML's.
+_WANTED = {"dict_type": "a table", "model_type": "a table", "tuple_type": "a list"}
+_KEYS = [
+    *SPLIT_NAMES,
+    *(
+        field.alias or name
+        for model in (Card, CardOption, Download, ImageFacts, KnownResult)
+        for name, field in model.model_fields.items()
+        if name != "path"
+    ),
+]
 
 
 def list_cards() -> list[str]:
@@ -167,10 +176,9 @@ def load_card(name_or_path: str) -> Card:
     shipped = _shipped()
     if name_or_path not in shipped:
         near = did_you_mean(name_or_path, shipped)
+        mistake = f"unknown dataset {name_or_path!r};"
         advice = "`cnnbench datasets` lists all; a folder path works too"
-        raise DataError(
-            " ".join(filter(None, (f"unknown dataset {name_or_path!r};", near, advice)))
-        )
+        raise DataError(" ".join(filter(None, (mistake, near, advice))))
     return _read(shipped[name_or_path])
 
 
@@ -187,8 +195,7 @@ def _shipped() -> dict[str, Traversable]:
 
 def _read(file: Traversable) -> Card:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-        card = Card.model_validate(content)
+        card = Card.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise DataError(f"card {str(file)!r}: {_first_mistake(error)}") from error
     except (OSError, ValueError) as error:
@@ -199,7 +206,7 @@ def _read(file: Traversable) -> Card:
 def _first_mistake(error: ValidationError) -> str:
     """Say which key of a card is wrong, what was seen and what is allowed."""
     mistake = error.errors()[0]
-    kind, seen, message = mistake["type"], mistake["input"], mistake["msg"]
+    kind, seen = mistake["type"], mistake["input"]
     place = [str(part) for part in mistake["loc"] if part != "[key]"]
     key = repr(".".join(place))
     if kind == "missing":
@@ -210,15 +217,5 @@ def _first_mistake(error: ValidationError) -> str:
         return f"unknown {key} {seen!r}; this cnnbench knows {mistake['ctx']['expected']}"
     if kind == "value_error":
         return f"{key}: {mistake['ctx']['error']}"
-    wanted = _WANTED.get(kind) or message.removeprefix("Input should be ")
+    wanted = _WANTED.get(kind, mistake["msg"].removeprefix("Input should be "))
     return f"{key} should be {wanted}, saw {seen!r}"
-
-
-# pydantic speaks of Python's types, a card of TOML's.
-_WANTED = {**dict.fromkeys(("model_type", "dict_type"), "a table"), "tuple_type": "a list"}
-_KEYS = [
-    field.alias or name
-    for model in (Card, CardOption, Download, ImageFacts, KnownResult)
-    for name, field in model.model_fields.items()
-    if name != "path"  # is not written in the card
-] + list(SPLIT_NAMES)

@@ -1,7 +1,7 @@
 """How do a card's files come onto this machine, verified, whole, and only when asked for?
 
-A fetched dataset is a folder that appears in one rename, after every check. Beside its files lies
-`SHA256SUMS`, in the form of `sha256sum`, so that `cnnbench check` can say later what has changed.
+A fetched dataset is a folder that appears in one rename, after every check. It also holds a list of
+its files, `SHA256SUMS`, so that `cnnbench check` can say later what has changed.
 The second half downloads one file over a line that may be cut.
 """
 

@@ -128,6 +128,7 @@ def _load(path: Path, shape: tuple[int, ...]) -> Entry | None:
 
 
 def _facts(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return what the `.json` says of an array file; a later rename changes none of it."""
     stat = path.stat()
     return {
         "version": CACHE_VERSION,
