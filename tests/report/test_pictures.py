@@ -15,7 +15,7 @@ from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import compare
 from cnnbench.report.analysis.curves import Curve, curves
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.figures.curves import curves_picture, draw_lines
 from cnnbench.report.figures.style import Picture, draw, looks, spread
 from cnnbench.report.figures.trade import round_numbers
@@ -29,7 +29,7 @@ quick = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 def draw_all(run: RunFolder) -> list[Picture]:
-    table, names = rows(run), labels(run.plan())
+    table, names = read_rows(run), labels(run.plan())
     return draw_pictures(compare(run, table), table, names, curves(run, names))
 
 

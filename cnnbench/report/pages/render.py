@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from cnnbench.base.files import write_whole
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.figures.style import COLOURS, DARK_COLOURS, GRID, INK, MUTED, PAPER
 from cnnbench.report.pages.html import script_hash
 from cnnbench.report.sections import settings as conditions
@@ -173,7 +173,7 @@ def update_readme(readme: Path, run: RunFolder) -> None:
 
 def readme_section(run: RunFolder, folder: Path) -> str:
     """Return headline, picture and table of a run, with links that hold from `folder`."""
-    plan, table = run.plan(), rows(run)
+    plan, table = run.plan(), read_rows(run)
     comparison, names = compare(run, table), labels(plan)
     path = Path(os.path.relpath(run.path, folder)).as_posix()
     headline = [escape_markdown(sentence) for sentence in finding(comparison, table)]
