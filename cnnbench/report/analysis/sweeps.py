@@ -14,9 +14,9 @@ from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 
-__all__ = ["SweepPoint", "lines_of", "sweep_points", "swept"]
+__all__ = ["KEYS", "SweepPoint", "lines_of", "sweep_points", "swept"]
 
-_KEYS = ("lr", "batch size", "budget")
+KEYS = ("lr", "batch size", "budget")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ def swept(plan: Plan) -> list[str]:
     A learning rate that follows the batch size is not swept. The budgets of several networks are a
     ladder.
     """
-    keys = [key for key in _KEYS if not (key == "budget" and is_ladder(plan))]
+    keys = [key for key in KEYS if not (key == "budget" and is_ladder(plan))]
     varying = [key for key in keys if _varies(plan, key)]
     if {"lr", "batch size"} <= set(varying) and _lr_follows_batch_size(plan):
         varying.remove("lr")
