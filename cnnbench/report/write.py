@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cnnbench.report.analysis.comparison import comparison_data
 from cnnbench.report.analysis.ladder import ladder_data
-from cnnbench.report.analysis.rows import comparison_data, write_results
+from cnnbench.report.analysis.rows import write_results
 from cnnbench.report.analysis.sweeps import KEYS
 from cnnbench.report.pages.html import extras
 from cnnbench.report.pages.render import Page, render_html, render_markdown
@@ -32,7 +33,7 @@ from cnnbench.report.sections import (
     sweeps,
     time_to_accuracy,
 )
-from cnnbench.report.text.latex import as_latex
+from cnnbench.report.text.table import as_latex
 from cnnbench.schema.names import line_names
 from cnnbench.store import RunFolder
 

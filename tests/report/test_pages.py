@@ -11,7 +11,7 @@ from payloads import PAYLOADS
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.pages.html import script_hash
 from cnnbench.report.sections.classes import confusions
 from cnnbench.report.sections.settings import budget_rules
@@ -252,7 +252,7 @@ def test_numbers_link_to_the_row_that_they_come_from(four: Path) -> None:
 
 def test_each_class_has_its_share_of_right_answers(four: Path) -> None:
     run = RunFolder(four)
-    counted = confusions(compare(run, rows(run)), classes=12)
+    counted = confusions(compare(run, read_rows(run)), classes=12)
     assert [each.label for each in counted] == ["resnet18", "googlenet", "alexnet", "vgg11"]
     assert [int(each.right.sum()) for each in counted] == [103, 74, 70, 22]
     assert all(each.images.sum() == 128 for each in counted)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cnnbench.report.analysis.comparison import Comparison, Entry
+    from cnnbench.report.analysis.comparison import Comparison
+    from cnnbench.report.analysis.entries import Entry
 
 
 def accuracy_picture(

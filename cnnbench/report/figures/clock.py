@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from cnnbench.report.analysis.rows import unmeasured
+from cnnbench.report.analysis.rows import has_several_seeds, unmeasured
 from cnnbench.report.figures.style import INK, MUTED, WIDTH, Picture, draw, label_width
 from cnnbench.report.text.escape import shorten
 from cnnbench.schema.budget import Currency
@@ -56,7 +56,7 @@ def clock_picture(table: Sequence[Row], names: Mapping[str, str], *, alt: str) -
 def _bars_of(table: Sequence[Row], names: Mapping[str, str]) -> list[_Bar]:
     """Group rows by their whole names: two long ones may look alike when they are shortened."""
     grouped: dict[tuple[str, str], list[Row]] = {}
-    several = len({row.seed for row in table}) > 1 and len(table) <= _MOST_BARS
+    several = has_several_seeds(table) and len(table) <= _MOST_BARS
     for row in table:
         seed = f", seed {row.seed}" if several else ""
         grouped.setdefault((names[row.cell], seed), []).append(row)

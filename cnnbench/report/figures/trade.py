@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cnnbench.report.analysis.comparison import Comparison, Entry
+    from cnnbench.report.analysis.comparison import Comparison
+    from cnnbench.report.analysis.entries import Entry
 
 _FEWEST = 2  # one point shows no trade
 _MOST_TICKS = 5  # their numbers would overlap

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.report.analysis.rows import ranked, status_text
+from cnnbench.report.analysis.rows import has_several_seeds, ranked, status_text
 from cnnbench.report.figures.clock import BUCKETS
 from cnnbench.report.sections.classes import MOST_CLASSES_AS_MATRIX, Confusion
 from cnnbench.report.stats.intervals import wilson
@@ -20,8 +20,9 @@ from cnnbench.report.text.wording import NOTHING, percent, significant, span
 from cnnbench.schema.budget import Currency
 
 if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison, Entry
+    from cnnbench.report.analysis.comparison import Comparison
     from cnnbench.report.analysis.curves import Curve, Floats
+    from cnnbench.report.analysis.entries import Entry
     from cnnbench.report.figures.style import Look
     from cnnbench.schema.result import Row
 
@@ -174,7 +175,7 @@ def _bar(one: Entry, look: Mapping[str, Look], letters: Mapping[str, str], top: 
 
 def _unfinished(table: Sequence[Row], names: Mapping[str, str]) -> list[Bar]:
     waiting = [row for row in table if row.status != "done"]
-    several = len({row.seed for row in table}) > 1
+    several = has_several_seeds(table)
     return [
         Bar(
             label=names[row.cell] + (f", seed {row.seed}" if several else ""),
@@ -195,7 +196,7 @@ def _unfinished(table: Sequence[Row], names: Mapping[str, str]) -> list[Bar]:
 
 def _clock(table: Sequence[Row], names: Mapping[str, str]) -> tuple[ClockBar, ...]:
     timed = [row for row in ranked(table, names=names) if row.seconds.total > 0]
-    several = len({row.seed for row in table}) > 1
+    several = has_several_seeds(table)
     widest = max((row.seconds.total for row in timed), default=1.0)
     return tuple(
         ClockBar(

@@ -12,7 +12,7 @@ from typing import Any
 
 from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare
 from cnnbench.report.analysis.curves import Curve, curves
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.figures.style import Look, Picture, looks
 from cnnbench.report.text.table import Table
 from cnnbench.schema.cell import Plan
@@ -114,14 +114,14 @@ class RunReport:
     @classmethod
     def read(cls, run: RunFolder, *, target: float | None = None) -> RunReport:
         """Read a run folder; `target` is an accuracy, a share in (0, 1]."""
-        plan, all_rows = run.plan(), rows(run)
-        names, comparison = labels(plan), compare(run, all_rows)
-        drawn = _drawn(all_rows, names, comparison)
+        plan, rows = run.plan(), read_rows(run)
+        names, comparison = labels(plan), compare(run, rows)
+        drawn = _drawn(rows, names, comparison)
         drawn_names = {row.cell: names[row.cell] for row in drawn}
         return cls(
             run=run,
             plan=plan,
-            rows=all_rows,
+            rows=rows,
             names=names,
             comparison=comparison,
             drawn=drawn,
@@ -138,12 +138,12 @@ class RunReport:
         return self.comparison.largest_class if on_same else None
 
 
-def _drawn(all_rows: Sequence[Row], names: Mapping[str, str], comparison: Comparison) -> list[Row]:
+def _drawn(rows: Sequence[Row], names: Mapping[str, str], comparison: Comparison) -> list[Row]:
     """Return the rows that fit into the pictures, in plan order: the best, then the unfinished."""
     compared = [entry.label for entry in comparison.entries]
-    unfinished = [names[row.cell] for row in all_rows if row.status != "done"]
+    unfinished = [names[row.cell] for row in rows if row.status != "done"]
     kept = set(list(dict.fromkeys(compared + unfinished))[:MOST_COMPARED])
-    return [row for row in all_rows if names[row.cell] in kept]
+    return [row for row in rows if names[row.cell] in kept]
 
 
 MakeSection = Callable[[RunReport], Section | None]

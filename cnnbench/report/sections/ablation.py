@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import zoo
 from cnnbench.report.analysis.comparison import Comparison
-from cnnbench.report.analysis.pairs import difference_between
+from cnnbench.report.analysis.entries import difference_between
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
-from cnnbench.report.stats.seeds import Difference, gap_interval
+from cnnbench.report.stats.differences import Difference
 from cnnbench.report.stats.tests import ALPHA, holm
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import MINUS, NOTHING, p_value
@@ -109,7 +109,7 @@ def ablation_table(measured: Sequence[Effect], base: str) -> Table:
             effect.label,
             _left_out(effect.label, base),
             _points(effect.test.difference),
-            " to ".join(map(_points, gap_interval(effect.test))),
+            " to ".join(map(_points, effect.test.interval())),
             p_value(effect.p_holm),
             "yes" if effect.established else "no",
             NOTHING if effect.claimed is None else f"{effect.claimed:+.1f}",

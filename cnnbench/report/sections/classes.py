@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnbench.report.analysis.comparison import Comparison, Entry
+from cnnbench.report.analysis.comparison import Comparison
+from cnnbench.report.analysis.entries import Entry
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.stats.intervals import score_interval
 from cnnbench.report.text.table import Table
@@ -90,10 +91,10 @@ def confusions(comparison: Comparison, *, classes: int) -> list[Confusion]:
     for entry in comparison.entries:
         counts, seeds = np.zeros((classes, classes), dtype=np.int64), 0
         for answers in entry.answers.values():
-            if answers.truth is None or answers.said is None:
+            if answers.truth is None or answers.predicted is None:
                 continue
-            if max(answers.truth.max(), answers.said.max()) < classes:
-                np.add.at(counts, (answers.truth, answers.said), 1)
+            if max(answers.truth.max(), answers.predicted.max()) < classes:
+                np.add.at(counts, (answers.truth, answers.predicted), 1)
                 seeds += 1
         if seeds:
             counted.append(Confusion(label=entry.label, seeds=seeds, counts=counts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cnnbench.report.analysis.rows import unmeasured
+from cnnbench.report.analysis.rows import has_several_seeds, unmeasured
 from cnnbench.report.figures.clock import clock_picture
 from cnnbench.report.figures.curves import curves_picture
 from cnnbench.report.figures.trade import trade_picture
@@ -74,7 +74,7 @@ def clock_table(rows: Sequence[Row], *, names: Mapping[str, str] | None = None) 
     `data wait` is part of `train`; `other` is in no bucket, such as starting Python.
     """
     called = names or {row.cell: row.model for row in rows}
-    several_seeds = len({row.seed for row in rows}) > 1
+    several_seeds = has_several_seeds(rows)
     lines = []
     for row in rows:
         seed = f", seed {row.seed}" if several_seeds else ""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnbench.report.analysis.comparison import Comparison, Entry, compare
-from cnnbench.report.analysis.rows import rows as rows_of
-from cnnbench.report.analysis.rows import status_text
+from cnnbench.report.analysis.comparison import Comparison, compare
+from cnnbench.report.analysis.entries import Entry
+from cnnbench.report.analysis.rows import has_several_seeds, read_rows, status_text
 from cnnbench.report.figures.accuracy import accuracy_picture
 from cnnbench.report.figures.style import Picture
 from cnnbench.report.sections import RunReport
 from cnnbench.report.sections.ladder import established_crossings
-from cnnbench.report.stats.seeds import over_both
+from cnnbench.report.stats.intervals import over_both
 from cnnbench.report.text.wording import names, percent, plural, significant
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.result import Row
@@ -34,14 +34,14 @@ _UNFINISHED = {
 
 def headline(run: RunFolder) -> list[str]:
     """Return what a run shows in a few plain sentences, the most important first."""
-    rows = rows_of(run)
+    rows = read_rows(run)
     return headline_sentences(compare(run, rows), rows)
 
 
 def headline_picture(report: RunReport) -> Picture:
     """Draw the accuracy of every network; a cell without a result has its status."""
     rows = report.drawn
-    several = len({row.seed for row in rows}) > 1
+    several = has_several_seeds(rows)
     unfinished = [
         (report.names[row.cell] + (f", seed {row.seed}" if several else ""), status_text(row))
         for row in rows
@@ -139,7 +139,7 @@ def _established(comparison: Comparison) -> list[str]:
 
 
 def _measured(entry: Entry) -> str:
-    rows = [answers.row for answers in entry.answers.values()]
+    rows = entry.rows
     if len(rows) == 1:
         (row,) = rows
         return (
@@ -175,7 +175,7 @@ def _uneven(comparison: Comparison) -> list[str]:
     """Say so if a machine gave the seeds of a network very different work for the same seconds."""
     uneven = []
     for entry in (entry for rung in comparison.rungs for entry in rung.entries):
-        rows = [answers.row for answers in entry.answers.values()]
+        rows = entry.rows
         rates = [row.images_per_second for row in rows if row.images_per_second]
         in_seconds = all(row.budget.currency is Currency.SECONDS for row in rows)
         if rates and in_seconds and max(rates) > _UNEVEN * min(rates):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from cnnbench.report.analysis.rows import ranked, status_text
+from cnnbench.report.analysis.rows import has_several_seeds, ranked, status_text
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, decimals, percent, scaled, significant, span
@@ -58,7 +58,7 @@ def result_table(
     by the cell's id. The columns for seeds, letters and status appear where they say something.
     """
     called, tied = names or {row.cell: row.model for row in rows}, letters or {}
-    several_seeds = len({row.seed for row in rows}) > 1
+    several_seeds = has_several_seeds(rows)
     unfinished = any(row.status != "done" for row in rows)
     seed: Column = ("seed", "r", lambda row: str(row.seed))
     tie: Column = ("tie", "l", lambda row: tied.get(row.cell, NOTHING))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cnnbench.report.analysis.comparison import Comparison, Entry
+from cnnbench.report.analysis.comparison import Comparison
+from cnnbench.report.analysis.entries import Entry
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
-from cnnbench.report.stats.seeds import over_both, over_images, over_seeds
+from cnnbench.report.stats.intervals import over_both, over_images, over_seeds
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, percent, plural, span
 
@@ -21,19 +22,19 @@ def section(report: RunReport) -> Section | None:
 def seeds_table(comparison: Comparison) -> Table | None:
     """Return a line a network with its mean over seeds, or None where none has several."""
     entries = [entry for rung in comparison.rungs for entry in rung.entries]
-    if not any(len(entry.answers) > 1 for entry in entries):
+    if not any(entry.several_seeds for entry in entries):
         return None
     header: tuple[str, ...] = ("model", "seeds", "mean top-1 %", "lowest to highest")
     header += ("95 % interval", "bootstrap", "another seed, these images")
     header += ("these networks, other images", "tie")
     letters = comparison.letter
-    lines = tuple((*_line(e), letters[next(iter(e.answers.values())).row.cell]) for e in entries)
+    lines = tuple((*_line(e), letters[e.rows[0].cell]) for e in entries)
     return Table(header=header, align="lrrrrrrrl", rows=lines)
 
 
 def _line(entry: Entry) -> tuple[str, ...]:
     shares = [correct / total for correct, total in entry.counts]
-    n_seeds, planned = len(shares), entry.asked
+    n_seeds, planned = len(shares), entry.planned_seeds
     seeds = str(n_seeds) if n_seeds == planned else f"{n_seeds} of {planned}"
     line = (entry.label, seeds, percent(entry.top1), span(min(shares), max(shares)))
     right = entry.right
@@ -57,10 +58,10 @@ def seeds_sentences(comparison: Comparison) -> list[str]:
         "networks and changes the images (Wilson's, with an effective number of images).",
     ]
     short = [
-        f"{entry.label} has {len(entry.answers)} of {plural(entry.asked, 'seed')}"
+        f"{entry.label} has {len(entry.answers)} of {plural(entry.planned_seeds, 'seed')}"
         for rung in comparison.rungs
         for entry in rung.entries
-        if len(entry.answers) < entry.asked
+        if len(entry.answers) < entry.planned_seeds
     ]
     if short:
         sentences.append(
