@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 from cnnbench.base.files import write_whole
 from cnnbench.report.analysis.comparison import compare
 from cnnbench.report.analysis.rows import rows
-from cnnbench.report.figures.style import COLOURS, DARK_COLOURS, GRID, INK, MUTED, PAPER
-from cnnbench.report.pages.html import script_hash
+from cnnbench.report.figures.style import GRID, INK, MUTED, PAPER
+from cnnbench.report.pages.html import PAGE_COLOURS, script_hash
 from cnnbench.report.sections import settings as conditions
 from cnnbench.report.sections.headline import finding
 from cnnbench.report.sections.results import result_table
@@ -66,11 +66,11 @@ def render_html(page: Page) -> str:
     script = templates().joinpath("page.js").read_text("utf-8")
     return environment.get_template("report.html.jinja").render(
         page=page,
-        extras=page.extras,
+        parts=page.html_parts,
         script=Markup(script),
         script_hash=script_hash(script),
-        chart=Markup(page.extras.chart or ""),
-        colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+        chart=Markup(page.html_parts.chart or ""),
+        colours=PAGE_COLOURS,
     )
 
 
@@ -103,7 +103,7 @@ def templates() -> Any:
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"} | {
-    colour.lower(): f"--line-{index}" for index, colour in enumerate(COLOURS)
+    light.lower(): variable for variable, (light, _) in PAGE_COLOURS.items()
 }
 _COLOURS = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 
