@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from cnnbench.report.analysis.rows import rows
 from cnnbench.report.figures.curves import Line, curves_picture, draw_lines
 from cnnbench.report.figures.style import Picture, house_figure, spread, styles_of
 from cnnbench.report.figures.trade import round_numbers
+from cnnbench.report.pages.html import PAGE_COLOURS
 from cnnbench.report.pages.render import inline_svg
 from cnnbench.report.write import draw_pictures
 from cnnbench.schema.names import labels
@@ -193,3 +195,20 @@ def test_an_inlined_picture_has_ids_of_its_own_and_the_pages_colours(
     assert len(ids) == len(set(ids))
     assert all(tree.get("aria-label") for tree in trees)
     assert all("var(--ink)" in str(inline_svg(picture)) for picture in pictures)
+
+
+def test_an_inlined_picture_leaves_every_colour_to_the_page(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        assert re.findall(r"(?:fill|stroke): #\w+", str(inline_svg(picture))) == []
+
+
+def luminance(colour: str) -> float:
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def test_every_colour_of_a_picture_stands_out_from_a_dark_page() -> None:
+    paper = luminance("#0d1117") + 0.05
+    for _, dark in PAGE_COLOURS.values():
+        assert (luminance(dark) + 0.05) / paper >= 3  # what WCAG asks of graphics

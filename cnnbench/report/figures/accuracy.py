@@ -9,9 +9,11 @@ import numpy as np
 
 from cnnbench.report.analysis.comparison import Comparison, Entry
 from cnnbench.report.figures.style import (
+    ABOVE,
     DASHED,
     INK,
     MUTED,
+    SMALL,
     WIDTH,
     Picture,
     Style,
@@ -20,13 +22,15 @@ from cnnbench.report.figures.style import (
     house_figure,
     label_width,
     name_rows,
-    note_above,
+    note,
 )
 from cnnbench.report.text.escape import shorten
 from cnnbench.report.text.wording import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+__all__ = ["accuracy_picture"]
 
 
 def accuracy_picture(
@@ -90,7 +94,8 @@ def _chance_line(axes: Axes, share: float, *, until: float) -> None:
     x = 100 * share
     axes.plot([x, x], [-0.5, until], color=MUTED, lw=1.1, ls=DASHED, zorder=1)
     side = "left" if x < axes.get_xlim()[1] / 2 else "right"
-    note_above(axes, x, f"always the largest class: {percent(share)} %", ha=side, rise=4)
+    text = f"always the largest class: {percent(share)} %"
+    note(axes, text, (x, 1), (0, 4), xycoords=ABOVE, ha=side, **SMALL)
 
 
 def _upper_limit(comparison: Comparison) -> float:
@@ -105,13 +110,5 @@ def _tie_bars(axes: Axes, groups: Sequence[tuple[int, ...]], *, x: float, step: 
     for index, group in enumerate(groups):
         places = [x + index * step] * len(group)
         axes.plot(places, group, "o-", transform=across, color=MUTED, ms=4, lw=1.6, clip_on=False)
-    axes.annotate(
-        "bars join what cannot be told apart",
-        xy=(x + (len(groups) - 1) * step, 0),
-        xycoords="axes fraction",
-        xytext=(4, -36),
-        textcoords="offset points",
-        color=MUTED,
-        fontsize=9,
-        ha="right",
-    )
+    text, last = "bars join what cannot be told apart", x + (len(groups) - 1) * step
+    note(axes, text, (last, 0), (4, -36), xycoords="axes fraction", ha="right", **SMALL)

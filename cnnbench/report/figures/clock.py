@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,10 @@ import numpy as np
 
 from cnnbench.report.analysis.rows import unmeasured
 from cnnbench.report.figures.style import (
+    ABOVE,
     DASHED,
     INK,
+    SMALL,
     WIDTH,
     Picture,
     add_panel,
@@ -19,7 +21,7 @@ from cnnbench.report.figures.style import (
     house_figure,
     label_width,
     name_rows,
-    note_above,
+    note,
 )
 from cnnbench.report.text.escape import shorten
 from cnnbench.schema.budget import Currency
@@ -27,6 +29,8 @@ from cnnbench.schema.result import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+__all__ = ["BUCKETS", "clock_picture"]
 
 # What seconds were spent on, with its colour on a light and on a dark page. Charged time stands
 # out, time that is only published is paler.
@@ -59,17 +63,14 @@ def clock_picture(rows: Sequence[Row], names: Mapping[str, str], *, alt: str) ->
         width = WIDTH - left - 0.85
         axes = add_panel(figure, left=left, bottom=0.55, width=width, height=height - 1.25)
         _draw_bars(axes, [cells for _, cells in bars])
-        _draw_budgets(axes, limits)
+        for limit in limits:
+            axes.axvline(limit, color=INK, linewidth=1.1, linestyle=DASHED)
+            note(axes, "budget", (limit, 1), (0, 3), xycoords=ABOVE, ha="center", **SMALL)
         name_rows(axes, labels, size=10.5)
         axes.set_xlabel("wall-clock seconds")
+        place = ((left - 0.12) / WIDTH, 1.0)
         figure.legend(
-            loc="upper left",
-            bbox_to_anchor=((left - 0.12) / WIDTH, 1.0),
-            ncols=4,
-            frameon=False,
-            fontsize=9,
-            handlelength=1.2,
-            columnspacing=1.4,
+            loc="upper left", bbox_to_anchor=place, ncols=4, handlelength=1.2, columnspacing=1.4
         )
         return as_picture(figure, "clock", alt)
 
@@ -107,18 +108,5 @@ def _draw_bars(axes: Axes, bars: Sequence[Sequence[Row]]) -> None:
         start += widths
     totals = [fmean(row.seconds.total for row in cells) for cells in bars]
     for level, total in enumerate(totals):
-        axes.annotate(
-            f"{total:,.0f} s",
-            xy=(total, level),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9.5,
-        )
+        note(axes, f"{total:,.0f} s", (total, level), (5, 0), va="center", fontsize=9.5)
     axes.set_xlim(0, 1.01 * max(totals))
-
-
-def _draw_budgets(axes: Axes, limits: Iterable[float]) -> None:
-    for limit in limits:
-        axes.axvline(limit, color=INK, linewidth=1.1, linestyle=DASHED)
-        note_above(axes, limit, "budget", ha="center", rise=3)

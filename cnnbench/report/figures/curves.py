@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnbench.report.analysis.curves import Curve, Floats
 from cnnbench.report.figures.style import (
+    CURRENCIES,
     LABEL_LIMIT,
     WIDTH,
     LineEnd,
@@ -26,7 +27,8 @@ from cnnbench.report.stats.intervals import wilson
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_X_LABELS = {"epochs": "epochs", "seconds": "charged seconds"}
+__all__ = ["band_of", "curves_picture"]
+
 _MOST_BANDS = 6  # more than that mix to grey
 _MOST_LINES = 24  # cells; of more, each contender's mean is drawn, and its cells as a band
 _LOG_FROM = 25.0  # a loss that falls by more than this factor is drawn on a logarithmic axis
@@ -72,7 +74,7 @@ def curves_picture(
         train = add_panel(figure, left=right, bottom=bottom, width=half, height=2.45)
         train.set_title("training loss (mean)")
         for axes in (accuracy, test, train):
-            axes.set_xlabel(_X_LABELS[axis])
+            axes.set_xlabel(CURRENCIES[axis])
         _accuracy_panel(accuracy, lines_of(lambda curve: 100 * curve.top1), curves, chance)
         _loss_panel(test, lines_of(lambda curve: curve.test_loss))
         _loss_panel(train, lines_of(lambda curve: curve.train_loss))

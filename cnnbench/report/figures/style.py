@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,13 @@ LABEL_LIMIT: Final = 20  # characters of a name beside a line; the panels are sm
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#595959")
 # On a dark page the same hues are lighter, so that they are seen as well as on white.
 DARK_COLOURS: Final = ("#56a8e0", "#ef8236", "#2fc48f", "#e29cc4", "#f0b429", "#8fd0f5", "#a5a5a5")
+CURRENCIES: Final = {  # what stands at an axis
+    "epochs": "epochs",
+    "seconds": "charged seconds",
+    "images": "training images",
+    "flops": "training FLOPs",
+    "joules": "joules",
+}
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 _DASHES: Final[tuple[tuple[float, tuple[float, ...]], ...]] = (
     (0, ()),
@@ -37,6 +44,8 @@ _DASHES: Final[tuple[tuple[float, tuple[float, ...]], ...]] = (
     (0, (6, 2, 1.2, 2)),
 )
 DASHED: Final = (0, (4, 3))  # budgets and chance
+ABOVE: Final = ("data", "axes fraction")  # how a place over the top of the axes is given
+SMALL: Final = {"color": MUTED, "fontsize": 9}
 _RC: Final[dict[str, object]] = {
     "text.parse_math": False,
     "text.usetex": False,
@@ -63,6 +72,8 @@ _RC: Final[dict[str, object]] = {
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
     "savefig.facecolor": PAPER,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
     "lines.linewidth": 2.0,
     "lines.markersize": 5.0,
     "svg.fonttype": "none",
@@ -79,20 +90,10 @@ class Style:
     dash: tuple[float, tuple[float, ...]]
 
     @property
-    def variable(self) -> str:
-        """The name of the page's CSS variable that holds this colour for light and for dark."""
-        return f"--line-{COLOURS.index(self.colour)}"
-
-    @property
     def line(self) -> dict[str, Any]:
         """The keywords of a matplotlib line with markers."""
-        return {
-            "color": self.colour,
-            "marker": self.marker,
-            "linestyle": self.dash,
-            "markeredgecolor": "white",
-            "markeredgewidth": 0.7,
-        }
+        cues = {"color": self.colour, "marker": self.marker, "linestyle": self.dash}
+        return cues | {"markeredgecolor": "white", "markeredgewidth": 0.7}
 
 
 def styles_of(labels: Sequence[str]) -> dict[str, Style]:
@@ -175,20 +176,11 @@ def limit_to_accuracies(axes: Axes, chance: float | None) -> None:
     axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
 
 
-def note_above(
-    axes: Axes, x: float, text: str, *, ha: Literal["left", "center", "right"], rise: float
+def note(
+    axes: Axes, text: str, at: tuple[float, float], shift: tuple[float, float], **font: Any
 ) -> None:
-    """Write over the top of the axes at `x`, `rise` points above it."""
-    axes.annotate(
-        text,
-        xy=(x, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(0, rise),
-        textcoords="offset points",
-        color=MUTED,
-        fontsize=9,
-        ha=ha,
-    )
+    """Write beside a point, `shift` points from it; `xycoords` may say how the point is given."""
+    axes.annotate(text, at, shift, textcoords="offset points", **font)
 
 
 # -- labels ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cnnbench.report.analysis.ladder import Point
 from cnnbench.report.analysis.sweeps import SweepPoint
 from cnnbench.report.figures.style import (
+    CURRENCIES,
     LABEL_LIMIT,
     WIDTH,
     LineEnd,
@@ -21,19 +22,13 @@ from cnnbench.report.figures.style import (
     limit_to_accuracies,
     set_ticks,
 )
-from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import slug
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_UNITS = {
-    Currency.SECONDS: "budget (charged seconds)",
-    Currency.EPOCHS: "budget (epochs)",
-    Currency.IMAGES: "budget (training images)",
-    Currency.FLOPS: "budget (training FLOPs)",
-    Currency.JOULES: "budget (joules)",
-}
+__all__ = ["ladder_picture", "sweep_picture"]
+
 _MOST_TICKS = 7
 
 
@@ -50,7 +45,7 @@ def ladder_picture(
         axes.set_title("final accuracy under each budget (%), with 95 % interval")
         # Networks stand a little beside each other, so that their intervals can be told apart.
         ends = _draw(axes, points, styles, "top1", log_from=3.0, shift=0.006, caps=2.5)
-        axes.set_xlabel(_UNITS.get(points[0].budget.currency, "budget"))
+        axes.set_xlabel(f"budget ({CURRENCIES[points[0].budget.currency.value]})")
         axes.set_xlim(min(limits) * 0.93, max(limits) * 1.04)
         limit_to_accuracies(axes, chance)
         label_ends(axes, ends)
@@ -77,14 +72,14 @@ def sweep_picture(
             axes.set_ylim(bottom=0)
         if several:
             handles, labels = all_axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False, fontsize=9)
+            figure.legend(handles, labels, loc="lower center", ncols=4)
         figure.subplots_adjust(0.06, (0.95 if several else 0.6) / height, 0.975, 1 - 0.4 / height)
         return as_picture(figure, f"sweep-{slug(key)}", alt)
 
 
 def _draw(
     axes: Axes,
-    points: Sequence[Point] | Sequence[SweepPoint],
+    points: Sequence[Point | SweepPoint],
     styles: Mapping[str, Style],
     field: str,
     *,
@@ -112,8 +107,7 @@ def _draw(
         y = [(100 if field == "top1" else 1) * getattr(point, field) for point in own]
         axes.plot(x, y, label=line, **style.line)
         if field == "top1":
-            intervals = [(100 * (p.low or 0.0), 100 * (p.high or 0.0)) for p in own]
-            _draw_intervals(axes, x, intervals, style.colour, caps)
+            _draw_intervals(axes, x, own, style.colour, caps)
         ends.append(LineEnd(line, style, x[-1], y[-1]))
     return ends
 
@@ -126,17 +120,13 @@ def _place(point: Point | SweepPoint) -> tuple[float, str]:
 
 
 def _draw_intervals(
-    axes: Axes,
-    x: Sequence[float],
-    intervals: Sequence[tuple[float, float]],
-    colour: str,
-    caps: float,
+    axes: Axes, x: Sequence[float], points: Sequence[Point | SweepPoint], colour: str, caps: float
 ) -> None:
-    if not caps:
-        for place, interval in zip(x, intervals, strict=True):
-            axes.plot([place] * 2, interval, color=colour, lw=1.3)
-        return
-    bounds = list(zip(*intervals, strict=True))
-    axes.vlines(x, *bounds, color=colour, linewidth=1.3, zorder=1.9)
-    for bound in bounds:
-        axes.plot(x, bound, "_", color=colour, ms=2 * caps, mew=0.7, zorder=1.9)
+    lows, highs = ([100 * (getattr(p, end) or 0.0) for p in points] for end in ("low", "high"))
+    if caps:
+        axes.vlines(x, lows, highs, color=colour, linewidth=1.3, zorder=1.9)
+        for bounds in (lows, highs):
+            axes.plot(x, bounds, "_", color=colour, ms=2 * caps, mew=0.7, zorder=1.9)
+    else:
+        for place, low, high in zip(x, lows, highs, strict=True):
+            axes.plot([place, place], [low, high], color=colour, lw=1.3)

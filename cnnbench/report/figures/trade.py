@@ -26,6 +26,8 @@ from cnnbench.report.figures.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["trade_picture"]
+
 _FEWEST = 2  # one point shows no trade
 _MOST_TICKS = 5  # their numbers would overlap
 _AXES = (

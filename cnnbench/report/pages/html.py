@@ -13,7 +13,7 @@ from typing import Any
 from cnnbench.report.analysis.curves import Curve
 from cnnbench.report.figures.clock import BUCKETS
 from cnnbench.report.figures.curves import band_of
-from cnnbench.report.figures.style import COLOURS, DARK_COLOURS, Style
+from cnnbench.report.figures.style import COLOURS, CURRENCIES, DARK_COLOURS, Style
 from cnnbench.report.sections.classes import MOST_CLASSES_AS_MATRIX, Confusion
 from cnnbench.report.text.escape import visible
 from cnnbench.report.text.table import Table
@@ -21,10 +21,9 @@ from cnnbench.report.text.wording import percent
 
 __all__ = ["PAGE_COLOURS", "HtmlParts", "chart_json", "html_parts", "script_hash"]
 
-# The page's CSS variable for each colour of a figure: what it is on a light and on a dark page.
-PAGE_COLOURS = {
-    **{f"--line-{i}": both for i, both in enumerate(zip(COLOURS, DARK_COLOURS, strict=True))},
-    **{f"--bucket-{i}": (light, dark) for i, (_, light, dark, _) in enumerate(BUCKETS)},
+# For each colour of a figure the page's CSS variable, and the colour itself on a dark page.
+PAGE_COLOURS = {light: (f"--line-{i}", DARK_COLOURS[i]) for i, light in enumerate(COLOURS)} | {
+    light: (f"--bucket-{i}", dark) for i, (_, light, dark, _) in enumerate(BUCKETS)
 }
 MOST_MATRICES = 12
 
@@ -105,12 +104,7 @@ def _matrix(confusion: Confusion, classes: tuple[str, ...]) -> Matrix:
 # -- data of the chart ----------------------------------------------------------------------------
 
 _DIGITS = 5  # as many as a screen can show
-AXES = (
-    ("epochs", "epochs"),
-    ("seconds", "charged seconds"),
-    ("images", "training images"),
-    ("flops", "training FLOPs"),
-)
+_AXES = ("epochs", "seconds", "images", "flops")
 
 
 def chart_json(
@@ -124,7 +118,7 @@ def chart_json(
     split = curves[0].split if curves else "test"
     content = {
         "axis": axis,
-        "axes": [{"key": key, "name": name} for key, name in AXES],
+        "axes": [{"key": key, "name": CURRENCIES[key]} for key in _AXES],
         "metrics": [
             {"key": "top1", "name": f"accuracy on the {split} split (%)"},
             {"key": "test_loss", "name": f"loss on the {split} split (mean)"},
@@ -133,7 +127,7 @@ def chart_json(
         "chance": None if chance is None else _number(100 * chance),
         "styles": {
             visible(label): {
-                "colour": style.variable,
+                "colour": PAGE_COLOURS[style.colour][0],
                 "marker": style.marker,
                 "dash": list(style.dash[1]),
             }
@@ -161,7 +155,7 @@ def _line(curve: Curve) -> dict[str, Any]:
         "label": visible(curve.label),
         "seed": curve.seed,
         "row": f"row-{curve.cell}",
-        **{key: _numbers(getattr(curve, key)) for key, _ in AXES},
+        **{key: _numbers(getattr(curve, key)) for key in _AXES},
         "correct": [int(value) for value in curve.correct],
         "total": [int(value) for value in curve.total],
         "top1": _numbers(100 * curve.top1),

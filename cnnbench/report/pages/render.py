@@ -103,7 +103,7 @@ def templates() -> Any:
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"} | {
-    light.lower(): variable for variable, (light, _) in PAGE_COLOURS.items()
+    light.lower(): variable for light, (variable, _) in PAGE_COLOURS.items()
 }
 _COLOURS = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 
