@@ -45,7 +45,7 @@ def ladder_picture(
         axes.set_title("final accuracy under each budget (%), with 95 % interval")
         # Networks stand a little beside each other, so that their intervals can be told apart.
         ends = _draw(axes, points, styles, "top1", log_from=3.0, shift=0.006, caps=2.5)
-        axes.set_xlabel(f"budget ({CURRENCIES[points[0].budget.currency.value]})")
+        axes.set_xlabel(f"budget ({CURRENCIES[points[0].budget.currency]})")
         axes.set_xlim(min(limits) * 0.93, max(limits) * 1.04)
         limit_to_accuracies(axes, chance)
         label_ends(axes, ends)
@@ -99,16 +99,18 @@ def _draw(
     shown = places[:: -(-len(places) // _MOST_TICKS)]
     set_ticks(axes, shown, [texts[place] for place in shown])
     known = [p for p in points if p.top1 is not None and getattr(p, field) is not None]
-    lines, ends = list(dict.fromkeys(point.line for point in known)), []
+    unit = 100 if field == "top1" else 1
+    lines = list(dict.fromkeys(point.line for point in known))
+    ends = []
     for index, line in enumerate(lines):
-        own, style = sorted((p for p in known if p.line == line), key=_place), styles[line]
+        own = sorted((point for point in known if point.line == line), key=_place)
         aside = 1 + shift * (index - (len(lines) - 1) / 2)
         x = [aside * _place(point)[0] for point in own]
-        y = [(100 if field == "top1" else 1) * getattr(point, field) for point in own]
-        axes.plot(x, y, label=line, **style.line)
+        y = [unit * getattr(point, field) for point in own]
+        axes.plot(x, y, label=line, **styles[line].line)
         if field == "top1":
-            _draw_intervals(axes, x, own, style.colour, caps)
-        ends.append(LineEnd(line, style, x[-1], y[-1]))
+            _draw_intervals(axes, x, own, styles[line].colour, caps)
+        ends.append(LineEnd(line, styles[line], x[-1], y[-1]))
     return ends
 
 

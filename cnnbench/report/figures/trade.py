@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["trade_picture"]
 
-_FEWEST = 2  # one point shows no trade
 _MOST_TICKS = 5  # their numbers would overlap
 _AXES = (
     ("params", "parameters (M)", 1e6),
@@ -44,7 +43,7 @@ def trade_picture(comparison: Comparison, styles: Mapping[str, Style]) -> Pictur
     """
     costs = {entry.label: _costs(entry) for entry in comparison.entries}
     shown = [entry for entry in comparison.entries if entry.label in styles and costs[entry.label]]
-    if len({tuple(costs[entry.label][:2]) for entry in shown}) < _FEWEST:
+    if len({tuple(costs[entry.label][:2]) for entry in shown}) <= 1:
         return None
     words = "; ".join(
         f"{entry.label} {100 * entry.top1:.1f} % with "
@@ -68,7 +67,7 @@ def trade_picture(comparison: Comparison, styles: Mapping[str, Style]) -> Pictur
 
 
 def _costs(entry: Entry) -> list[float]:
-    """Return a contender's costs, the mean over its seeds; empty where one was not measured."""
+    """Return means over a contender's seeds in the order of `_AXES`; empty if any is missing."""
     rows = [answers.row for answers in entry.answers.values()]
     measured = [[getattr(row, key) for row in rows] for key, _, _ in _AXES]
     return [float(np.mean(values)) for values in measured] if all(map(all, measured)) else []

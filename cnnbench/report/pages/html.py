@@ -30,7 +30,7 @@ MOST_MATRICES = 12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Matrix:
-    """One contender's answers: `lines` has, a class, the counts with their shade in [0, 100]."""
+    """One contender's answers: each of `lines` is a class and its (count, shade in per cent)."""
 
     label: str
     seeds: int
@@ -57,7 +57,7 @@ def html_parts(
     chance: float | None,
     axis: str,
 ) -> HtmlParts:
-    """Gather them; `chance` is a line in the chart of `curves`, `axis` the first axis it shows."""
+    """Gather the page's own parts; `chance` is a line in the chart, `axis` its first axis."""
     return HtmlParts(
         classes=classes,
         per_class=_per_class(confusions, classes),
@@ -171,5 +171,5 @@ def _numbers(values: Iterable[float]) -> list[float | None]:
 
 
 def _number(value: float) -> float | None:
-    """Return a number for JSON, which has no NaN: None stands for it."""
+    """Return a rounded number, or None for what JSON cannot hold."""
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None

@@ -362,7 +362,7 @@ class Chart {
 // A button puts the chart in the place of the still pictures, and the pictures back.
 function offerChart(source) {
   const [home, still] = ["chart", "still"].map((id) => document.getElementById(id));
-  const button = element("button", { type: "button", class: "chip", "aria-controls": "chart" }, "Choose axes");
+  const button = element("button", { type: "button", class: "choose", "aria-controls": "chart" }, "Choose axes");
   let chart = null;
   button.addEventListener("click", () => {
     home.hidden = !home.hidden;
