@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare
+from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare, comparison_data
 from cnnbench.report.analysis.curves import Curve, curves
 from cnnbench.report.analysis.ladder import ladder_data
-from cnnbench.report.analysis.rows import comparison_data, rows, status_text, write_results
+from cnnbench.report.analysis.rows import has_several_seeds, read_rows, status_text, write_results
 from cnnbench.report.figures.accuracy import accuracy_picture
 from cnnbench.report.figures.clock import clock_picture
 from cnnbench.report.figures.curves import curves_picture
@@ -44,8 +44,7 @@ from cnnbench.report.sections.time_to_accuracy import (
     target_data,
     target_section,
 )
-from cnnbench.report.text.latex import as_latex
-from cnnbench.report.text.table import Table
+from cnnbench.report.text.table import Table, as_latex
 from cnnbench.report.text.wording import names as listed
 from cnnbench.report.text.wording import percent
 from cnnbench.schema.budget import Currency
@@ -69,7 +68,7 @@ def write_report(run: RunFolder, *, target: float | None = None) -> Path:
     `report.html` and `report.md`. The same folder and target, a share in (0, 1], give the same
     bytes.
     """
-    plan, table = run.plan(), rows(run)
+    plan, table = run.plan(), read_rows(run)
     write_results(run, table)
     comparison = compare(run, table)
     drawn = _drawn(table, labels(plan), comparison)

@@ -173,7 +173,7 @@ def update_readme(readme: Path, run: RunFolder) -> None:
 
 def readme_section(run: RunFolder, folder: Path) -> str:
     """Return headline, picture and table of a run, with links that hold from `folder`."""
-    plan, table = run.plan(), rows(run)
+    plan, table = run.plan(), read_rows(run)
     comparison, names = compare(run, table), labels(plan)
     path = Path(os.path.relpath(run.path, folder)).as_posix()
     headline = [escape_markdown(sentence) for sentence in finding(comparison, table)]
