@@ -113,7 +113,7 @@ def draw_pictures(
     """
     table = [row for row in table if row.cell in names]
     styles = styles_of([names[row.cell] for row in table])
-    several = len({row.seed for row in table}) > 1
+    several = has_several_seeds(table)
     waiting = [
         (names[row.cell] + (f", seed {row.seed}" if several else ""), status_text(row))
         for row in table

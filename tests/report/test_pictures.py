@@ -16,7 +16,7 @@ from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import compare
 from cnnbench.report.analysis.curves import Curve, curves
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.figures.curves import Line, curves_picture, draw_lines
 from cnnbench.report.figures.style import Picture, house_figure, spread, styles_of
 from cnnbench.report.figures.trade import round_numbers
@@ -31,7 +31,7 @@ quick = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 def draw_all(run: RunFolder) -> list[Picture]:
-    results, names = rows(run), labels(run.plan())
+    results, names = read_rows(run), labels(run.plan())
     return draw_pictures(compare(run, results), results, names, curves(run, names))
 
 

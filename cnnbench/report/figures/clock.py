@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnbench.report.analysis.rows import unmeasured
+from cnnbench.report.analysis.rows import has_several_seeds, unmeasured
 from cnnbench.report.figures.style import (
     ABOVE,
     DASHED,
@@ -81,7 +81,7 @@ def _bars_of(rows: Sequence[Row], names: Mapping[str, str]) -> list[tuple[str, l
     Cells are grouped by whole names: two long ones may look alike when they are shortened.
     """
     bars: dict[tuple[str, str], list[Row]] = {}
-    several = len({row.seed for row in rows}) > 1 and len(rows) <= _MOST_BARS
+    several = has_several_seeds(rows) and len(rows) <= _MOST_BARS
     for row in rows:
         seed = f", seed {row.seed}" if several else ""
         bars.setdefault((names[row.cell], seed), []).append(row)

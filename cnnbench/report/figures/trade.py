@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnbench.report.analysis.comparison import Comparison, Entry
+from cnnbench.report.analysis.comparison import Comparison
+from cnnbench.report.analysis.entries import Entry
 from cnnbench.report.figures.style import (
     LABEL_LIMIT,
     WIDTH,

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from cnnbench.base.files import write_whole
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.figures.style import GRID, INK, MUTED, PAPER
 from cnnbench.report.pages.html import PAGE_COLOURS, script_hash
 from cnnbench.report.sections import settings as conditions
