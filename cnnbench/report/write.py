@@ -12,7 +12,7 @@ from cnnbench.report.analysis.comparison import comparison_data
 from cnnbench.report.analysis.ladder import ladder_data
 from cnnbench.report.analysis.rows import write_results
 from cnnbench.report.analysis.sweeps import KEYS
-from cnnbench.report.pages.html import extras
+from cnnbench.report.pages.html import chart_json
 from cnnbench.report.pages.render import Page, render_html, render_markdown
 from cnnbench.report.sections import (
     MakeSection,
@@ -93,17 +93,13 @@ def write_report(run: RunFolder, *, target: float | None = None) -> Path:
     for picture in page.pictures.values():
         run.write_text(f"figures/{picture.name}.svg", picture.svg)
         run.write_bytes(f"figures/{picture.name}.png", picture.png)
-    own = extras(
-        report.comparison,
-        report.rows,
-        report.names,
-        report.styles,
+    chart = chart_json(
         report.curves,
-        [],
-        classes=(),
+        report.styles,
+        chance=report.chance_on_curves,
         axis=report.plan.cells[0].budget.currency.value,
     )
-    run.write_text("report.html", render_html(page, own))
+    run.write_text("report.html", render_html(page, chart))
     return run.write_text("report.md", render_markdown(page))
 
 

@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from cnnbench.base.files import write_whole
-from cnnbench.report.figures.style import (
-    COLOURS,
-    DARK_COLOURS,
-    GRID,
-    INK,
-    MUTED,
-    PAPER,
-    Picture,
-)
-from cnnbench.report.pages.html import Extras, script_hash
+from cnnbench.report.figures.style import GRID, INK, MUTED, PAPER, Picture
+from cnnbench.report.pages.html import PAGE_COLOURS, script_hash
 from cnnbench.report.sections import Paragraph, RunReport, Section
 from cnnbench.report.sections.headline import headline_sentences
 from cnnbench.report.sections.results import table_of
@@ -95,8 +87,11 @@ def _fenced(lines: Sequence[str]) -> _Markdown:
 # -- HTML -----------------------------------------------------------------------------------------
 
 
-def render_html(page: Page, extras: Extras) -> str:
-    """Return the page as one HTML file that loads nothing and runs one script: its own."""
+def render_html(page: Page, chart: str) -> str:
+    """Return the page as one HTML file that loads nothing and runs one script: its own.
+
+    `chart` is the data that the script draws, as `chart_json` writes it.
+    """
     from markupsafe import Markup
 
     environment = _environment(autoescape=True, finalize=None)
@@ -107,11 +102,10 @@ def render_html(page: Page, extras: Extras) -> str:
     script = folder.joinpath("page.js").read_text("utf-8")
     return environment.get_template("report.html.jinja").render(
         page=page,
-        extras=extras,
         script=Markup(script),
         script_hash=script_hash(script),
-        chart=Markup(extras.chart or ""),
-        colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+        chart=Markup(chart),
+        colours=PAGE_COLOURS,
     )
 
 
@@ -150,7 +144,7 @@ def _environment(*, autoescape: bool, finalize: Any) -> Environment:
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"} | {
-    colour.lower(): f"--line-{index}" for index, colour in enumerate(COLOURS)
+    light.lower(): variable for light, (variable, _) in PAGE_COLOURS.items()
 }
 _COLOURS = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 

@@ -13,7 +13,7 @@ from typing import Any
 from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare
 from cnnbench.report.analysis.curves import Curve, curves
 from cnnbench.report.analysis.rows import read_rows
-from cnnbench.report.figures.style import Look, Picture, looks
+from cnnbench.report.figures.style import Picture, Style, styles_of
 from cnnbench.report.text.table import Table
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
@@ -107,7 +107,7 @@ class RunReport:
     names: Mapping[str, str]
     comparison: Comparison
     drawn: Sequence[Row]
-    styles: Mapping[str, Look]
+    styles: Mapping[str, Style]
     curves: Sequence[Curve]
     target: float | None
 
@@ -125,7 +125,7 @@ class RunReport:
             names=names,
             comparison=comparison,
             drawn=drawn,
-            styles=looks(list(drawn_names.values())),
+            styles=styles_of(list(drawn_names.values())),
             curves=curves(run, drawn_names),
             target=target,
         )

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from cnnbench.report.analysis.comparison import Comparison
 from cnnbench.report.analysis.ladder import Crossing, Point, crossings, points
-from cnnbench.report.figures.ladder import ladder_picture
-from cnnbench.report.figures.style import looks
+from cnnbench.report.figures.style import styles_of
+from cnnbench.report.figures.sweep import ladder_picture
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.sections.pairs import standing
 from cnnbench.report.text.table import Table
@@ -35,7 +35,7 @@ def section(report: RunReport) -> Section | None:
     measured, sentences = points(comparison, lines), ladder_sentences(comparison, lines)
     picture = None
     if measured:
-        chance, styles = comparison.largest_class, looks(list(lines.values()))
+        chance, styles = comparison.largest_class, styles_of(list(lines.values()))
         picture = ladder_picture(measured, styles, chance=chance, alt=" ".join(sentences))
     table, note = Grid(ladder_table(comparison, lines)), Paragraph(_NOTE, note=True)
     blocks = [picture, Points(sentences), table, note]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnnbench.report.analysis.comparison import Comparison
 from cnnbench.report.analysis.sweeps import SweepPoint, sweep_points, swept
-from cnnbench.report.figures.style import looks
+from cnnbench.report.figures.style import styles_of
 from cnnbench.report.figures.sweep import sweep_picture
 from cnnbench.report.sections import Paragraph, Points, RunReport, Section
 from cnnbench.report.text.wording import names, percent
@@ -26,7 +26,7 @@ def section(report: RunReport, *, key: str) -> Section | None:
     sentences = sweep_sentences(points, key, report.comparison)
     picture = None
     if any(point.top1 is not None for point in points):
-        styles = looks([point.line for point in points])
+        styles = styles_of([point.line for point in points])
         picture = sweep_picture(points, styles, key, alt=" ".join(sentences))
     points_block = Points(sentences) if sentences else None
     blocks = [picture, points_block, Paragraph(_NOTE, note=True)]
