@@ -1,7 +1,8 @@
 """What survives what? One command that prints the figures of docs/reliability.md.
 
-python tests/faults/suite.py                 all of it, in about half an hour on two cores
-python tests/faults/suite.py kills --kills 20 --failpoints 10
+python benchmarks/faults/suite.py damage          the shortest part
+python benchmarks/faults/suite.py                 all of it, in about an hour on two slow cores
+python benchmarks/faults/suite.py kills --kills 20 --failpoints 10
 """
 
 from __future__ import annotations
