@@ -14,7 +14,7 @@ import numpy as np
 from fork_server import WITNESS
 from toy import CHECKPOINT_SECONDS, Toy
 
-from cnnbench.base.failpoints import VARIABLE
+from cnnbench.base.files import FAILPOINT
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.events import Evaluated, Started
 from cnnbench.store import RunFolder, checkpoints
@@ -138,7 +138,7 @@ def kill_at_random(reference: Reference, tally: Tally, rng: random.Random) -> No
 def kill_at_failpoint(reference: Reference, tally: Tally, point: str) -> None:
     """Let a cell die at a named point of a durable write, and let it go on."""
     run = reference.toy.copy(reference.planned, "trial")
-    code = reference.toy.serve(run, **{VARIABLE: point})
+    code = reference.toy.serve(run, **{FAILPOINT: point})
     tally.killed += code == -9
     if code != -9:
         tally.wrong.append(f"{point}: was never passed")
@@ -151,7 +151,7 @@ def kill_report(reference: Reference, tally: Tally, point: str) -> None:
     run = toy.copy(reference.whole, "trial")
     words, log = ["report", str(run.path)], toy.home / "report.log"
     tally.trials += 1
-    env = {**toy.env, VARIABLE: point}
+    env = {**toy.env, FAILPOINT: point}
     tally.killed += toy.server.run(words, cwd=toy.home, log=log, env=env) == -9
     tally.wrong += [f"{point}: {fault}" for fault in torn_files(run)]
     if toy.server.run(words, cwd=toy.home, log=log, env=toy.env) != 0:

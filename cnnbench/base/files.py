@@ -1,21 +1,27 @@
-"""How does a file reach the disk whole or not at all?"""
+"""How does a file reach the disk whole or not at all, and how can a test cut a write short?"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import json
 import os
 import shutil
+import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, TypeVar
 
-from cnnbench.base.failpoints import pass_failpoint
+from pydantic import BaseModel, ValidationError
 
-FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+Document = TypeVar("Document", bound=BaseModel)
+
 REPORT_BYTES = 4 * 2**20  # tables, pages, figures and predictions of a small run
+FAILPOINT = "CNNBENCH_FAILPOINT"  # the environment variable that only tests set
+_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 class StoreError(Exception):
@@ -38,7 +44,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         advice = (
             f"{_free_text(path)}; free some space and type the same command again"
-            if error.errno in FULL
+            if error.errno in _FULL
             else "check the path and its permissions, or choose another folder with --out"
         )
         raise StoreError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
@@ -86,7 +92,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> int:
-    """Make what was appended to a file durable and return its length in bytes, 0 without one."""
+    """Make what was appended to a file durable; return its length in bytes, 0 if it is missing."""
     with disk_errors(path):
         if not path.exists():
             return 0
@@ -96,7 +102,7 @@ def sync_file(path: Path) -> int:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a log; a line torn by an earlier death is closed off first."""
+    """Append a line to a log, after closing off a line that an earlier death has torn."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
@@ -104,7 +110,7 @@ def append_line(path: Path, line: str) -> None:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            if os.environ.get("CNNBENCH_FAILPOINT"):  # only a test tears a line on purpose
+            if os.environ.get(FAILPOINT):  # only a test tears a line on purpose
                 file.write(line.encode()[: len(line) // 2])
                 file.flush()
                 pass_failpoint(path.name, "torn")
@@ -114,37 +120,56 @@ def append_line(path: Path, line: str) -> None:
 
 
 def sweep_temporaries(folder: Path, *, deep: bool = False) -> None:
-    """Remove what a killed writer left behind; call it only while holding the folder's lock."""
+    """Remove what a killed writer left in a folder; the caller must hold the folder's lock."""
     for path in folder.rglob(".*.tmp") if deep else folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
 def require_room(folder: Path, needed_bytes: int) -> None:
-    """Check before the first step that what a run will keep fits onto the disk.
+    """Check, before the first step, that what a run will keep fits onto the disk.
 
     Raises:
-        StoreError: if it does not; the message has the path, the needed and the free bytes.
+        StoreError: if it does not fit; the message has the path, the needed and the free bytes.
     """
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise StoreError(
-            f"{folder} has {size_text(free)} free; checkpoints and report of this run need "
-            f"{size_text(needed_bytes)}; free some space or choose another folder with --out"
+            f"{folder} has {_size_text(free)} free; checkpoints and report of this run need "
+            f"{_size_text(needed_bytes)}; free some space or choose another folder with --out"
         )
 
 
-def require_version(path: Path, data: bytes, version: int) -> None:
-    """Refuse a file of another version by name, before anything in it is called damaged.
+def read_document(
+    path: Path,
+    model: type[Document],
+    *,
+    version: int,
+    advice: str,
+    damaged: type[StoreError] = StoreError,
+) -> Document:
+    """Read a versioned JSON file.
 
     Raises:
-        StoreError: if the file says that it is of another version.
+        StoreError: if the file is of another version, which is not called damage.
+        damaged: if its content does not fit the model; the message ends with `advice`.
     """
+    data = path.read_bytes()
+    _require_version(path, data, version)
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise damaged(f"{path} is damaged: {place}: {first['msg']}; {advice}") from None
+
+
+def _require_version(path: Path, data: bytes, version: int) -> None:
     with contextlib.suppress(ValueError):
-        found = json.loads(data)
-        seen = found.get("version", version) if isinstance(found, dict) else version
+        document = json.loads(data)
+        seen = document.get("version", version) if isinstance(document, dict) else version
         if isinstance(seen, int) and seen != version:
             advice = "update cnnbench" if seen > version else "use the cnnbench that wrote it"
             raise StoreError(
@@ -153,22 +178,46 @@ def require_version(path: Path, data: bytes, version: int) -> None:
             )
 
 
-def size_text(count: int) -> str:
-    """Return a number of bytes as people read it."""
-    return f"{count / 2**20:.1f} MiB" if count < 2**30 else f"{count / 2**30:.1f} GiB"
+def _size_text(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:.1f} MiB" if n_bytes < 2**30 else f"{n_bytes / 2**30:.1f} GiB"
 
 
 def _free_text(path: Path) -> str:
     with contextlib.suppress(OSError):
-        return f"{size_text(shutil.disk_usage(path.parent).free)} are free there"
+        return f"{_size_text(shutil.disk_usage(path.parent).free)} are free there"
     return "nothing is known of its free space"
+
+
+# -- failpoints -----------------------------------------------------------------------------------
+
+Stage = Literal["opened", "written", "synced", "replaced", "done", "torn", "pruning", "forgetting"]
+
+# How often this process passed each stage of the wanted file. Only a doomed process counts.
+_passed: Counter[str] = Counter()
+
+
+def pass_failpoint(name: str, stage: Stage) -> None:
+    """Die here if the environment says so; `name` is that of the file being written.
+
+    `CNNBENCH_FAILPOINT=FILE:STAGE:COUNT` kills the process when a file whose name matches the
+    pattern FILE reaches STAGE for the COUNT-th time: `result.json:replaced:1`,
+    `step-*.pt:written:2`. Nothing is caught, flushed or tidied up, as when the power is cut.
+    """
+    wanted = os.environ.get(FAILPOINT)
+    if not wanted:
+        return
+    pattern, where, count = wanted.rsplit(":", 2)
+    if where == stage and fnmatch.fnmatchcase(name, pattern):
+        _passed[stage] += 1
+        if _passed[stage] == int(count):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 # -- cores ----------------------------------------------------------------------------------------
 
 
 def usable_cores() -> int:
-    """Return the number of cores this process is allowed on, which can be fewer than exist."""
+    """Return how many cores this process may use; the machine can have more."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

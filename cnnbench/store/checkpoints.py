@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from cnnbench.base.failpoints import pass_failpoint
-from cnnbench.base.files import DamagedError, StoreError, disk_errors, write_whole
+from cnnbench.base.files import (
+    DamagedError,
+    StoreError,
+    disk_errors,
+    pass_failpoint,
+    write_whole,
+)
 
 VERSION = 2
 KEPT = 2
@@ -20,7 +25,10 @@ KEPT = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A sound state, the bytes of the event log at its time, and what was passed over for it."""
+    """A sound state, with the length of the event log at its time.
+
+    `notice` says which damaged checkpoints were passed over, and whether torch has changed.
+    """
 
     steps: int
     log_bytes: int
@@ -84,10 +92,10 @@ def save(folder: Path, state: dict[str, Any], *, steps: int, log_bytes: int = 0)
 
 
 def _prune(folder: Path, newest: Path) -> None:
-    """Keep the newest and the one before it that counts.
+    """Keep the newest checkpoint and the last good one before it.
 
-    What is later than the newest was passed over as damaged, and what has no sidecar never
-    counted: neither may take the place of a good one.
+    A later one was passed over as damaged, and one without a sidecar never counted: neither may
+    take the place of a good checkpoint.
     """
     pass_failpoint(newest.name, "pruning")
     earlier = [p for p in sorted(folder.glob("step-*.pt")) if p < newest and _sidecar_of(p)]
@@ -131,17 +139,17 @@ def load(folder: Path) -> Checkpoint | None:
 
 
 def _newest_first(folder: Path) -> Iterator[Path]:
-    """Yield the checkpoints that have a sidecar; without one a kill came between the two."""
+    """Yield the checkpoints that have a sidecar; the others were cut short by a kill."""
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         if path.with_suffix(".json").exists():
             yield path
 
 
 def _sidecar_of(path: Path) -> dict[str, Any] | None:
-    """Return the sidecar of a checkpoint, None if it is missing, damaged or of another file.
+    """Return the facts of a checkpoint; None if the sidecar is missing, damaged or another's.
 
     Raises:
-        StoreError: if it is of another version.
+        StoreError: if the sidecar is of another version.
     """
     try:
         sidecar = json.loads(path.with_suffix(".json").read_bytes())
@@ -174,7 +182,7 @@ def _sound_state(path: Path, sidecar: Mapping[str, Any]) -> dict[str, Any] | Non
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        return None  # a right hash over what is no state, such as a hostile pickle
+        return None  # the hash is right, but this is no state: a hostile pickle, for instance
     return state
 
 

@@ -14,16 +14,16 @@ from cnnbench.report.analysis.rows import rows
 from cnnbench.report.sections.gallery import exhibition, filter_sheet
 from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
-from cnnbench.store.gallery import Gallery
+from cnnbench.store.gallery import CellGallery
 
 
-def pictures() -> Gallery:
+def pictures() -> CellGallery:
     rng = np.random.default_rng(0)
     images = [thumbnail(rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)) for _ in range(5)]
-    return Gallery(
+    return CellGallery(
         filters=rng.integers(0, 256, (96, 11, 11, 3), dtype=np.uint8),
         towers=2,
-        images=tuple(images),
+        jpegs=tuple(images),
         truth=np.array([0, 1, 2, 3, 4]),
         shown=np.array([0, 1]),
         mistakes=np.array([2]),
@@ -44,7 +44,7 @@ def run(tmp_path: Path) -> RunFolder:
 def test_a_gallery_is_read_as_it_was_written(run: RunFolder) -> None:
     found = run.cell(run.plan().cells[0]).gallery()
     assert found is not None
-    assert found.images == pictures().images
+    assert found.jpegs == pictures().jpegs
     assert np.array_equal(found.filters, pictures().filters)
     assert found.near.tolist() == [[3, 4]]
 

@@ -17,7 +17,7 @@ from cnnbench.report.text.wording import percent
 if TYPE_CHECKING:
     from cnnbench.report.analysis.comparison import Comparison
     from cnnbench.store import RunFolder
-    from cnnbench.store.gallery import Gallery
+    from cnnbench.store.gallery import CellGallery
 
 MOST_NETWORKS = 5  # the page stays small enough to be mailed
 _FILTER_SHEET = 640  # pixels, about the width of the sheet of first filters
@@ -89,11 +89,11 @@ def exhibition(run: RunFolder, comparison: Comparison) -> Exhibition | None:
     )
 
 
-def _fits(kept: Gallery, classes: int) -> bool:
+def _fits(kept: CellGallery, classes: int) -> bool:
     return all(int(labels.max(initial=0)) < classes for labels in (kept.truth, kept.guesses))
 
 
-def _room(label: str, seed: int, kept: Gallery, names: Sequence[str]) -> Room:
+def _room(label: str, seed: int, kept: CellGallery, names: Sequence[str]) -> Room:
     return Room(
         label=label,
         seed=seed,
@@ -109,14 +109,14 @@ def _room(label: str, seed: int, kept: Gallery, names: Sequence[str]) -> Room:
     )
 
 
-def _filters_words(kept: Gallery) -> str:
+def _filters_words(kept: CellGallery) -> str:
     count, height, width = kept.filters.shape[:3]
     words = f"The {count} first-layer filters, {height} x {width} pixels each"
     return f"{words}, {count // 2} in each of the two towers" if kept.towers == 2 else words
 
 
-def _tile(kept: Gallery, place: int, names: Sequence[str], *, guessed: bool = True) -> Tile:
-    source = "data:image/jpeg;base64," + base64.b64encode(kept.images[place]).decode()
+def _tile(kept: CellGallery, place: int, names: Sequence[str], *, guessed: bool = True) -> Tile:
+    source = "data:image/jpeg;base64," + base64.b64encode(kept.jpegs[place]).decode()
     truth = int(kept.truth[place])
     guesses: tuple[Guess, ...] = ()
     if guessed:
