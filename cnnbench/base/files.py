@@ -19,9 +19,9 @@ from pydantic import BaseModel, ValidationError
 
 Document = TypeVar("Document", bound=BaseModel)
 
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 REPORT_BYTES = 4 * 2**20  # tables, pages, figures and predictions of a small run
-FAILPOINT = "CNNBENCH_FAILPOINT"  # the environment variable that only tests set
-_FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+FAILPOINT = "CNNBENCH_FAILPOINT"  # an environment variable that only tests set
 
 
 class StoreError(Exception):
@@ -44,7 +44,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         advice = (
             f"{_free_text(path)}; free some space and type the same command again"
-            if error.errno in _FULL
+            if error.errno in FULL
             else "check the path and its permissions, or choose another folder with --out"
         )
         raise StoreError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
@@ -127,18 +127,18 @@ def sweep_temporaries(folder: Path, *, deep: bool = False) -> None:
 
 
 def require_room(folder: Path, needed_bytes: int) -> None:
-    """Check, before the first step, that what a run will keep fits onto the disk.
+    """Check before the first step that what a run will keep fits onto the disk.
 
     Raises:
-        StoreError: if it does not fit; the message has the path, the needed and the free bytes.
+        StoreError: if it does not; the message has the path, the needed and the free bytes.
     """
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise StoreError(
-            f"{folder} has {_size_text(free)} free; checkpoints and report of this run need "
-            f"{_size_text(needed_bytes)}; free some space or choose another folder with --out"
+            f"{folder} has {size_text(free)} free; checkpoints and report of this run need "
+            f"{size_text(needed_bytes)}; free some space or choose another folder with --out"
         )
 
 
@@ -178,13 +178,14 @@ def _require_version(path: Path, data: bytes, version: int) -> None:
             )
 
 
-def _size_text(n_bytes: int) -> str:
-    return f"{n_bytes / 2**20:.1f} MiB" if n_bytes < 2**30 else f"{n_bytes / 2**30:.1f} GiB"
+def size_text(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    return f"{count / 2**20:.1f} MiB" if count < 2**30 else f"{count / 2**30:.1f} GiB"
 
 
 def _free_text(path: Path) -> str:
     with contextlib.suppress(OSError):
-        return f"{_size_text(shutil.disk_usage(path.parent).free)} are free there"
+        return f"{size_text(shutil.disk_usage(path.parent).free)} are free there"
     return "nothing is known of its free space"
 
 

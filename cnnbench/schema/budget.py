@@ -7,7 +7,9 @@ import re
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from cnnbench.schema import Value
 
 MEANING = (
     "90s, 2m, 1h (seconds); 20ep (epochs); 30000img (images); 1e15flop (training FLOPs); "
@@ -37,14 +39,12 @@ _UNITS: dict[str, tuple[Currency, float]] = {
 }
 
 
-class Spent(BaseModel):
+class Spent(Value):
     """What one cell has used so far, in every currency at once.
 
     `seconds` is charged time only: waiting for data, transfer, augmentation, forward, backward
     and optimizer. `joules` are those of the same charged steps, None where nothing counts them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seconds: float = 0.0
     epochs: float = 0.0
@@ -58,10 +58,8 @@ class Spent(BaseModel):
         return float(getattr(self, currency.value) or 0.0)
 
 
-class Budget(BaseModel):
+class Budget(Value):
     """A limit in one currency, the same for every model of a plan."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     currency: Currency
     limit: float = Field(gt=0, allow_inf_nan=False)

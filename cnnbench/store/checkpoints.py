@@ -6,7 +6,7 @@ import hashlib
 import json
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -118,7 +118,9 @@ def load(folder: Path) -> Checkpoint | None:
         StoreError: if the newest is of another version of cnnbench.
     """
     notices = []
-    for path in _newest_first(folder):
+    for path in sorted(folder.glob("step-*.pt"), reverse=True):
+        if not path.with_suffix(".json").exists():
+            continue  # a kill came between the two
         sidecar = _sidecar_of(path)
         state = _sound_state(path, sidecar) if sidecar else None
         if sidecar and state:
@@ -136,13 +138,6 @@ def load(folder: Path) -> Checkpoint | None:
             f"no checkpoint in {folder} is sound; delete that folder to train the cell from zero"
         )
     return None
-
-
-def _newest_first(folder: Path) -> Iterator[Path]:
-    """Yield the checkpoints that have a sidecar; the others were cut short by a kill."""
-    for path in sorted(folder.glob("step-*.pt"), reverse=True):
-        if path.with_suffix(".json").exists():
-            yield path
 
 
 def _sidecar_of(path: Path) -> dict[str, Any] | None:
