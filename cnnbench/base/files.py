@@ -29,7 +29,7 @@ class StoreError(Exception):
 
 
 class DamagedError(StoreError):
-    """A file of one cell is not what was written; the other cells can go on."""
+    """A file is not what was written; damage to one cell stops no other cell."""
 
 
 class BusyError(StoreError):
@@ -142,19 +142,12 @@ def require_room(folder: Path, needed_bytes: int) -> None:
         )
 
 
-def read_document(
-    path: Path,
-    model: type[Document],
-    *,
-    version: int,
-    advice: str,
-    damaged: type[StoreError] = StoreError,
-) -> Document:
+def read_document(path: Path, model: type[Document], *, version: int, advice: str) -> Document:
     """Read a versioned JSON file.
 
     Raises:
         StoreError: if the file is of another version, which is not called damage.
-        damaged: if its content does not fit the model; the message ends with `advice`.
+        DamagedError: if the content does not fit the model; the message ends with `advice`.
     """
     data = path.read_bytes()
     _require_version(path, data, version)
@@ -163,7 +156,7 @@ def read_document(
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise damaged(f"{path} is damaged: {place}: {first['msg']}; {advice}") from None
+        raise DamagedError(f"{path} is damaged: {place}: {first['msg']}; {advice}") from None
 
 
 def _require_version(path: Path, data: bytes, version: int) -> None:

@@ -125,7 +125,7 @@ class Budget(Value):
         """Return the share of the budget that is spent, in [0, 1]."""
         return min(1.0, max(0.0, spent.of(self.currency) / self.limit))
 
-    def images(self, *, train_images: int, flops_per_image: float) -> int | None:
+    def total_images(self, *, train_images: int, flops_per_image: float) -> int | None:
         """Return how many training images the budget buys, or None where only a meter can tell.
 
         Epochs and FLOPs are turned into images once, before the first step, so that a budget

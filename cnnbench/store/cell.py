@@ -122,7 +122,7 @@ class CellFolder:
         if not path.exists():
             return self._result_so_far()
         advice = "delete that file to train the cell again"
-        return read_document(path, Result, version=VERSION, advice=advice, damaged=DamagedError)
+        return read_document(path, Result, version=VERSION, advice=advice)
 
     def is_final(self) -> bool:
         """Tell whether training again could add nothing: the cell is done or has diverged."""
@@ -237,7 +237,9 @@ class EventTail:
         """Return the whole events added since the last call; from the start if the log was cut."""
         try:
             with self._path.open("rb") as file:
-                self._follow(file.fileno())
+                stat = os.fstat(file.fileno())
+                if stat.st_ino != self._inode or stat.st_size < self._offset:
+                    self._inode, self._offset = stat.st_ino, 0
                 file.seek(self._offset)
                 data = file.read()
         except FileNotFoundError:
@@ -245,11 +247,6 @@ class EventTail:
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         return parse_events(whole)
-
-    def _follow(self, handle: int) -> None:
-        stat = os.fstat(handle)
-        if stat.st_ino != self._inode or stat.st_size < self._offset:
-            self._inode, self._offset = stat.st_ino, 0
 
 
 def parse_events(log: bytes) -> list[Event]:
