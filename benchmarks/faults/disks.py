@@ -50,9 +50,9 @@ def fill_until_refused(folder: Path) -> tuple[int, list[str]]:
                 faults.append(f"it says {error}")
             break
         good, values = good + 1, values * 2
-    found = checkpoints.load(folder)
-    if found is None or found.steps != good:
-        faults.append(f"the last good state is {good}, loaded was {found and found.steps}")
+    loaded = checkpoints.load(folder)
+    if loaded is None or loaded.steps != good:
+        faults.append(f"the last good state is {good}, loaded was {loaded and loaded.steps}")
     faults += [f"{path.name} is left" for path in folder.glob(".*")]
     return good, faults
 
@@ -65,12 +65,12 @@ def damage(folder: Path, rng: random.Random, how: Callable[[bytes, random.Random
     whole = path.read_bytes()
     path.write_bytes(how(whole, rng))
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            found = checkpoints.load(folder)
+            loaded = checkpoints.load(folder)
     finally:
         path.write_bytes(whole)
-    return bool(said) and found is not None and found.steps == before
+    return bool(caught) and loaded is not None and loaded.steps == before
 
 
 def flip_bit(data: bytes, rng: random.Random) -> bytes:
@@ -142,7 +142,7 @@ def is_refused(folder: Path, mark: Path, state: Any) -> bool:
 
 
 def write_as_nobody(folder: Path) -> tuple[int, str]:
-    """Take a run folder's lock as an ordinary user; return the exit code and what was said."""
+    """Take a run folder's lock as an ordinary user; return the exit code and stderr."""
     code = (
         "import sys\n"
         "from cnnbench.cli import _explain\n"

@@ -93,9 +93,9 @@ class Reference:
 
     def differences(self, run: RunFolder, witness: Path) -> list[str]:
         """Return in which facts a run that was killed differs from this one."""
-        found = facts_of(run, witness)
+        facts = facts_of(run, witness)
         names = [name for name in self.facts if self._counts(name)]
-        return [name for name in names if found[name] != self.facts[name]]
+        return [name for name in names if facts[name] != self.facts[name]]
 
     def _counts(self, name: str) -> bool:
         """A budget in seconds ends where the clock says: how many images that is may differ."""

@@ -11,7 +11,9 @@ from pydantic import Field
 
 from cnnbench.schema import Value
 
-MEANING = (
+__all__ = ["Budget", "Currency", "Spent"]
+
+_SYNTAX = (
     "90s, 2m, 1h (seconds); 20ep (epochs); 30000img (images); 1e15flop (training FLOPs); "
     "500J (joules, where the machine counts them)"
 )
@@ -80,15 +82,15 @@ class Budget(Value):
         match = _TEXT.fullmatch(text.strip())
         unit = match and _UNITS.get(match[2].lower())
         if not match or not unit:
-            raise ValueError(f"budget {text!r} is not an amount with a unit; write {MEANING}")
+            raise ValueError(f"budget {text!r} is not an amount with a unit; write {_SYNTAX}")
         try:
             limit = float(match[1]) * unit[1]
         except ValueError:
             raise ValueError(
-                f"budget {text!r}: {match[1]!r} is no number; write {MEANING}"
+                f"budget {text!r}: {match[1]!r} is no number; write {_SYNTAX}"
             ) from None
         if not 0 < limit < math.inf:
-            raise ValueError(f"budget {text!r} must be more than zero and finite; write {MEANING}")
+            raise ValueError(f"budget {text!r} must be more than zero and finite; write {_SYNTAX}")
         if unit[0] is Currency.IMAGES and limit != int(limit):
             raise ValueError(f"budget {text!r} must be a whole number of images")
         return cls(currency=unit[0], limit=limit)

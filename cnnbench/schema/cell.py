@@ -12,6 +12,8 @@ from cnnbench.schema import Value
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.recipes import Recipe
 
+__all__ = ["Cell", "DatasetFacts", "Plan", "Precision", "Tuned", "slug", "stored_size"]
+
 VERSION = 1
 
 Precision = Literal["fp32", "bf16"]

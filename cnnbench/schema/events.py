@@ -27,7 +27,7 @@ class Started(_Event):
 
 
 class Stepped(_Event):
-    """An interval of training steps is done; said about once a second, not once a step."""
+    """An interval of training steps is done; logged about once a second, not once a step."""
 
     kind: Literal["stepped"] = "stepped"
     progress: float

@@ -10,6 +10,8 @@ from pydantic import Field
 from cnnbench.base.words import did_you_mean
 from cnnbench.schema import Value
 
+__all__ = ["COMMON_BATCH_SIZE", "PAPER_LR", "Recipe", "make_recipe"]
+
 RECIPES = ("common", "paper")
 COMMON_BATCH_SIZE = 16
 

@@ -10,6 +10,8 @@ from cnnbench.schema import Value
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell
 
+__all__ = ["BudgetUsed", "Result", "Row", "Seconds", "Status", "planned"]
+
 VERSION = 1
 
 Status = Literal["done", "failed", "diverged", "oom", "killed", "hung", "running", "planned"]
