@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from fork_server import ROOT
 
+from cnnbench.base.digests import sha256_of
 from cnnbench.store import StoreError, checkpoints
 
 NOBODY = 65534
@@ -121,7 +122,7 @@ def feed(folder: Path, state: Any) -> None:
         "version": checkpoints.VERSION,
         "steps": 1,
         "log_bytes": 0,
-        "sha256": checkpoints._sha256(path),
+        "sha256": sha256_of(path),
         "torch": torch.__version__,
     }
     text = json.dumps({**sidecar, "seal": checkpoints._seal(sidecar)})

@@ -14,6 +14,7 @@ import numpy as np
 from fork_server import WITNESS
 from toy import CHECKPOINT_SECONDS, Toy
 
+from cnnbench.base.digests import sha256_of
 from cnnbench.base.files import FAILPOINT
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.events import Evaluated, Started
@@ -213,7 +214,7 @@ def torn_files(run: RunFolder) -> list[str]:
     for path in run.path.rglob("step-*.pt"):
         sidecar = checkpoints._sidecar_of(path)
         if path.with_suffix(".json").exists() and (
-            sidecar is None or checkpoints._sha256(path) != sidecar["sha256"]
+            sidecar is None or sha256_of(path) != sidecar["sha256"]
         ):
             faults.append(f"{path.name} does not fit its hash")
     for path in run.path.rglob("predictions.npz"):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from cnnbench.base.digests import sha256_of
 from cnnbench.base.files import (
     DamagedError,
     StoreError,
@@ -39,13 +40,13 @@ class Checkpoint:
 class _Hashing:
     """A file that hashes what passes through it, so that a gigabyte is not read twice."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], digest: hashlib._Hash) -> None:
         self._file = file
-        self.sha256 = hashlib.sha256()
+        self._digest = digest
         self.refused: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        self.sha256.update(data)
+        self._digest.update(data)
         try:
             return self._file.write(data)
         except OSError as error:
@@ -67,23 +68,21 @@ def save(folder: Path, state: dict[str, Any], *, steps: int, log_bytes: int = 0)
     import torch
 
     path = folder / f"step-{steps:09d}.pt"
-    digest = ""
+    digest = hashlib.sha256()
 
     def fill(file: IO[bytes]) -> None:
-        nonlocal digest
-        hashing = _Hashing(file)
+        hashing = _Hashing(file, digest)
         try:
             torch.save(state, cast(IO[bytes], hashing))
         except RuntimeError:  # torch says "unexpected pos" where the disk said that it is full
             raise hashing.refused or RuntimeError(f"{path} cannot be serialised") from None
-        digest = hashing.sha256.hexdigest()
 
     write_whole(path, fill)
     sidecar = {
         "version": VERSION,
         "steps": steps,
         "log_bytes": log_bytes,
-        "sha256": digest,
+        "sha256": digest.hexdigest(),
         "torch": torch.__version__,
     }
     text = json.dumps({**sidecar, "seal": _seal(sidecar)})
@@ -166,13 +165,13 @@ def _sidecar_of(path: Path) -> dict[str, Any] | None:
 
 def _seal(sidecar: Mapping[str, object]) -> str:
     """Return a hash over the sidecar's own facts: a flipped digit of them is damage too."""
-    return hashlib.sha256(json.dumps(sidecar, sort_keys=True).encode()).hexdigest()
+    return sha256_of(json.dumps(sidecar, sort_keys=True).encode())
 
 
 def _sound_state(path: Path, sidecar: Mapping[str, Any]) -> dict[str, Any] | None:
     import torch
 
-    if _sha256(path) != sidecar["sha256"]:
+    if sha256_of(path) != sidecar["sha256"]:
         return None
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -190,8 +189,3 @@ def _other_torch(saved_by: str) -> list[str]:
         f"began under torch {saved_by} and went on under {torch.__version__}: "
         "the bits may differ from those of an uninterrupted run"
     ]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
