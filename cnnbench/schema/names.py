@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from cnnbench.schema.cell import Cell, Plan
 
-__all__ = ["changed_settings", "differences", "labels", "line_names", "settings_of"]
+__all__ = ["changes", "differences", "labels", "line_names", "settings_of"]
 
 _MOST_DIFFERENCES = 6
 
@@ -63,30 +63,21 @@ Settings = Mapping[str, str]
 Change = tuple[str, str, str]  # a setting, its value before, its value after
 
 
-def changed_settings(cells: Iterable[tuple[str, Settings, Settings]]) -> dict[Change, list[str]]:
-    """Map every change of a setting to the names of the cells in which it occurs.
-
-    `cells` yields the name of each cell with its settings before and after. A setting that is
-    missing has the value `None`.
-    """
-    changes: dict[Change, list[str]] = {}
-    for name, old, new in cells:
-        for key in dict.fromkeys([*old, *new]):
-            before, after = old.get(key, "None"), new.get(key, "None")
-            if before != after:
-                changes.setdefault((key, before, after), []).append(name)
-    return changes
+def changes(old: Settings, new: Settings, *, missing: str = "None") -> list[Change]:
+    """Return every setting that differs; one that a side does not have is `missing` there."""
+    both = {key: (old.get(key, missing), new.get(key, missing)) for key in [*old, *new]}
+    return [(key, before, after) for key, (before, after) in both.items() if before != after]
 
 
 def differences(old: Plan, new: Plan) -> list[str]:
     """Return what changed as lines like `recipe.lr: 0.1 -> 0.01`, the first few of them."""
+    changed = changes(_summary(old), _summary(new))
     successors = {(cell.model, cell.seed): cell for cell in new.cells}
-    pairs = [(cell, successors.get((cell.model, cell.seed))) for cell in old.cells]
-    changes = changed_settings(
-        [("plan", _summary(old), _summary(new))]
-        + [(before.id, _json_keys(before), _json_keys(after)) for before, after in pairs if after]
-    )
-    lines = [f"{key}: {before} -> {after}" for key, before, after in changes]
+    for cell in old.cells:
+        successor = successors.get((cell.model, cell.seed))
+        if successor:
+            changed += changes(_json_keys(cell), _json_keys(successor))
+    lines = [f"{key}: {before} -> {after}" for key, before, after in dict.fromkeys(changed)]
     more = len(lines) - _MOST_DIFFERENCES
     return lines[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
 

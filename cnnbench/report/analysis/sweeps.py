@@ -86,10 +86,10 @@ def sweep_points(
     plan: Plan, table: Sequence[Row], comparison: Comparison, key: str
 ) -> list[SweepPoint]:
     """Return the points of one swept setting, by line and value."""
-    ignore = {key}
+    apart = {key}
     if key == "batch size":  # what follows from it does not make another line
-        ignore |= {"micro batch"} | ({"lr"} - set(swept(plan)))
-    full, lines = labels(plan), labels(plan, ignore=ignore)
+        apart |= {"micro batch"} | ({"lr"} - set(swept(plan)))
+    full, lines = labels(plan), labels(plan, ignore=apart)
     entries = {one.label: one for one in comparison.entries}
     rows: dict[str, list[Row]] = {}
     for row in table:

@@ -12,11 +12,11 @@ from cnnbench.report.analysis.rows import rows
 from cnnbench.report.stats.seeds import gap_interval
 from cnnbench.report.stats.tests import ALPHA, holm
 from cnnbench.report.text.wording import NOTHING, names, plural
-from cnnbench.schema.names import changed_settings, labels, settings_of
+from cnnbench.schema.names import labels, settings_of
 
 if TYPE_CHECKING:
     from cnnbench.report.stats.seeds import Difference
-    from cnnbench.schema.cell import Plan
+    from cnnbench.schema.cell import Cell, Plan
     from cnnbench.schema.result import Row
     from cnnbench.store import RunFolder
 
@@ -274,17 +274,23 @@ def machines(plan: Plan, rows: Sequence[Row]) -> list[str]:
 def _settings(a: Plan, b: Plan) -> list[Unlike]:
     """Return the settings that differ between cells of the same name, with their networks."""
     first, second = _by_label(a), _by_label(b)
-    shared = first.keys() & second.keys()
-    changes = changed_settings((label, first[label], second[label]) for label in shared)
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for label in first.keys() & second.keys():
+        x, y = settings_of(first[label]), settings_of(second[label])
+        for key in dict.fromkeys([*x, *y]):
+            if key not in _DATA_KEYS and x.get(key) != y.get(key):
+                change = (key, x.get(key, NOTHING), y.get(key, NOTHING))
+                found.setdefault(change, []).append(label)
+    shared = len(first.keys() & second.keys())
     return [
         Unlike(
             kind="setting",
             what=key,
             a=x,
             b=y,
-            models=() if len(where) == len(shared) else tuple(sorted(where)),
+            models=() if len(where) == shared else tuple(sorted(where)),
         )
-        for (key, x, y), where in sorted(changes.items())
+        for (key, x, y), where in sorted(found.items())
     ] + _seeds(a, b)
 
 
@@ -293,9 +299,9 @@ def _seeds(a: Plan, b: Plan) -> list[Unlike]:
     return [Unlike(kind="setting", what="seeds", a=x, b=y)] if x != y else []
 
 
-def _by_label(plan: Plan) -> dict[str, Mapping[str, str]]:
+def _by_label(plan: Plan) -> Mapping[str, Cell]:
     called = labels(plan)
-    return {called[cell.id]: settings_of(cell, ignore=_DATA_KEYS) for cell in plan.cells}
+    return {called[cell.id]: cell for cell in plan.cells}
 
 
 def _versions(a: Plan, b: Plan) -> list[Unlike]:
