@@ -76,7 +76,7 @@ def differences(old: Plan, new: Plan) -> list[str]:
     for cell in old.cells:
         successor = successors.get((cell.model, cell.seed))
         if successor:
-            changed += changes(_json_keys(cell), _json_keys(successor))
+            changed += sorted(changes(_json_keys(cell), _json_keys(successor)))
     lines = [f"{key}: {before} -> {after}" for key, before, after in dict.fromkeys(changed)]
     more = len(lines) - _MOST_DIFFERENCES
     return lines[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
@@ -91,8 +91,8 @@ def _summary(plan: Plan) -> Settings:
 
 
 def _json_keys(cell: Cell) -> Settings:
-    """Flatten a cell to the keys of its JSON, such as `recipe.lr`, in alphabetical order."""
-    return dict(sorted(_flat(cell.model_dump(mode="json"))))
+    """Flatten a cell to the keys of its JSON, such as `recipe.lr`."""
+    return dict(_flat(cell.model_dump(mode="json")))
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
