@@ -29,7 +29,7 @@ PAPER_LR_ELSEWHERE = (0.01, 128)
 
 
 class Recipe(Value):
-    """All that decides how a network is trained, apart from the budget and the seed.
+    """All that decides how a network is trained, except the budget and the seed.
 
     `velocity` is the papers' momentum, whose memory holds the learning rate: it differs from
     torch's wherever the rate changes. `scaling` turns bytes into inputs: each channel to mean 0
