@@ -6,24 +6,11 @@ import math
 
 import numpy as np
 
-from cnnbench.fruits.render.canvas import blend, linear, step, vary
-from cnnbench.fruits.render.light import Surface
-from cnnbench.fruits.render.noise import solid, waves
-from cnnbench.fruits.render.parts import Sheet, blades
-from cnnbench.fruits.render.shapes import Arc, Revolved, bounded, rotation
-from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots
-from cnnbench.fruits.species.growth import (
-    BARK,
-    Rng,
-    Variety,
-    ball,
-    lean_of,
-    lumps,
-    near,
-    pick,
-    stem,
-    whorl,
-)
+from cnnbench.fruits.render.light import Surface, blend, linear, step, vary
+from cnnbench.fruits.render.noise import Rng, lean_of, near, solid, waves
+from cnnbench.fruits.render.parts import BARK, Sheet, blades, stem, whorl
+from cnnbench.fruits.render.shapes import Arc, Revolved, measured, rotation
+from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots, Variety, ball, lump, pick
 
 _BANANAS = (
     Variety(name="yellow", colours=((232, 196, 60),), share=0.45, amount=0.55),
@@ -54,7 +41,6 @@ def banana(choice: float, rng: Rng) -> Fruit:
             half_angle=near(half, 0.05, rng),
             thick=near(thick, 0.06, rng),
             twist=float(rng.uniform(0.0, 1.0)),
-            bound=1.5,
         )
         turn = rotation((0.2, 0.0, 1.0), 0.1) @ rotation((1.0, 0.1, 0.0), fan)
         offset = (0.12 * abs(fan), 0.0, place * 0.26)
@@ -67,7 +53,6 @@ def banana(choice: float, rng: Rng) -> Fruit:
     return Fruit(
         variety=variety.name,
         bodies=tuple(bodies),
-        sheets=(),
         balls=np.array(balls),
         lies=0.9,
         tilt=1.3,
@@ -98,19 +83,15 @@ def _banana_skin(variety: Variety, ripeness: float, rng: Rng) -> Painter:
 def mango(choice: float, rng: Rng) -> Fruit:
     """Return a mango: a flattened, lopsided egg."""
     variety = pick(_MANGOES, choice)
-    lump, wave = lumps(0.025, rng)
-    shape = bounded(
-        Revolved(
-            polynomial=(0.92, -0.06, 0.0),
-            tail=near(0.12, 0.4, rng),
-            tail_rate=7.0,
-            bend=near(0.26, 0.25, rng),
-            lump=lump,
-            lump_wave=wave,
-        )
+    shape = Revolved(
+        lump=lump(0.025, rng),
+        polynomial=(0.92, -0.06, 0.0),
+        tail=near(0.12, 0.4, rng),
+        tail_rate=7.0,
+        bend=near(0.26, 0.25, rng),
     )
     body = Body(
-        shape=shape,
+        shape=measured(shape),
         paint=_mango_skin(variety, rng),
         stretch=(near(0.92, 0.05, rng), near(1.28, 0.07, rng), near(0.80, 0.06, rng)),
         offset=(-0.12, 0.0, 0.0),
@@ -150,9 +131,9 @@ def _mango_skin(variety: Variety, rng: Rng) -> Painter:
 def pineapple(choice: float, rng: Rng) -> Fruit:
     """Return a pineapple: a barrel of lozenges under a crown of blades."""
     scales = (0.05, float(rng.integers(5, 7)), near(6.6, 0.1, rng))
-    shape = bounded(Revolved(polynomial=(0.80, 0.0, 0.40, 0.0, -0.28), scales=scales))
+    shape = Revolved(polynomial=(0.80, 0.0, 0.40, 0.0, -0.28), scales=scales)
     body = Body(
-        shape=shape,
+        shape=measured(shape),
         paint=_lozenges(scales, choice, rng),
         stretch=(0.86, 1.05, 0.86),
         offset=(0.0, -0.45, 0.0),
