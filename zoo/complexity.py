@@ -7,8 +7,8 @@ normalisation and activation functions are not counted; the papers do not count 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -81,15 +81,13 @@ def trace(model: nn.Module, *, image_size: int) -> tuple[list[LayerRow], int]:
     rows: list[LayerRow] = []
     ran: set[int] = set()
 
-    def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, _inputs: Any, output: Any) -> None:
-            if name and _is_layer(module) and isinstance(output, Tensor):
-                rows.append(_row(name, module, output, repeated=id(module) in ran))
-            ran.add(id(module))
+    def note(name: str, module: nn.Module, _inputs: Any, output: Any) -> None:
+        """Add the row of a layer that has just run."""
+        if name and _is_layer(module) and isinstance(output, Tensor):
+            rows.append(_row(name, module, output, repeated=id(module) in ran))
+        ran.add(id(module))
 
-        return hook
-
-    handles = [m.register_forward_hook(note(name)) for name, m in model.named_modules()]
+    handles = [m.register_forward_hook(partial(note, name)) for name, m in model.named_modules()]
     was_training = model.training
     try:
         device = next(model.parameters()).device

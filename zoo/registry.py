@@ -65,6 +65,7 @@ def register(name: str, *, init: Initializer) -> Callable[[_BuilderT], _BuilderT
     """
 
     def enter(builder: _BuilderT) -> _BuilderT:
+        """Enter the builder, unless the name is taken."""
         if name in _ENTRIES:
             raise ValueError(f"the model name {name!r} is registered twice")
         _ENTRIES[name] = _Entry(builder=builder, paper_init=init)

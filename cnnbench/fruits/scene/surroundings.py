@@ -182,12 +182,12 @@ class Furniture:
 
 
 def _glaze(rng: Rng) -> Painter:
-    """Paint one glaze, at times with a band of another under the rim."""
     base = vary(_GLAZES[int(rng.integers(len(_GLAZES)))], rng)
     band = vary(_GLAZES[int(rng.integers(len(_GLAZES)))], rng)
     banded = rng.random() < 0.4
 
     def paint(spots: Spots) -> Surface:
+        """Paint one glaze, at times with a band of another under the rim."""
         y = spots.unit[1]
         albedo = base * (1.0 + 0.05 * solid(spots.unit, 3.0, 2.0))
         if banded:
@@ -198,11 +198,11 @@ def _glaze(rng: Rng) -> Painter:
 
 
 def _timber(rng: Rng) -> Painter:
-    """Paint a board whose grain runs along x."""
     base = vary(_TIMBERS[int(rng.integers(len(_TIMBERS)))], rng)
     offset = float(rng.uniform(0.0, 60.0))
 
     def paint(spots: Spots) -> Surface:
+        """Paint a board whose grain runs along x."""
         grain = solid(spots.unit * _FIBRES, 2.0, offset) + solid(spots.unit * _FIBRES, 0.8, offset)
         albedo = base * np.clip(1.0 + 0.14 * grain, 0.3, 1.6)
         return Surface(albedo=albedo, gloss=0.04, tight=10.0)

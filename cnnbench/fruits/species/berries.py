@@ -77,11 +77,11 @@ def _cherry_stem(foot: FloatArray, knot: FloatArray, rng: Rng) -> Sheet:
 
 
 def _cherry_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint one glossy colour, or yellow with a red cheek."""
     base, cheek = (vary(colour, rng) for colour in variety.colours)
     lean = lean_of(rng)
 
     def paint(spots: Spots) -> Surface:
+        """Paint one glossy colour, or yellow with a red cheek."""
         x, y, z = spots.unit
         side = lean[0] * x + lean[1] * y + lean[2] * z + 0.12 * solid(spots.unit, 4.0, 5.0)
         albedo = blend(base, cheek, step(side, -0.6, 1.0))
@@ -114,12 +114,12 @@ def grape(choice: float, rng: Rng) -> Fruit:
 
 
 def _grape_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint glassy grapes, each a little different, under a patchy waxy bloom."""
     base, other = (vary(colour, rng) for colour in variety.colours)
     wax_colour = linear((165, 168, 190))
     seed = int(rng.integers(1 << 30))
 
     def paint(spots: Spots) -> Surface:
+        """Paint glassy grapes, each a little different, under a patchy waxy bloom."""
         local = np.random.default_rng(seed)
         member = np.zeros(spots.unit.shape[1], np.int32) if spots.which is None else spots.which
         tones = local.uniform(0.0, 1.0, int(member.max()) + 1).astype(np.float32)
@@ -179,12 +179,12 @@ def _calyx(rng: Rng) -> Sheet:
 
 
 def _strawberry_skin(choice: float, rng: Rng) -> Painter:
-    """Paint red, pale at the shoulder where unripe, with rows of seeds in pits."""
     red, pale = vary((196, 24, 28), rng, 0.07), vary((238, 190, 120), rng)
     seed_colour, rows = vary((226, 186, 84), rng), float(rng.uniform(5.0, 6.5))
     unripe = float(rng.uniform(0.0, 0.3 if choice < 0.7 else 1.0))
 
     def paint(spots: Spots) -> Surface:
+        """Paint red, pale at the shoulder where unripe, with rows of seeds in pits."""
         x, y, z = spots.unit
         girth = np.sqrt(x * x + z * z)
         line = np.round(y * rows)

@@ -50,10 +50,10 @@ def kiwi(choice: float, rng: Rng) -> Fruit:
 
 
 def _kiwi_skin(rng: Rng) -> Painter:
-    """Paint brown fuzz and two dark ends."""
     base, dark, end = vary((140, 110, 68), rng), vary((92, 70, 40), rng), linear((50, 36, 22))
 
     def paint(spots: Spots) -> Surface:
+        """Paint brown fuzz and two dark ends."""
         hair = solid(spots.unit * _FIBRES, 20.0, 1.0, spots.pixel)
         patch = solid(spots.unit, 2.5, 8.0)
         c, _ = polar(spots.unit)
@@ -65,12 +65,12 @@ def _kiwi_skin(rng: Rng) -> Painter:
 
 
 def _kiwi_flesh(*, golden: bool, rng: Rng) -> Painter:
-    """Paint a kiwi cut across: skin, flesh with rays, a ring of seeds and a pale core."""
     skin, seed_colour, pale = _kiwi_skin(rng), linear((28, 20, 14)), linear((236, 236, 180))
     flesh = vary((226, 190, 50) if golden else (128, 168, 40), rng)
     phase = float(rng.uniform(0.0, 6.28))
 
     def paint(spots: Spots) -> Surface:
+        """Paint a kiwi cut across: skin, flesh with rays, a ring of seeds and a pale core."""
         x, y, z = spots.unit
         outer = skin(spots)
         radius = np.sqrt(x * x + z * z)
@@ -133,13 +133,13 @@ def watermelon(choice: float, rng: Rng) -> Fruit:
 
 
 def _melon(*, opened: bool, rng: Rng) -> Painter:
-    """Paint ragged stripes outside and, where it is opened, rind, flesh and pips."""
     pale, dark = vary((150, 176, 96), rng), vary((34, 66, 34), rng)
     flesh = vary((232, 190, 70) if rng.random() < 0.12 else (214, 44, 52), rng)
     stripes, seed = int(rng.integers(7, 12)), int(rng.integers(1 << 30))
     plain, pips = rng.random() < 0.12, rng.random() < 0.85
 
     def paint(spots: Spots) -> Surface:
+        """Paint ragged stripes outside and, where it is opened, rind, flesh and pips."""
         local = np.random.default_rng(seed)
         x, y, z = spots.unit
         ragged = 0.35 * waves(spots.unit, 2.2, local) + 0.16 * solid(spots.unit, 4.0, 6.0)

@@ -62,13 +62,13 @@ def orange(choice: float, rng: Rng) -> Fruit:
 
 
 def _peel(variety: Variety, depth: float, rng: Rng) -> Painter:
-    """Paint pores, a slow change of colour and a green button with a pale star."""
     base, end = (vary(colour, rng, 0.06) for colour in variety.colours)
     button, rim = linear((92, 98, 44)), linear((150, 150, 60))
     seed, lean = int(rng.integers(1 << 30)), lean_of(rng)
     frequency = float(rng.uniform(13.0, 18.0))
 
     def paint(spots: Spots) -> Surface:
+        """Paint pores, a slow change of colour and a green button with a pale star."""
         local = np.random.default_rng(seed)
         x, y, z = spots.unit
         c, _ = polar(spots.unit)
@@ -122,7 +122,6 @@ def apple(choice: float, rng: Rng) -> Fruit:
 
 
 def _apple_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint a ground colour, streaks of blush, pale dots, a russet dimple, at times a bruise."""
     base, over = (vary(colour, rng) for colour in variety.colours)
     russet_colour, bruise_colour = linear((112, 100, 52)), linear((118, 76, 40))
     seed, dots = int(rng.integers(1 << 30)), float(rng.uniform(0.3, 1.0))
@@ -131,6 +130,7 @@ def _apple_skin(variety: Variety, rng: Rng) -> Painter:
     spot /= np.sqrt((spot * spot).sum())
 
     def paint(spots: Spots) -> Surface:
+        """Paint a ground colour, streaks of blush, pale dots, a russet dimple, perhaps a bruise."""
         local = np.random.default_rng(seed)
         c, longitude = polar(spots.unit)
         x, y, z = spots.unit
@@ -180,7 +180,6 @@ def pear(choice: float, rng: Rng) -> Fruit:
 
 
 def _pear_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint a matt skin, dotted with brown, with a veil of russet, at times a red cheek."""
     ground: Colour = variety.colours[0]
     base, brown, red = vary(ground, rng), vary((140, 96, 48), rng), vary((172, 66, 44), rng)
     dot_colour = linear((104, 80, 40))
@@ -188,6 +187,7 @@ def _pear_skin(variety: Variety, rng: Rng) -> Painter:
     blushed = rng.random() < 0.3
 
     def paint(spots: Spots) -> Surface:
+        """Paint a matt skin, dotted with brown, with a veil of russet, at times a red cheek."""
         local = np.random.default_rng(seed)
         x, y, z = spots.unit
         veil = waves(spots.unit, 1.2, local) + 0.35 * solid(spots.unit, 7.0, 2.0)

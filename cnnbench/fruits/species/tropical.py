@@ -61,12 +61,12 @@ def banana(choice: float, rng: Rng) -> Fruit:
 
 
 def _banana_skin(variety: Variety, ripeness: float, rng: Rng) -> Painter:
-    """Paint green ends when young, brown flecks when old, dark tips always."""
     base, green = vary(variety.colours[0], rng, 0.05), vary((130, 160, 52), rng)
     brown, tip = vary((84, 52, 26), rng), linear((60, 44, 24))
     offset = float(rng.uniform(0.0, 50.0))
 
     def paint(spots: Spots) -> Surface:
+        """Paint green ends when young, brown flecks when old, dark tips always."""
         end = np.abs(spots.unit[1])
         young = np.clip(step(end, 0.3, 1.0) * (1.3 - 2.2 * ripeness), 0.0, 1.0)
         albedo = blend(base, green, young)
@@ -105,13 +105,13 @@ def mango(choice: float, rng: Rng) -> Fruit:
 
 
 def _mango_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint a blush on one shoulder that runs into the ground colour, and pale freckles."""
     base, over = (vary(colour, rng) for colour in variety.colours)
     green, pale, dark = vary((112, 134, 52), rng), linear((226, 196, 120)), linear((50, 36, 24))
     seed, lean = int(rng.integers(1 << 30)), lean_of(rng)
     greenness = max(0.0, float(rng.uniform(-0.2, 1.0)))
 
     def paint(spots: Spots) -> Surface:
+        """Paint a blush on one shoulder that runs into the ground colour, and pale freckles."""
         local = np.random.default_rng(seed)
         x, y, z = spots.unit
         soft = waves(spots.unit, 0.7, local)
@@ -167,12 +167,12 @@ def _crown(foot: float, rng: Rng) -> Sheet:
 
 
 def _lozenges(scales: tuple[float, float, float], ripeness: float, rng: Rng) -> Painter:
-    """Paint lozenges, golden or green, each with a dark rim and a brown spike."""
     ripe, green = vary((206, 142, 40), rng), vary((118, 116, 44), rng)
     brown, spike = linear((150, 100, 60)), linear((70, 44, 26))
     _, around, along = scales
 
     def paint(spots: Spots) -> Surface:
+        """Paint lozenges, golden or green, each with a dark rim and a brown spike."""
         x, y, z = spots.unit
         angle, rise = around * np.arctan2(z, x), along * y
         crest = np.abs(np.cos(angle + rise) * np.cos(angle - rise))
