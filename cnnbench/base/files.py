@@ -37,12 +37,12 @@ class BusyError(StoreError):
 
 
 @contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError while writing `path` into a StoreError that says what to do."""
+def disk_errors(path: Path, *, advice: str = "") -> Iterator[None]:
+    """Turn an OSError while writing `path` into a StoreError with advice: `advice`, or our own."""
     try:
         yield
     except OSError as error:
-        advice = (
+        advice = advice or (
             f"{_free_text(path)}; free some space and type the same command again"
             if error.errno in FULL
             else "check the path and its permissions, or choose another folder with --out"
@@ -50,16 +50,13 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
-def write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+def write_whole(path: Path, fill: Callable[[IO[bytes]], object], *, advice: str = "") -> None:
     """Let `fill` write a file that appears whole or not at all.
-
-    A temporary file in the same folder is flushed, synced and renamed over `path`; then the
-    folder is synced, so that the rename itself survives.
 
     Raises:
         StoreError: if the disk refuses; the old file is untouched, the temporary one gone.
     """
-    with disk_errors(path):
+    with disk_errors(path, advice=advice):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         temporary = Path(name)
@@ -69,16 +66,26 @@ def write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
                 fill(file)
                 file.flush()
                 pass_failpoint(path.name, "written")
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            pass_failpoint(path.name, "synced")
-            temporary.replace(path)
+            commit(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        pass_failpoint(path.name, "replaced")
-        sync_folder(path.parent)
-        pass_failpoint(path.name, "done")
+
+
+def commit(temporary: Path, path: Path) -> None:
+    """Sync a finished temporary file and rename it over `path`, which is in the same folder.
+
+    Then the folder is synced, so that the rename itself survives. The caller removes the temporary
+    file when this raises, and turns an OSError into advice.
+    """
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.chmod(0o644)
+    pass_failpoint(path.name, "synced")
+    temporary.replace(path)
+    pass_failpoint(path.name, "replaced")
+    sync_folder(path.parent)
+    pass_failpoint(path.name, "done")
 
 
 def sync_folder(folder: Path) -> None:
@@ -126,7 +133,13 @@ def sweep_temporaries(folder: Path, *, deep: bool = False) -> None:
             path.unlink()
 
 
-def require_room(folder: Path, needed_bytes: int) -> None:
+def require_room(
+    folder: Path,
+    needed_bytes: int,
+    *,
+    content: str = "checkpoints and report of this run",
+    advice: str = "free some space or choose another folder with --out",
+) -> None:
     """Check before the first step that what a run will keep fits onto the disk.
 
     Raises:
@@ -137,8 +150,8 @@ def require_room(folder: Path, needed_bytes: int) -> None:
         free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise StoreError(
-            f"{folder} has {size_text(free)} free; checkpoints and report of this run need "
-            f"{size_text(needed_bytes)}; free some space or choose another folder with --out"
+            f"{folder} has {size_text(free)} free; {content} need {size_text(needed_bytes)}; "
+            f"{advice}"
         )
 
 

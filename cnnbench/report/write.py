@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare
+from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare, comparison_data
 from cnnbench.report.analysis.curves import Curve, curves
 from cnnbench.report.analysis.ladder import ladder_data
-from cnnbench.report.analysis.rows import comparison_data, rows, status_text, write_results
+from cnnbench.report.analysis.rows import has_several_seeds, read_rows, status_text, write_results
 from cnnbench.report.figures.accuracy import accuracy_picture
 from cnnbench.report.figures.clock import clock_picture
 from cnnbench.report.figures.curves import curves_picture
-from cnnbench.report.figures.style import Picture, looks
+from cnnbench.report.figures.style import Picture, styles_of
 from cnnbench.report.figures.trade import trade_picture
-from cnnbench.report.pages.html import Extras, extras
+from cnnbench.report.pages.html import HtmlParts, html_parts
 from cnnbench.report.pages.page import Page
 from cnnbench.report.pages.render import render_html, render_markdown, templates
 from cnnbench.report.sections import settings as conditions
@@ -44,8 +44,7 @@ from cnnbench.report.sections.time_to_accuracy import (
     target_data,
     target_section,
 )
-from cnnbench.report.text.latex import as_latex
-from cnnbench.report.text.table import Table
+from cnnbench.report.text.table import Table, as_latex
 from cnnbench.report.text.wording import names as listed
 from cnnbench.report.text.wording import percent
 from cnnbench.schema.budget import Currency
@@ -69,29 +68,27 @@ def write_report(run: RunFolder, *, target: float | None = None) -> Path:
     `report.html` and `report.md`. The same folder and target, a share in (0, 1], give the same
     bytes.
     """
-    plan, table = run.plan(), rows(run)
+    plan, table = run.plan(), read_rows(run)
     write_results(run, table)
     comparison = compare(run, table)
     drawn = _drawn(table, labels(plan), comparison)
-    lines, look = curves(run, drawn), looks(list(drawn.values()))
+    lines, styles = curves(run, drawn), styles_of(list(drawn.values()))
     pictures = draw_pictures(comparison, table, drawn, lines)
     sections = sections_of(run, table, comparison, target=target)
     for picture in [*pictures, *(one.picture for one in sections if one.picture)]:
         run.write_text(f"figures/{picture.name}.svg", picture.svg)
         run.write_bytes(f"figures/{picture.name}.png", picture.png)
     run.write_text("comparison.json", comparison_json(run, comparison, target=target))
-    own = extras(
-        comparison,
-        table,
-        labels(plan),
-        look,
-        lines,
+    parts = html_parts(
         confusions(comparison, classes=len(plan.dataset.classes)),
+        lines,
+        styles,
         classes=plan.dataset.classes,
+        chance=_chance_on_curves(comparison, table, lines),
         axis=plan.cells[0].budget.currency.value,
     )
     gallery = exhibition(run, comparison)
-    page = describe(plan, table, comparison, pictures, sections, own, gallery)
+    page = describe(plan, table, comparison, pictures, sections, parts, gallery)
     run.write_text("results.tex", as_latex(page.table))
     run.write_text("report.html", render_html(page))
     return run.write_text("report.md", render_markdown(page))
@@ -115,26 +112,33 @@ def draw_pictures(
     Only the cells that `names` calls by their ids are drawn.
     """
     table = [row for row in table if row.cell in names]
-    look = looks([names[row.cell] for row in table])
-    several = len({row.seed for row in table}) > 1
+    styles = styles_of([names[row.cell] for row in table])
+    several = has_several_seeds(table)
     waiting = [
         (names[row.cell] + (f", seed {row.seed}" if several else ""), status_text(row))
         for row in table
         if row.status != "done"
     ]
     alt = " ".join(finding(comparison, table))
-    pictures = [accuracy_picture(comparison, waiting, look, alt=alt)]
+    pictures = [accuracy_picture(comparison, waiting, styles, alt=alt)]
     if lines:
         last = [f"{one.label} {percent(float(one.top1[-1]))} %" for one in lines]
         curves_alt = f"Accuracy and losses while training. Last accuracy: {listed(last)}."
-        tested = {row.split for row in table}
-        chance = comparison.largest_class if lines[0].split in tested else None
+        chance = _chance_on_curves(comparison, table, lines)
         pictures += [
-            curves_picture(lines, look, "epochs", chance=chance, alt=curves_alt),
-            curves_picture(lines, look, "seconds", chance=chance, alt=curves_alt),
+            curves_picture(lines, styles, "epochs", chance=chance, alt=curves_alt),
+            curves_picture(lines, styles, "seconds", chance=chance, alt=curves_alt),
         ]
-    extra = (trade_picture(comparison, look), clock_picture(table, names, alt=_clock_alt(table)))
+    extra = (trade_picture(comparison, styles), clock_picture(table, names, alt=_clock_alt(table)))
     return [*pictures, *(picture for picture in extra if picture)]
+
+
+def _chance_on_curves(
+    comparison: Comparison, table: Sequence[Row], lines: Sequence[Curve]
+) -> float | None:
+    """Return the share of the largest class, where the curves are on the split that has it."""
+    tested = {row.split for row in table}
+    return comparison.largest_class if lines and lines[0].split in tested else None
 
 
 def _clock_alt(table: Sequence[Row]) -> str:
@@ -150,7 +154,7 @@ def describe(
     comparison: Comparison,
     pictures: Sequence[Picture],
     sections: Sequence[Section],
-    own: Extras,
+    parts: HtmlParts,
     gallery: Exhibition | None,
 ) -> Page:
     """Put into words everything the pages say."""
@@ -178,7 +182,7 @@ def describe(
         environment=conditions.environment(plan),
         pictures={picture.name: picture for picture in pictures},
         sections=list(sections),
-        extras=own,
+        html_parts=parts,
         gallery=gallery,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.engine import device as machines
 from cnnbench.engine.clock import Clock
 from cnnbench.engine.device import canary_gflops

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 
 import zoo.registry
+from cnnbench.data import DataError
 from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
-from cnnbench.data.errors import DataError
 from cnnbench.data.loader import Batch, Batches, evaluation_batches
 from cnnbench.data.pixels.cache import Decoded, decoded
 from cnnbench.engine.energy import NoCounter, energy_counter

@@ -58,7 +58,7 @@ def serve_cell(run: RunFolder, cell_id: str, *, started: float, launched: bool) 
 
 
 def _serve(folder: CellFolder, stop: _Stop, plan: Plan, *, started: float) -> int:
-    from cnnbench.data.errors import DataError
+    from cnnbench.data import DataError
     from cnnbench.runner.cell import Interrupted, run_cell
     from cnnbench.runner.context import Setting
 

@@ -14,7 +14,7 @@ from cnnbench.base.files import (
     sweep_temporaries,
     write_whole,
 )
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.schema.cell import VERSION, Cell, Plan
 from cnnbench.schema.events import Event
 from cnnbench.schema.names import differences

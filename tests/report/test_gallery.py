@@ -10,7 +10,7 @@ from synthetic import FOUR, build_run
 
 from cnnbench.data.pixels.decode import thumbnail
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.gallery import exhibition, filter_sheet
 from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
@@ -70,7 +70,7 @@ def test_a_run_without_pictures_has_no_such_section(tmp_path: Path) -> None:
 
 
 def test_the_right_class_is_marked_among_the_guesses(run: RunFolder) -> None:
-    shown = exhibition(run, compare(run, rows(run)))
+    shown = exhibition(run, compare(run, read_rows(run)))
     assert shown is not None
     first, second = shown.rooms[0].shown
     assert [guess.right for guess in first.guesses] == [True, False]
@@ -83,7 +83,7 @@ def test_labels_that_the_plan_does_not_know_are_left_out(run: RunFolder) -> None
 
     odd = replace(pictures(), truth=np.array([0, 1, 2, 3, 99]))
     run.cell(run.plan().cells[0]).write_gallery(odd)
-    assert exhibition(run, compare(run, rows(run))) is None
+    assert exhibition(run, compare(run, read_rows(run))) is None
 
 
 def test_two_towers_are_two_blocks_of_the_sheet() -> None:

@@ -8,7 +8,7 @@ import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.headline import headline
 from cnnbench.report.sections.pairs import comparison_notes, pair_sentence
 from cnnbench.schema.names import labels
@@ -21,7 +21,7 @@ def run_with(path: Path, scores: dict[str, int]) -> RunFolder:
 
 
 def comparison(run: RunFolder) -> Comparison:
-    return compare(run, rows(run))
+    return compare(run, read_rows(run))
 
 
 def test_a_separated_winner_is_named_and_the_ties_below_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from synthetic import FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import Comparison, compare
 from cnnbench.report.analysis.ladder import crossings, ladder_data
-from cnnbench.report.analysis.rows import ranked, rows
+from cnnbench.report.analysis.rows import ranked, read_rows
 from cnnbench.report.sections.headline import headline
 from cnnbench.report.sections.ladder import ladder_section, ladder_sentences, ladder_table
 from cnnbench.report.sections.pairs import standing
@@ -35,7 +35,7 @@ def ladder(path: Path, scores: Mapping[str, Sequence[int | None]], *, seeds: int
 
 
 def compared(run: RunFolder) -> tuple[Comparison, dict[str, str]]:
-    return compare(run, rows(run)), line_names(run.plan())
+    return compare(run, read_rows(run)), line_names(run.plan())
 
 
 def test_only_networks_under_the_same_budget_are_compared(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_rung_that_failed_is_a_dash_in_the_table(tmp_path: Path) -> None:
 
 def test_rungs_stay_together_in_the_table_of_results(tmp_path: Path) -> None:
     run = ladder(tmp_path, CROSSING)
-    limits = [row.budget.limit for row in ranked(rows(run))]
+    limits = [row.budget.limit for row in ranked(read_rows(run))]
     assert limits == sorted(limits, reverse=True)
 
 
@@ -136,4 +136,4 @@ def test_the_standing_shows_what_is_established(
 ) -> None:
     models = [FakeModel(name=name, correct=correct) for name, correct in scores.items()]
     run = build_run(tmp_path, FakeRun(models=models))
-    assert standing(compare(run, rows(run))) == order
+    assert standing(compare(run, read_rows(run))) == order

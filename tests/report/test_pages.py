@@ -11,7 +11,7 @@ from payloads import PAYLOADS
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.pages.html import script_hash
 from cnnbench.report.sections.classes import confusions
 from cnnbench.report.text.escape import visible
@@ -251,7 +251,7 @@ def test_numbers_link_to_the_row_that_they_come_from(four: Path) -> None:
 
 def test_each_class_has_its_share_of_right_answers(four: Path) -> None:
     run = RunFolder(four)
-    found = confusions(compare(run, rows(run)), classes=12)
+    found = confusions(compare(run, read_rows(run)), classes=12)
     assert [one.label for one in found] == ["resnet18", "googlenet", "alexnet", "vgg11"]
     assert [int(one.right.sum()) for one in found] == [103, 74, 70, 22]
     assert all(one.images.sum() == 128 for one in found)

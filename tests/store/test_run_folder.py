@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.events import Finished, Stepped

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cnnbench.report.figures.style import Picture
-    from cnnbench.report.pages.html import Extras
+    from cnnbench.report.pages.html import HtmlParts
     from cnnbench.report.sections.gallery import Exhibition
     from cnnbench.report.sections.section import Section
     from cnnbench.report.text.table import Table
@@ -38,5 +38,5 @@ class Page:
     environment: list[tuple[str, str]]
     pictures: dict[str, Picture]
     sections: list[Section]
-    extras: Extras
+    html_parts: HtmlParts
     gallery: Exhibition | None

@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 
 from cnnbench.base.files import write_whole
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
-from cnnbench.report.figures.style import COLOURS, DARK_COLOURS, GRID, INK, MUTED, PAPER
-from cnnbench.report.pages.html import script_hash
+from cnnbench.report.analysis.rows import read_rows
+from cnnbench.report.figures.style import GRID, INK, MUTED, PAPER
+from cnnbench.report.pages.html import PAGE_COLOURS, script_hash
 from cnnbench.report.sections import settings as conditions
 from cnnbench.report.sections.headline import finding
 from cnnbench.report.sections.results import result_table
@@ -66,11 +66,11 @@ def render_html(page: Page) -> str:
     script = templates().joinpath("page.js").read_text("utf-8")
     return environment.get_template("report.html.jinja").render(
         page=page,
-        extras=page.extras,
+        parts=page.html_parts,
         script=Markup(script),
         script_hash=script_hash(script),
-        chart=Markup(page.extras.chart or ""),
-        colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+        chart=Markup(page.html_parts.chart or ""),
+        colours=PAGE_COLOURS,
     )
 
 
@@ -103,7 +103,7 @@ def templates() -> Any:
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"} | {
-    colour.lower(): f"--line-{index}" for index, colour in enumerate(COLOURS)
+    light.lower(): variable for light, (variable, _) in PAGE_COLOURS.items()
 }
 _COLOURS = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 
@@ -173,7 +173,7 @@ def update_readme(readme: Path, run: RunFolder) -> None:
 
 def readme_section(run: RunFolder, folder: Path) -> str:
     """Return headline, picture and table of a run, with links that hold from `folder`."""
-    plan, table = run.plan(), rows(run)
+    plan, table = run.plan(), read_rows(run)
     comparison, names = compare(run, table), labels(plan)
     path = Path(os.path.relpath(run.path, folder)).as_posix()
     headline = [escape_markdown(sentence) for sentence in finding(comparison, table)]

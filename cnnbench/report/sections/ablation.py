@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import zoo
-from cnnbench.report.analysis.pairs import difference_between
+from cnnbench.report.analysis.entries import difference_between
 from cnnbench.report.sections.section import Section
-from cnnbench.report.stats.seeds import gap_interval
 from cnnbench.report.stats.tests import ALPHA, holm
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import MINUS, NOTHING, p_value
@@ -70,7 +69,7 @@ def effects(comparison: Comparison, base: str) -> list[Effect]:
     corrected = holm([test.p for test in tests.values()])
     found = []
     for (label, test), p_holm in zip(tests.items(), corrected, strict=True):
-        low, high = gap_interval(test)
+        low, high = test.interval()
         claimed, claim, source = _claim(label.split()[0])
         found.append(
             Effect(

@@ -15,7 +15,8 @@ from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import percent, span
 
 if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison, Entry
+    from cnnbench.report.analysis.comparison import Comparison
+    from cnnbench.report.analysis.entries import Entry
     from cnnbench.store import RunFolder
 
 
@@ -62,10 +63,10 @@ def confusions(comparison: Comparison, *, classes: int) -> list[Confusion]:
     for entry in comparison.entries:
         counts, seeds = np.zeros((classes, classes), dtype=np.int64), 0
         for one in entry.answers.values():
-            if one.truth is None or one.said is None:
+            if one.truth is None or one.predicted is None:
                 continue
-            if max(one.truth.max(), one.said.max()) < classes:
-                np.add.at(counts, (one.truth, one.said), 1)
+            if max(one.truth.max(), one.predicted.max()) < classes:
+                np.add.at(counts, (one.truth, one.predicted), 1)
                 seeds += 1
         if seeds:
             found.append(Confusion(label=entry.label, seeds=seeds, counts=counts))

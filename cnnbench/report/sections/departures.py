@@ -9,8 +9,8 @@ from importlib import resources
 from itertools import combinations
 
 import zoo
-from cnnbench.report.stats.intervals import letters, tie_groups, wilson
-from cnnbench.report.stats.tests import ALPHA, fisher, holm
+from cnnbench.report.stats.intervals import wilson
+from cnnbench.report.stats.tests import ALPHA, fisher, holm, letters, tie_groups
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import names, p_value, percent, span
 from cnnbench.schema.cell import Cell, Plan

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cnnbench.report.analysis.comparison import Comparison, Entry, compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.comparison import Comparison, compare
+from cnnbench.report.analysis.entries import Entry
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.ladder import established_crossings
-from cnnbench.report.stats.seeds import over_both
+from cnnbench.report.stats.intervals import over_both
 from cnnbench.report.text.wording import names, percent, plural, significant
 from cnnbench.schema.budget import Currency
 
@@ -22,7 +23,7 @@ _MOST_TIES = 3  # more groups than that are read from the table
 
 def headline(run: RunFolder) -> list[str]:
     """Return what a run found in a few plain sentences, the most important first."""
-    table = rows(run)
+    table = read_rows(run)
     return finding(compare(run, table), table)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cnnbench.report.analysis.ladder import Crossing, Point, crossings, points
-from cnnbench.report.figures.ladder import ladder_picture
-from cnnbench.report.figures.style import looks
+from cnnbench.report.figures.style import styles_of
+from cnnbench.report.figures.sweep import ladder_picture
 from cnnbench.report.sections.pairs import standing
 from cnnbench.report.sections.section import Section
 from cnnbench.report.text.table import Table
@@ -89,8 +89,8 @@ def ladder_section(plan: Plan, comparison: Comparison) -> list[Section]:
     found, said = points(comparison, lines), ladder_sentences(comparison, lines)
     picture = None
     if found:
-        chance, look = comparison.largest_class, looks(list(lines.values()))
-        picture = ladder_picture(found, look, chance=chance, alt=" ".join(said))
+        chance, styles = comparison.largest_class, styles_of(list(lines.values()))
+        picture = ladder_picture(found, styles, chance=chance, alt=" ".join(said))
     return [
         Section(
             title="Accuracy against budget",

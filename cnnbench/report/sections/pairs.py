@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cnnbench.report.stats.power import POWER
+from cnnbench.report.stats.differences import POWER
 from cnnbench.report.text.wording import p_value, percent, plural, rounded_up
 
 if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison
-    from cnnbench.report.analysis.pairs import Pair
+    from cnnbench.report.analysis.comparison import Comparison, Pair
 
 
 def pair_sentence(pair: Pair) -> str:
@@ -21,7 +20,7 @@ def pair_sentence(pair: Pair) -> str:
         return f"{pair.better} is better than {pair.worse} by {points} points ({test})."
     tied = (
         f"{pair.better} and {pair.worse} cannot be told apart with "
-        f"{plural(pair.images, 'test image')}{_over(pair)} ({test})"
+        f"{plural(pair.n_images, 'test image')}{_over(pair)} ({test})"
     )
     if pair.difference == 0:
         return f"{tied}: their scores are equal."
@@ -58,7 +57,7 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     pairs = [pair for rung in comparison.rungs for pair in rung.pairs]
     if not pairs:
         return []
-    several = any(max(pair.seeds) > 1 for pair in pairs)
+    several = any(pair.several_seeds for pair in pairs)
     notes = [_method(pairs, several=several)]
     notes.append(
         "The number of images needed supposes that the true difference is the one seen here, and "

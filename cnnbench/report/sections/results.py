@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cnnbench.report.analysis.rows import _name, ranked, status_text, unmeasured
+from cnnbench.report.analysis.rows import _name, has_several_seeds, ranked, status_text, unmeasured
 from cnnbench.report.text.table import Table, as_markdown
 from cnnbench.report.text.wording import (
     MINUS,
@@ -37,7 +37,7 @@ def result_table(
     `names` says what to call a cell, `letters` which cells cannot be told apart; both are keyed
     by the cell's id. The columns for seeds, letters and status appear where they say something.
     """
-    several_seeds = len({row.seed for row in table}) > 1
+    several_seeds = has_several_seeds(table)
     unfinished = any(row.status != "done" for row in table)
     columns = [("model", "l")]
     columns += [("seed", "r")] if several_seeds else []
@@ -97,7 +97,7 @@ def clock_table(table: Sequence[Row], *, names: Mapping[str, str] | None = None)
 
     `data wait` is part of `train`; `other` is in no bucket, such as starting Python.
     """
-    several_seeds = len({row.seed for row in table}) > 1
+    several_seeds = has_several_seeds(table)
     lines = []
     for row in table:
         name = _name(row, names)

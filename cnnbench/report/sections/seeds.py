@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cnnbench.report.sections.section import Section
-from cnnbench.report.stats.intervals import letters
-from cnnbench.report.stats.seeds import over_both, over_images, over_seeds
+from cnnbench.report.stats.intervals import over_both, over_images, over_seeds
+from cnnbench.report.stats.tests import letters
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, percent, plural, span
 
 if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison, Entry
+    from cnnbench.report.analysis.comparison import Comparison
+    from cnnbench.report.analysis.entries import Entry
 
 
 def group_table(comparison: Comparison) -> Table | None:
@@ -20,7 +21,7 @@ def group_table(comparison: Comparison) -> Table | None:
     for rung in comparison.rungs:
         marks = letters(len(rung.entries), rung.groups)
         lines += [_line(one, mark) for one, mark in zip(rung.entries, marks, strict=True)]
-    if not any(len(o.answers) > 1 for rung in comparison.rungs for o in rung.entries):
+    if not any(o.several_seeds for rung in comparison.rungs for o in rung.entries):
         return None
     header = (
         "model",
@@ -38,7 +39,11 @@ def group_table(comparison: Comparison) -> Table | None:
 
 def _line(one: Entry, mark: str) -> tuple[str, ...]:
     shares = [correct / total for correct, total in one.counts]
-    seeds = str(len(shares)) if len(shares) == one.asked else f"{len(shares)} of {one.asked}"
+    seeds = (
+        str(len(shares))
+        if len(shares) == one.planned_seeds
+        else f"{len(shares)} of {one.planned_seeds}"
+    )
     line = (one.label, seeds, percent(one.top1), span(min(shares), max(shares)))
     right = one.right
     if right is None:
@@ -62,10 +67,10 @@ def group_sentences(comparison: Comparison) -> list[str]:
         "networks and changes the images (Wilson's, with an effective number of images).",
     ]
     short = [
-        f"{one.label} has {len(one.answers)} of {plural(one.asked, 'seed')}"
+        f"{one.label} has {len(one.answers)} of {plural(one.planned_seeds, 'seed')}"
         for rung in comparison.rungs
         for one in rung.entries
-        if len(one.answers) < one.asked
+        if len(one.answers) < one.planned_seeds
     ]
     if short:
         said.append(

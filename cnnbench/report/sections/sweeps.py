@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnnbench.report.analysis.sweeps import SweepPoint, sweep_points, swept
-from cnnbench.report.figures.style import looks
+from cnnbench.report.figures.style import styles_of
 from cnnbench.report.figures.sweep import sweep_picture
 from cnnbench.report.sections.section import Section
 from cnnbench.report.text.wording import names, percent
@@ -25,8 +25,8 @@ def sweep_sections(plan: Plan, table: Sequence[Row], comparison: Comparison) -> 
         said = sweep_sentences(points, key, comparison)
         picture = None
         if any(point.top1 is not None for point in points):
-            look = looks([point.line for point in points])
-            picture = sweep_picture(points, look, key, alt=" ".join(said))
+            styles = styles_of([point.line for point in points])
+            picture = sweep_picture(points, styles, key, alt=" ".join(said))
         found.append(
             Section(
                 title=f"Sweep of the {_WORDS[key]}", points=said, picture=picture, note=_SWEEP_NOTE
