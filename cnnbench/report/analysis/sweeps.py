@@ -81,12 +81,12 @@ def sweep_points(
     """Return the points of one swept setting, by line and value."""
     ignored = {key}
     if key == "batch size":  # what follows from it does not make another line
-        apart |= {"micro batch"} | ({"lr"} - set(swept(plan)))
-    full, lines = labels(plan), labels(plan, ignore=apart)
-    entries = {one.label: one for one in comparison.entries}
-    rows: dict[str, list[Row]] = {}
-    for row in table:
-        rows.setdefault(full[row.cell], []).append(row)
+        ignored |= {"micro batch"} | ({"lr"} - set(swept(plan)))
+    full, lines = labels(plan), labels(plan, ignore=ignored)
+    entries = {entry.label: entry for entry in comparison.entries}
+    rows_of: dict[str, list[Row]] = {}
+    for row in rows:
+        rows_of.setdefault(full[row.cell], []).append(row)
     cells = {full[cell.id]: cell for cell in plan.cells}
     points = [
         _point(lines[cell.id], label, cell, key, entries.get(label), rows_of.get(label, []))
