@@ -1,21 +1,27 @@
-"""How does a file reach the disk whole or not at all?"""
+"""How does a file reach the disk whole or not at all, and how can a test cut a write short?"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import json
 import os
 import shutil
+import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, TypeVar
 
-from cnnbench.base.failpoints import pass_failpoint
+from pydantic import BaseModel, ValidationError
+
+Document = TypeVar("Document", bound=BaseModel)
 
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 REPORT_BYTES = 4 * 2**20  # tables, pages, figures and predictions of a small run
+FAILPOINT = "CNNBENCH_FAILPOINT"  # an environment variable that only tests set
 
 
 class StoreError(Exception):
@@ -23,7 +29,7 @@ class StoreError(Exception):
 
 
 class DamagedError(StoreError):
-    """A file of one cell is not what was written; the other cells can go on."""
+    """A file is not what was written; damage to one cell stops no other cell."""
 
 
 class BusyError(StoreError):
@@ -93,7 +99,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> int:
-    """Make what was appended to a file durable and return its length in bytes, 0 without one."""
+    """Make what was appended to a file durable; return its length in bytes, 0 if it is missing."""
     with disk_errors(path):
         if not path.exists():
             return 0
@@ -103,7 +109,7 @@ def sync_file(path: Path) -> int:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a log; a line torn by an earlier death is closed off first."""
+    """Append a line to a log, after closing off a line that an earlier death has torn."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
@@ -111,7 +117,7 @@ def append_line(path: Path, line: str) -> None:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            if os.environ.get("CNNBENCH_FAILPOINT"):  # only a test tears a line on purpose
+            if os.environ.get(FAILPOINT):  # only a test tears a line on purpose
                 file.write(line.encode()[: len(line) // 2])
                 file.flush()
                 pass_failpoint(path.name, "torn")
@@ -121,7 +127,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def sweep_temporaries(folder: Path, *, deep: bool = False) -> None:
-    """Remove what a killed writer left behind; call it only while holding the folder's lock."""
+    """Remove what a killed writer left in a folder; the caller must hold the folder's lock."""
     for path in folder.rglob(".*.tmp") if deep else folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             path.unlink()
@@ -149,15 +155,27 @@ def require_room(
         )
 
 
-def require_version(path: Path, data: bytes, version: int) -> None:
-    """Refuse a file of another version by name, before anything in it is called damaged.
+def read_document(path: Path, model: type[Document], *, version: int, advice: str) -> Document:
+    """Read a versioned JSON file.
 
     Raises:
-        StoreError: if the file says that it is of another version.
+        StoreError: if the file is of another version, which is not called damage.
+        DamagedError: if the content does not fit the model; the message ends with `advice`.
     """
+    data = path.read_bytes()
+    _require_version(path, data, version)
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DamagedError(f"{path} is damaged: {place}: {first['msg']}; {advice}") from None
+
+
+def _require_version(path: Path, data: bytes, version: int) -> None:
     with contextlib.suppress(ValueError):
-        found = json.loads(data)
-        seen = found.get("version", version) if isinstance(found, dict) else version
+        document = json.loads(data)
+        seen = document.get("version", version) if isinstance(document, dict) else version
         if isinstance(seen, int) and seen != version:
             advice = "update cnnbench" if seen > version else "use the cnnbench that wrote it"
             raise StoreError(
@@ -177,11 +195,36 @@ def _free_text(path: Path) -> str:
     return "nothing is known of its free space"
 
 
+# -- failpoints -----------------------------------------------------------------------------------
+
+Stage = Literal["opened", "written", "synced", "replaced", "done", "torn", "pruning", "forgetting"]
+
+# How often this process passed each stage of the wanted file. Only a doomed process counts.
+_passed: Counter[str] = Counter()
+
+
+def pass_failpoint(name: str, stage: Stage) -> None:
+    """Die here if the environment says so; `name` is that of the file being written.
+
+    `CNNBENCH_FAILPOINT=FILE:STAGE:COUNT` kills the process when a file whose name matches the
+    pattern FILE reaches STAGE for the COUNT-th time: `result.json:replaced:1`,
+    `step-*.pt:written:2`. Nothing is caught, flushed or tidied up, as when the power is cut.
+    """
+    wanted = os.environ.get(FAILPOINT)
+    if not wanted:
+        return
+    pattern, where, count = wanted.rsplit(":", 2)
+    if where == stage and fnmatch.fnmatchcase(name, pattern):
+        _passed[stage] += 1
+        if _passed[stage] == int(count):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 # -- cores ----------------------------------------------------------------------------------------
 
 
 def usable_cores() -> int:
-    """Return the number of cores this process is allowed on, which can be fewer than exist."""
+    """Return how many cores this process may use; the machine can have more."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -54,7 +54,7 @@ def train(job: Training, *, state: dict[str, Any] | None = None) -> Iterator[Tra
     run = RunState(
         job=job,
         optimizer=make_optimizer(job.model, job.recipe),
-        total_images=job.budget.images(
+        total_images=job.budget.total_images(
             train_images=job.stream.epoch_images, flops_per_image=job.flops_per_image
         ),
     )

@@ -131,7 +131,7 @@ def _of_cell(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
         seconds = cell.budget.limit
         images = seconds * profile.images_per_second
     else:
-        whole = cell.budget.images(
+        whole = cell.budget.total_images(
             train_images=train_images, flops_per_image=profile.training_flops_per_image
         )
         assert whole is not None, "only seconds and joules cannot be turned into images"

@@ -21,7 +21,7 @@ from cnnbench.engine.gallery import (
     searched,
     worst_mistakes,
 )
-from cnnbench.store.gallery import Gallery
+from cnnbench.store.gallery import CellGallery
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def keep_gallery(folder: CellFolder, model: nn.Module, evaluation: Evaluation, v
         print("the pictures of what the network sees could not be made", file=sys.stderr)
 
 
-def look_at(model: nn.Module, evaluation: Evaluation, view: View) -> Gallery:
+def look_at(model: nn.Module, evaluation: Evaluation, view: View) -> CellGallery:
     """Return first filters, guesses, neighbours in the last hidden layer and worst mistakes.
 
     `evaluation` is of the whole test split, in its order.
@@ -77,10 +77,10 @@ def look_at(model: nn.Module, evaluation: Evaluation, view: View) -> Gallery:
     near, among = _neighbours(model, shown[:QUERIES], view)
     filters, towers = first_filters(model)
     images = [*_files(test, tested), *_files(train, near.ravel())]
-    return Gallery(
+    return CellGallery(
         filters=filters,
         towers=towers,
-        images=tuple(images),
+        jpegs=tuple(images),
         truth=np.concatenate([labels[tested], train.labels[near.ravel()]]).astype(np.int64),
         shown=np.arange(len(shown), dtype=np.int64),
         mistakes=np.arange(len(shown), len(tested), dtype=np.int64),

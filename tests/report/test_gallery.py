@@ -23,7 +23,7 @@ def pictures() -> CellGallery:
     return CellGallery(
         filters=rng.integers(0, 256, (96, 11, 11, 3), dtype=np.uint8),
         towers=2,
-        images=tuple(images),
+        jpegs=tuple(images),
         truth=np.array([0, 1, 2, 3, 4]),
         shown=np.array([0, 1]),
         mistakes=np.array([2]),

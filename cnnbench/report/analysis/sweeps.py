@@ -82,7 +82,7 @@ def sweep_points(
     ignored = {key}
     if key == "batch size":  # what follows from it does not make another line
         ignored |= {"micro batch"} | ({"lr"} - set(swept(plan)))
-    full, lines = labels(plan), labels(plan, apart=ignored)
+    full, lines = labels(plan), labels(plan, ignore=ignored)
     entries = {entry.label: entry for entry in comparison.entries}
     rows_of: dict[str, list[Row]] = {}
     for row in rows:

@@ -12,7 +12,7 @@ from cnnbench.report.stats.differences import Difference
 from cnnbench.report.stats.tests import ALPHA, holm
 from cnnbench.report.text.wording import NOTHING, names, plural
 from cnnbench.schema.cell import Cell, Plan
-from cnnbench.schema.names import labels, settings_of
+from cnnbench.schema.names import changes, labels, settings_of
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
 
@@ -232,11 +232,9 @@ def _differences(a: _Side, b: _Side) -> list[RunDifference]:
 
 
 def _changes(kind: Kind, a: Mapping[str, str], b: Mapping[str, str]) -> list[RunDifference]:
-    every = {key: (a.get(key, NOTHING), b.get(key, NOTHING)) for key in [*a, *b]}
     return [
         RunDifference(kind=kind, what=key, a=before, b=after)
-        for key, (before, after) in every.items()
-        if before != after
+        for key, before, after in changes(a, b, missing=NOTHING)
     ]
 
 
@@ -268,9 +266,9 @@ def _settings(a: Mapping[str, Cell], b: Mapping[str, Cell]) -> list[RunDifferenc
     shared = a.keys() & b.keys()
     changed: dict[tuple[str, str, str], list[str]] = {}
     for label in shared:
-        for change in _changes("setting", settings_of(a[label]), settings_of(b[label])):
-            if change.what not in _DATA_KEYS:
-                changed.setdefault((change.what, change.a, change.b), []).append(label)
+        before, after = (settings_of(side[label], ignore=_DATA_KEYS) for side in (a, b))
+        for change in changes(before, after):
+            changed.setdefault(change, []).append(label)
     return [
         RunDifference(
             kind="setting",
