@@ -14,7 +14,7 @@ from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.gallery import filter_sheet, gallery_of
 from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
-from cnnbench.store.gallery import Gallery as CellGallery
+from cnnbench.store.gallery import CellGallery
 
 
 def pictures() -> CellGallery:
@@ -44,7 +44,7 @@ def run(tmp_path: Path) -> RunFolder:
 def test_a_gallery_is_read_as_it_was_written(run: RunFolder) -> None:
     kept = run.cell(run.plan().cells[0]).gallery()
     assert kept is not None
-    assert kept.images == pictures().images
+    assert kept.jpegs == pictures().jpegs
     assert np.array_equal(kept.filters, pictures().filters)
     assert kept.near.tolist() == [[3, 4]]
 

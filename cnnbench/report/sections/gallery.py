@@ -15,7 +15,7 @@ from cnnbench.report.sections import RunReport, Section
 from cnnbench.report.text.escape import visible
 from cnnbench.report.text.wording import percent
 from cnnbench.store import RunFolder
-from cnnbench.store.gallery import Gallery as CellGallery
+from cnnbench.store.gallery import CellGallery
 
 MOST_NETWORKS = 5  # the page stays small enough to be mailed
 _FILTER_SHEET = 640  # pixels, about the width of the sheet of first filters
@@ -111,7 +111,7 @@ def _network_pictures(
     label: str, seed: int, kept: CellGallery, classes: Sequence[str]
 ) -> NetworkPictures:
     def thumbnail(place: int, *, guessed: bool = True) -> Thumbnail:
-        source = "data:image/jpeg;base64," + base64.b64encode(kept.images[place]).decode()
+        source = "data:image/jpeg;base64," + base64.b64encode(kept.jpegs[place]).decode()
         guesses = _guesses(kept, place, classes) if guessed else ()
         return Thumbnail(source=source, truth=classes[kept.truth[place]], guesses=guesses)
 
