@@ -12,7 +12,6 @@ import torch
 import zoo
 from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
-from cnnbench.data.errors import DataError
 from cnnbench.data.loader import Batch, Batches, evaluation_batches
 from cnnbench.data.pixels.cache import Decoded, decoded
 from cnnbench.engine.clock import Clock

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.planning.plan import PlanError, Wishes, default_folder, make_plan
 
 

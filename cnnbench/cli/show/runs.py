@@ -15,7 +15,7 @@ from cnnbench.store import RunFolder
 from cnnbench.tracking import Tracker, TrackError, track
 
 if TYPE_CHECKING:
-    from cnnbench.report.analysis.two_runs import Judged, TwoRuns
+    from cnnbench.report.analysis.two_runs import NetworkVerdict, TwoRuns
 
 
 def show_plan(plan: Plan, folder: Path, *, done: int | None, as_json: bool) -> None:
@@ -50,13 +50,13 @@ def show_plan(plan: Plan, folder: Path, *, done: int | None, as_json: bool) -> N
 
 def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     """Show the rows of a run and where its report is; return the exit code."""
-    from cnnbench.report.analysis.rows import ranked, rows
+    from cnnbench.report.analysis.rows import ranked, read_rows
     from cnnbench.report.sections.headline import headline
     from cnnbench.report.sections.notices import run_notices
     from cnnbench.schema.names import labels
 
     store = RunFolder(folder)
-    found, names = rows(store), labels(store.plan())
+    found, names = read_rows(store), labels(store.plan())
     failed = [row for row in found if row.status != "done"]
     if as_json:
         content = (folder / "results.json").read_text()
@@ -127,7 +127,7 @@ def show_two_runs(found: TwoRuns, a: Path, b: Path, *, as_json: bool) -> int:
     return int(found.worse)
 
 
-def _line(one: Judged) -> tuple[str, ...]:
+def _line(one: NetworkVerdict) -> tuple[str, ...]:
     spanned = one.low is not None and one.high is not None
     return (
         one.label,

@@ -68,8 +68,8 @@ class ForkServer:
     ) -> Child:
         """Run `cnnbench argv` in a forked child, its words appended to `log`."""
         assert self._process.stdin
-        wish = {"argv": list(argv), "cwd": str(cwd), "log": str(log), "env": dict(env or {})}
-        self._process.stdin.write(json.dumps(wish) + "\n")
+        request = {"argv": list(argv), "cwd": str(cwd), "log": str(log), "env": dict(env or {})}
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return Child(pid=int(self.answer()), server=self)
 
@@ -95,24 +95,24 @@ def _serve() -> None:
     zoo.describe("lenet5-relu", num_classes=3)
     print("ready", flush=True)
     for line in sys.stdin:
-        wish = json.loads(line)
+        request = json.loads(line)
         pid = os.fork()
         if not pid:
-            _become(wish)
+            _become(request)
         print(pid, flush=True)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(wish: dict[str, Any]) -> None:
+def _become(request: dict[str, Any]) -> None:
     os.setsid()
-    os.chdir(wish["cwd"])
-    os.environ.update(wish["env"])
-    log = os.open(wish["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.chdir(request["cwd"])
+    os.environ.update(request["env"])
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
-    sys.argv = ["cnnbench", *wish["argv"]]
+    sys.argv = ["cnnbench", *request["argv"]]
     _instrument()
     from cnnbench.cli import main
 
