@@ -57,7 +57,7 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
     state = TrainingState(
         training=training,
         optimizer=make_optimizer(training.model, training.recipe),
-        total_images=training.budget.images(
+        total_images=training.budget.total_images(
             train_images=training.stream.epoch_images, flops_per_image=training.flops_per_image
         ),
     )

@@ -135,7 +135,7 @@ def _cell_estimate(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
         seconds = cell.budget.limit
         trained = seconds * profile.images_per_second
     else:
-        counted = cell.budget.images(
+        counted = cell.budget.total_images(
             train_images=n_images["train"], flops_per_image=profile.training_flops_per_image
         )
         assert counted is not None, "only seconds and joules cannot be turned into images"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.engine.device import canary_gflops, prepare_device
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import CheckpointDue, Scored, train

@@ -23,7 +23,7 @@ from cnnbench.engine.gallery import (
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import Scored
 from cnnbench.runner.inputs import CellContext, Inputs, cut_batches
-from cnnbench.store.gallery import Gallery
+from cnnbench.store.gallery import CellGallery
 
 SHOWN, MISTAKES, QUERIES, NEIGHBOURS, GUESSES = 8, 6, 5, 6, 5
 
@@ -44,7 +44,7 @@ def write_cell_gallery(
 
 def collect_gallery(
     context: CellContext, inputs: Inputs, training: Training, headline: Scored
-) -> Gallery:
+) -> CellGallery:
     """Return first filters, guesses, neighbours in the last hidden layer and worst mistakes.
 
     `headline` evaluates a whole split, in its order.
@@ -67,10 +67,10 @@ def collect_gallery(
     if queries is not None and points is not None:
         near = searched[nearest(queries, points, NEIGHBOURS)]
     trained = near.ravel()
-    return Gallery(
+    return CellGallery(
         filters=filters,
         towers=towers,
-        images=(*_thumbnails(test, tested), *_thumbnails(train, trained)),
+        jpegs=(*_thumbnails(test, tested), *_thumbnails(train, trained)),
         truth=np.concatenate([labels[tested], train.labels[trained]]).astype(np.int64),
         shown=np.arange(len(shown), dtype=np.int64),
         mistakes=np.arange(len(shown), len(tested), dtype=np.int64),

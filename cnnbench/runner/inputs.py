@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 import zoo
+from cnnbench.data import DataError
 from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.loader import Batch, Batches, evaluation_batches

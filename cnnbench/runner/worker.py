@@ -61,7 +61,7 @@ def serve_cell(run_folder: RunFolder, cell_id: str, *, started: float, launched:
 def _serve(folder: CellFolder, stop: _StopSignal, plan: Plan, *, started: float) -> int:
     import torch
 
-    from cnnbench.data.errors import DataError
+    from cnnbench.data import DataError
     from cnnbench.engine.clock import Clock
     from cnnbench.engine.device import Device
     from cnnbench.runner.cell import Interrupted, run_cell
