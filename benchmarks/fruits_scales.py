@@ -1,6 +1,6 @@
 """How large must each class be drawn for its outline to be as large as the others'?
 
-Prints the line `_SCALES` of cnnbench/data/fruits/arrangement.py: for each class the factor that
+Prints the line `_SCALES` of cnnbench/fruits/scene/__init__.py: for each class the factor that
 makes the geometric mean of its outline's area, over individuals and poses, that of a disc of
 diameter two. To be run again when a shape or a pose changes.
 
@@ -18,9 +18,9 @@ from cnnbench import fruits
 from cnnbench.fruits.nuisances import outline_areas
 from cnnbench.fruits.render.noise import stream
 from cnnbench.fruits.render.trace import Placed
-from cnnbench.fruits.scene.arrangement import pose
+from cnnbench.fruits.scene import pose
 from cnnbench.fruits.scene.layouts import sample
-from cnnbench.fruits.species.kinds import make
+from cnnbench.fruits.species import make
 
 _UNIT = 0.2  # of the space of a fruit, in picture widths
 

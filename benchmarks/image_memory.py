@@ -39,7 +39,7 @@ def measure(root: Path, cache: Path) -> None:
     """Open, look at and decode the images below `root`, and print what it took."""
     from cnnbench.data.open import open_dataset
     from cnnbench.data.pixels.cache import decoded
-    from cnnbench.data.pixels.near_duplicates import looks_of
+    from cnnbench.data.pixels.near_duplicates import hash_files
 
     before = peak_mib()
     start = time.perf_counter()
@@ -50,7 +50,7 @@ def measure(root: Path, cache: Path) -> None:
         decoded(dataset, name, 64, folder=cache)
     done, decoded_mib = time.perf_counter(), peak_mib()
     names = [name for split in dataset.splits.values() for name in split.names]
-    looks_of(root, names)
+    hash_files(root, names)
     end = time.perf_counter()
     print(
         f"{count} images: opened at {count / (opened - start):.0f}/s, "

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import zoo
-from cnnbench.engine import device as machines
+from cnnbench.engine.device import Device, keep_freed_pages, prepare_device
 from zoo.layers import LocalResponseNorm
 
 SHAPE = (32, 96, 55, 55)
@@ -102,36 +102,34 @@ def alexnet(norm: Callable[[LocalResponseNorm], nn.Module], args: argparse.Names
     return model
 
 
-def step_pass(
-    model: nn.Module, machine: machines.Machine, args: argparse.Namespace
-) -> Callable[[], None]:
+def step_pass(model: nn.Module, device: Device, args: argparse.Namespace) -> Callable[[], None]:
     """Return one training step of a network on noise."""
-    model = model.to(machine.device).to(memory_format=torch.channels_last).train()
+    model = model.to(device.torch_device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9, fused=True)
     images = torch.randn(args.batch_size, 3, args.image_size, args.image_size)
-    images = images.to(machine.device).contiguous(memory_format=torch.channels_last)
-    labels = torch.zeros(args.batch_size, dtype=torch.int64, device=machine.device)
+    images = images.to(device.torch_device).contiguous(memory_format=torch.channels_last)
+    labels = torch.zeros(args.batch_size, dtype=torch.int64, device=device.torch_device)
 
     def work() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with machine.autocast():
+        with device.autocast():
             logits = model(images)
         functional.cross_entropy(logits.float(), labels).backward()
         optimizer.step()
-        machine.synchronise()
+        device.synchronise()
 
     return work
 
 
 def show_step(args: argparse.Namespace) -> None:
     """Print the table of AlexNet's step."""
-    machine = machines.prepare(args.device, args.precision)
+    device = prepare_device(args.device, args.precision)
     norms: dict[str, Callable[[LocalResponseNorm], nn.Module]] = {
         "without LRN": lambda ours: nn.Identity(),
         "our LRN": lambda ours: ours,
         "torch's LRN": TorchLocalResponseNorm,
     }
-    works = {name: step_pass(alexnet(norm, args), machine, args) for name, norm in norms.items()}
+    works = {name: step_pass(alexnet(norm, args), device, args) for name, norm in norms.items()}
     found = in_turn(works, args.repeats)
     print(f"\nAlexNet, {args.precision}, batch {args.batch_size}, {args.image_size} pixels\n")
     print("| step | ms | against none |")
@@ -151,7 +149,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("layer", "step"))
     args = parser.parse_args()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    machines.keep_freed_pages()
+    keep_freed_pages()
     print(header(args.repeats))
     if args.only != "step":
         show_layer(torch.device(args.device), args.repeats)

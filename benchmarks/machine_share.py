@@ -17,8 +17,8 @@ from machine_line import header
 import zoo
 from cnnbench.engine.hardware import choose_device, detect
 from cnnbench.profiler.calibration import settle
-from cnnbench.profiler.profiles import NoProfile, Profile, ProfileJob
-from cnnbench.profiler.profiling import profile_apart
+from cnnbench.profiler.profiles import FailedProfile, Profile, ProfileJob
+from cnnbench.profiler.profiling import profile_in_subprocess
 
 CLASSES = 10
 
@@ -75,8 +75,8 @@ def main() -> None:
     seen: dict[str, list[Profile]] = {job.model: [] for job in asked}
     for _ in range(args.repeats):
         for job in asked:
-            found = profile_apart(job)
-            if isinstance(found, NoProfile):
+            found = profile_in_subprocess(job)
+            if isinstance(found, FailedProfile):
                 raise SystemExit(f"{job.model}: {found.reason}")
             seen[job.model].append(found)
     print(header(args.repeats))

@@ -20,10 +20,10 @@ from itertools import combinations
 import numpy as np
 from scipy.special import ndtri
 
-from cnnbench.report.stats.seeds import (
+from cnnbench.report.stats.differences import difference_of
+from cnnbench.report.stats.intervals import (
     Right,
     bootstrap_both,
-    difference_of,
     over_both,
     over_images,
     over_seeds,
@@ -83,12 +83,12 @@ def coverage(
         (right,) = draw_answers(
             rng, world, networks=1, seeds=seeds, images=images, accuracy=accuracy
         )
-        found = {"both": over_both(right), "images": over_images(right)}
+        intervals = {"both": over_both(right), "images": over_images(right)}
         if seeds > 1:
-            found["seeds"] = over_seeds(right) or (0.0, 1.0)
+            intervals["seeds"] = over_seeds(right) or (0.0, 1.0)
         if seeds > 1 and bootstrap:
-            found["bootstrap"] = bootstrap_both(right, seed=0)
-        for name, (low, high) in found.items():
+            intervals["bootstrap"] = bootstrap_both(right, seed=0)
+        for name, (low, high) in intervals.items():
             covered.setdefault(name, []).append(low <= accuracy <= high)
     return {name: float(np.mean(values)) for name, values in covered.items()}
 
@@ -115,15 +115,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--bootstrap", action="store_true", help="the slow interval too")
-    asked = parser.parse_args()
-    draws, bootstrap = asked.draws, asked.bootstrap
+    args = parser.parse_args()
+    draws, bootstrap = args.draws, args.bootstrap
     rng = np.random.default_rng(0)
     print(f"{draws} draws a line; accuracies 30 to 97 %, {TEST_SIZES} test images\n")
     print("seed spread  seeds  coverage of the training's accuracy by each interval")
     for spread in SEED_SPREADS:
         for seeds in (1, 3, 5):
-            found = coverage(rng, World(seed=spread), seeds=seeds, draws=draws, bootstrap=bootstrap)
-            shown = "  ".join(f"{name} {100 * share:.1f} %" for name, share in found.items())
+            covered = coverage(
+                rng, World(seed=spread), seeds=seeds, draws=draws, bootstrap=bootstrap
+            )
+            shown = "  ".join(f"{name} {100 * share:.1f} %" for name, share in covered.items())
             print(f"{spread:11g}  {seeds:5}  {shown}", flush=True)
     print("\nseed spread  seeds  false winner among four  (of the trained networks only)")
     for spread in SEED_SPREADS:

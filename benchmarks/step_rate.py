@@ -66,8 +66,8 @@ def ours(args: argparse.Namespace) -> float:
     from cnnbench.data.loader import Batches
     from cnnbench.data.open import open_dataset
     from cnnbench.data.pixels.cache import decoded
-    from cnnbench.engine import device as machines
     from cnnbench.engine.clock import Clock
+    from cnnbench.engine.device import prepare_device
     from cnnbench.engine.evaluate import Evaluation, score
     from cnnbench.engine.hardware import detect
     from cnnbench.engine.state import Training
@@ -78,14 +78,14 @@ def ours(args: argparse.Namespace) -> float:
     from cnnbench.schema.recipes import make_recipe
 
     choice = settle(args.precision, device=args.device, hardware=detect())
-    machine = machines.prepare(args.device, choice.precision, threads=choice.threads)
+    device = prepare_device(args.device, choice.precision, threads=choice.threads)
     dataset = open_dataset(str(args.photos))
     split = decoded(dataset, "train", stored_size(args.image_size), folder=args.cache)
     mean, std = channel_statistics(split.images)
     classes = len(dataset.classes)
     torch.manual_seed(0)
     model = zoo.build(args.model, num_classes=classes, init="common", image_size=args.image_size)
-    model = model.to(machine.device).to(memory_format=torch.channels_last)
+    model = model.to(device.torch_device).to(memory_format=torch.channels_last)
     batches = Batches(
         split.images,
         split.labels,
@@ -94,7 +94,7 @@ def ours(args: argparse.Namespace) -> float:
         augment="crop-flip",
         mean=mean,
         std=std,
-        device=machine.device,
+        device=device.torch_device,
     )
     stream, ended = TimedStream(batches), math.nan
 
@@ -103,14 +103,14 @@ def ours(args: argparse.Namespace) -> float:
         ended = time.monotonic()
         return score(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
 
-    job = Training(
+    training = Training(
         model=model,
         stream=stream,
-        test=end,
+        evaluate=end,
         recipe=make_recipe("common", family="none", lr=1e-4, batch_size=args.batch_size),
         budget=Budget.parse(f"{(WARM_STEPS + args.steps) * args.batch_size}img"),
-        machine=machine,
-        clock=Clock(synchronise=machine.synchronise),
+        device=device,
+        clock=Clock(synchronise=device.synchronise),
         params=0,
         macs=0,
         flops_per_image=1.0,
@@ -119,7 +119,7 @@ def ours(args: argparse.Namespace) -> float:
         curve_is_headline=True,
         checkpoint_seconds=math.inf,
     )
-    for _ in train(job):
+    for _ in train(training):
         pass
     return args.steps * args.batch_size / (ended - stream.asked[-args.steps])
 
@@ -234,13 +234,13 @@ def _classes(photos: Path) -> int:
 
 def run_one(args: argparse.Namespace) -> float:
     """Run one contender in this process."""
-    match args.entry:
+    match args.contender:
         case "ours":
             return ours(args)
         case "timm best" | "timm default":
-            return timm_loop(args, best=args.entry == "timm best")
+            return timm_loop(args, best=args.contender == "timm best")
         case _:
-            return plain_loop(args, compiled=args.entry == "plain compiled")
+            return plain_loop(args, compiled=args.contender == "plain compiled")
 
 
 def race(args: argparse.Namespace, photos: Path) -> dict[tuple[str, str], list[float]]:
@@ -248,7 +248,7 @@ def race(args: argparse.Namespace, photos: Path) -> dict[tuple[str, str], list[f
     pairs = [
         (model, entry)
         for model in args.models
-        for entry in args.entries
+        for entry in args.contenders
         if not (entry.startswith("timm") and model in TIMM_ONLY_HERE)
     ]
     seen: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
@@ -290,7 +290,7 @@ def main() -> None:
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--model", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.entry:
+    if args.contender:
         print(json.dumps(run_one(args)))
         return
     with tempfile.TemporaryDirectory() as name:

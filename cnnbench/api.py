@@ -147,6 +147,6 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from cnnbench.report.analysis.rows import rows
+    from cnnbench.report.analysis.rows import read_rows
 
-    return pd.json_normalize([row.model_dump(mode="json") for row in rows(RunFolder(folder))])
+    return pd.json_normalize([row.model_dump(mode="json") for row in read_rows(RunFolder(folder))])

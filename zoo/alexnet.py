@@ -30,7 +30,7 @@ Step = Literal["act", "lrn", "within", "pool"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conv:
-    """One convolution and the steps after it."""
+    """A convolution and the steps after it."""
 
     width: int
     kernel: int
@@ -174,8 +174,8 @@ def _classifier(
 ) -> OrderedDict[str, nn.Module]:
     """Lay out fc6 to fc8.
 
-    With the paper's initial weights comes the paper's dropout, because its missing factor 2
-    decides how strong the first activations are; with the common ones comes torch's.
+    The paper's dropout comes with the paper's initial weights, because its missing factor 2 decides
+    how strong the first activations are; torch's dropout comes with the common weights.
     """
     drop = MaskDropout if plan.masks and init == "paper" else nn.Dropout
     layers: OrderedDict[str, nn.Module] = OrderedDict()

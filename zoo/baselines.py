@@ -2,8 +2,8 @@
 
 HOG is that of Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection" (CVPR
 2005): nine unsigned orientations, blocks of 2 x 2 cells, L2-Hys. The colour histogram is that of
-Swain and Ballard, "Color Indexing" (IJCV 1991). On top one linear layer learns, in the same loop
-and with the same loss as every network. So it is logistic regression and not the support vector
+Swain and Ballard, "Color Indexing" (IJCV 1991). A linear layer on top learns in the same loop and
+with the same loss as every network. So this is logistic regression and not the support vector
 machine of Dalal and Triggs: hence `hog-linear` and not `hog-svm`.
 """
 
@@ -73,7 +73,7 @@ def hog(grey: Tensor, *, cell: int, orientations: int) -> Tensor:
 
 
 def _full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Counting and comparing need float32; the meta device computes nothing and has no modes."""
+    """Switch autocast off: counting and comparing need float32. The meta device has no modes."""
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 

@@ -1,14 +1,15 @@
-"""What is known of the networks before one is built? Read from `papers.toml`, without torch."""
+"""What is known of a network before it is built? The facts come from `papers.toml`; no torch."""
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any, Final
+
+from cnnbench.base.words import did_you_mean
 
 EXTERNAL: Final = ("timm", "torchvision")
 SMALLEST_IMAGE_SIZE: Final = 8  # below it nobody would call it an image
@@ -17,21 +18,22 @@ SMALLEST_IMAGE_SIZE: Final = 8  # below it nobody would call it an image
 class UnknownModel(LookupError):
     """A name that the zoo does not know; its message is one line with the nearest name."""
 
-    def __init__(self, name: str, known: list[str], listing: str = "`cnnbench models` lists all"):
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-        hint = f"; did you mean {near[0]!r}?" if near else ";"
-        super().__init__(f"unknown model {name!r}{hint} {listing}")
+    def __init__(
+        self, name: str, known: list[str], listing: str = "`cnnbench models` lists all"
+    ) -> None:
+        hints = filter(None, (did_you_mean(name, known), listing))
+        super().__init__(f"unknown model {name!r}; {' '.join(hints)}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelCard:
     """What is known of a network before it is built.
 
-    `params` and `macs` hold for `num_classes` classes and one image of `image_size` pixels; they
-    are None for networks of other libraries. Of images smaller than `smallest_image_size` pixels
-    nothing is left to classify; what other libraries' networks need is not known. `departures`
-    is empty when the network is the paper's; each entry is one sentence. `output` says what the
-    network gives where that is no logits, so that its loss is on another scale.
+    `params` and `macs` hold for `num_classes` classes and an image of `image_size` pixels; they
+    are None for networks of other libraries. Pooling leaves nothing of images smaller than
+    `smallest_image_size` pixels; for other libraries' networks this limit is not known.
+    `departures` is empty when the network is the paper's; each entry is a sentence. `output` says
+    what the network gives: where these are no logits, its loss is on another scale.
     """
 
     name: str
@@ -107,7 +109,7 @@ def training(name: str) -> Mapping[str, Any] | None:
 
 
 def ablations(name: str) -> dict[str, str]:
-    """Return the registered variants that leave out one ingredient: name -> what is left out.
+    """Return the variants that leave out an ingredient of a network: name -> what is left out.
 
     Raises:
         UnknownModel: no such name.
@@ -135,8 +137,8 @@ def resolve(name: str) -> str:
     """Return the full registered name for a name, an alias or a family.
 
     A family stands for the smallest configuration that its paper published; capitals do not
-    matter. `timm:NAME` and
-    `torchvision:NAME` come back unchanged and unchecked, because checking imports the library.
+    matter. `timm:NAME` and `torchvision:NAME` come back unchanged and unchecked, because checking
+    imports the library.
 
     Raises:
         UnknownModel: no such name.
@@ -155,5 +157,5 @@ def resolve(name: str) -> str:
 
 
 def is_external(name: str) -> bool:
-    """Tell whether a resolved name belongs to another library."""
+    """Return whether a resolved name belongs to another library."""
     return ":" in name

@@ -1,13 +1,14 @@
 """How large is a network: parameters, multiply-adds, activations, layer by layer?
 
-A multiply-add is one of a convolution's or linear layer's weights used once; bias, BatchNorm,
-pooling, normalisation and activation functions are not counted, as the papers do not.
+A multiply-add is a weight of a convolution or linear layer, used once. Bias, BatchNorm, pooling,
+normalisation and activation functions are not counted; the papers do not count them either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerRow:
-    """One layer in the order of computation; fields that a layer does not have are None.
+    """A layer in the order of computation; fields that a layer does not have are None.
 
     `output_shape` leaves the batch out: `(C, H, W)` or `(C,)`.
     """
@@ -34,11 +35,11 @@ class LayerRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Description:
-    """A network counted for one image.
+    """The counts of a network for one image.
 
     `params` counts all that trains, auxiliary heads included; `params_eval` only what evaluation
-    uses. `macs`, `activations` (outputs of convolutions and linear layers) and `layers` are those
-    of evaluation.
+    uses. `macs`, `activations` (outputs of convolutions and linear layers) and `layers` belong to
+    evaluation.
     """
 
     name: str
@@ -66,7 +67,7 @@ def describe(model: nn.Module, *, name: str, num_classes: int, image_size: int) 
         params=params,
         params_eval=params - idle,
         macs=sum(row.macs for row in rows),
-        activations=sum(_volume(row.output_shape) for row in rows if row.macs),
+        activations=sum(math.prod(row.output_shape) for row in rows if row.macs),
         layers=tuple(rows),
     )
 
@@ -80,15 +81,13 @@ def trace(model: nn.Module, *, image_size: int) -> tuple[list[LayerRow], int]:
     rows: list[LayerRow] = []
     ran: set[int] = set()
 
-    def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, _inputs: Any, output: Any) -> None:
-            if name and _is_layer(module) and isinstance(output, Tensor):
-                rows.append(_row(name, module, output, repeated=id(module) in ran))
-            ran.add(id(module))
+    def note(name: str, module: nn.Module, _inputs: Any, output: Any) -> None:
+        """Add the row of a layer that has just run."""
+        if name and _is_layer(module) and isinstance(output, Tensor):
+            rows.append(_row(name, module, output, repeated=id(module) in ran))
+        ran.add(id(module))
 
-        return hook
-
-    handles = [m.register_forward_hook(note(name)) for name, m in model.named_modules()]
+    handles = [m.register_forward_hook(partial(note, name)) for name, m in model.named_modules()]
     was_training = model.training
     try:
         device = next(model.parameters()).device
@@ -126,11 +125,11 @@ def _row(name: str, module: nn.Module, output: Tensor, *, repeated: bool) -> Lay
 
 def _macs(module: nn.Module, output_shape: tuple[int, ...]) -> int:
     if isinstance(module, nn.Conv2d):
-        return int(module.weight[0].numel()) * _volume(output_shape)
+        return int(module.weight[0].numel()) * math.prod(output_shape)
     if isinstance(module, nn.Linear):
-        return module.in_features * _volume(output_shape)
+        return module.in_features * math.prod(output_shape)
     # A convolution of another make says itself how many weights it uses at each position.
-    return int(getattr(module, "weights_per_position", 0)) * _volume(output_shape[1:])
+    return int(getattr(module, "weights_per_position", 0)) * math.prod(output_shape[1:])
 
 
 def _pair(module: nn.Module, field: str) -> tuple[int, ...] | None:
@@ -138,10 +137,3 @@ def _pair(module: nn.Module, field: str) -> tuple[int, ...] | None:
     if isinstance(value, int):
         return (value, value)
     return tuple(value) if isinstance(value, tuple) else None
-
-
-def _volume(shape: tuple[int, ...]) -> int:
-    volume = 1
-    for side in shape:
-        volume *= side
-    return volume

@@ -1,18 +1,18 @@
-"""How do networks of timm and torchvision come into the same line-up?
+"""How do networks of timm and torchvision join the line-up, and their weights our own networks?
 
-This is the only file of the zoo that imports either library, and only when one of their networks
-is asked for: `timm:efficientnet_b0`, `torchvision:densenet121`.
+Only this file of the zoo imports either library, and only when a name asks for it:
+`timm:efficientnet_b0`, `torchvision:densenet121`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zoo.cards import SMALLEST_IMAGE_SIZE, ModelCard, UnknownModel
-from zoo.registry import BuildSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 _URLS = {
     "timm": "https://github.com/huggingface/pytorch-image-models",
@@ -38,7 +38,7 @@ def card(name: str) -> ModelCard:
         authors=f"the authors of {library}",
         year=0,
         url=_URLS[library],
-        image_size=image_size(name),
+        image_size=_timm_image_size(model) if library == "timm" else _torchvision_image_size(model),
         smallest_image_size=SMALLEST_IMAGE_SIZE,
         num_classes=1000,
         params=None,
@@ -51,20 +51,10 @@ def card(name: str) -> ModelCard:
     )
 
 
-def image_size(name: str) -> int:
-    """Return the side in pixels of the images that a network was made for.
-
-    Raises:
-        UnknownModel: the library has no such network.
-    """
-    library, model = _checked(name)
-    return _timm_image_size(model) if library == "timm" else _torchvision_image_size(model)
-
-
-def build(name: str, spec: BuildSpec) -> nn.Module:
+def build(name: str, *, num_classes: int, image_size: int) -> nn.Module:
     """Build a network of another library with that library's initial weights.
 
-    The image size reaches timm's networks whose layers depend on it (vision transformers).
+    `image_size` reaches those of timm's networks whose layers depend on it (vision transformers).
 
     Raises:
         UnknownModel: the library has no such network.
@@ -73,46 +63,38 @@ def build(name: str, spec: BuildSpec) -> nn.Module:
     library, model = _checked(name)
     try:
         if library == "timm":
-            return _build_timm(model, spec)
-        return _build_torchvision(model, spec.num_classes)
+            return _build_timm(model, num_classes, image_size)
+        return _build_torchvision(model, num_classes)
     except (TypeError, AssertionError, RuntimeError) as error:
         raise ValueError(
-            f"{library} could not build {model!r} for {spec.num_classes} classes and "
-            f"{spec.image_size} pixels: {error}"
+            f"{library} could not build {model!r} for {num_classes} classes and "
+            f"{image_size} pixels: {error}"
         ) from error
 
 
 def _checked(name: str) -> tuple[str, str]:
+    """Split a name into library and network, if the library has it."""
     library, _, model = name.partition(":")
-    known = _timm_names() if library == "timm" else _torchvision_names()
+    if library == "timm":
+        from timm import list_models
+
+        known, lister = list_models(), "timm.list_models()"
+    else:
+        from torchvision import models
+
+        known, lister = models.list_models(module=models), "torchvision.models.list_models()"
     if model not in known:
-        listing = f"`{library}.models.list_models()`"
-        if library == "timm":
-            listing = "`timm.list_models()`"
-        raise UnknownModel(
-            name, [f"{library}:{each}" for each in known], listing=f"{listing} lists all"
-        )
+        names = [f"{library}:{each}" for each in known]
+        raise UnknownModel(name, names, listing=f"`{lister}` lists all")
     return library, model
 
 
-def _timm_names() -> list[str]:
+def _build_timm(model: str, num_classes: int, image_size: int) -> nn.Module:
     import timm
 
-    return list(timm.list_models())
-
-
-def _torchvision_names() -> list[str]:
-    from torchvision import models
-
-    return list(models.list_models(module=models))
-
-
-def _build_timm(model: str, spec: BuildSpec) -> nn.Module:
-    import timm
-
-    fixed = _timm_facts(model).fixed_input_size
-    options: dict[str, Any] = {"img_size": spec.image_size} if fixed else {}
-    network: nn.Module = timm.create_model(model, num_classes=spec.num_classes, **options)
+    facts: Any = timm.get_pretrained_cfg(model)
+    options: dict[str, Any] = {"img_size": image_size} if facts.fixed_input_size else {}
+    network: nn.Module = timm.create_model(model, num_classes=num_classes, **options)
     return network
 
 
@@ -128,14 +110,11 @@ def _build_torchvision(model: str, num_classes: int) -> nn.Module:
     return built
 
 
-def _timm_facts(model: str) -> Any:
+def _timm_image_size(model: str) -> int:
     import timm
 
-    return timm.get_pretrained_cfg(model)
-
-
-def _timm_image_size(model: str) -> int:
-    return int(_timm_facts(model).input_size[-1])
+    facts: Any = timm.get_pretrained_cfg(model)
+    return int(facts.input_size[-1])
 
 
 def _torchvision_image_size(model: str) -> int:
@@ -143,3 +122,47 @@ def _torchvision_image_size(model: str) -> int:
 
     transforms = models.get_model_weights(model).DEFAULT.transforms()
     return int(transforms.crop_size[0])
+
+
+# -- weights --------------------------------------------------------------------------------------
+# Both libraries and the zoo list the layers of these networks in the order of computation, so the
+# weights are matched by place, and each match is checked by size. Tests show with random weights
+# that the outputs are equal.
+
+# Ours on the left. Networks of the same name that are missing here differ in structure:
+# torchvision's alexnet is `alexnet-owt`, its googlenet is none of ours, and its resnet18 and
+# resnet34 pool with other windows.
+SAME_STRUCTURE = {
+    "vgg11": ("torchvision:vgg11", "timm:vgg11"),
+    "vgg13": ("torchvision:vgg13", "timm:vgg13"),
+    "vgg16": ("torchvision:vgg16", "timm:vgg16"),
+    "vgg19": ("torchvision:vgg19", "timm:vgg19"),
+    "resnet50-v1.5": ("torchvision:resnet50", "timm:resnet50"),
+    "resnet101-v1.5": ("torchvision:resnet101", "timm:resnet101"),
+    "resnet152-v1.5": ("torchvision:resnet152", "timm:resnet152"),
+    "alexnet-owt": ("torchvision:alexnet",),
+}
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load another library's state into the zoo's network of the same structure.
+
+    `SAME_STRUCTURE` lists the pairs. Linear layers kept as 1x1 or 7x7 convolutions fit as well.
+
+    Raises:
+        ValueError: the number of tensors or the size of one of them differs.
+    """
+    state = model.state_dict()
+    hint = "these are different networks; see zoo.external.SAME_STRUCTURE"
+    if len(state) != len(weights):
+        raise ValueError(
+            f"the weights hold {len(weights)} tensors and the network {len(state)}: {hint}"
+        )
+    matched = {}
+    for (ours, place), (theirs, value) in zip(state.items(), weights.items(), strict=True):
+        if place.numel() != value.numel():
+            raise ValueError(
+                f"{theirs} {tuple(value.shape)} does not fit {ours} {tuple(place.shape)}: {hint}"
+            )
+        matched[ours] = value.reshape(place.shape)
+    model.load_state_dict(matched)

@@ -22,7 +22,7 @@ from zoo.registry import BuildSpec, register
 
 @dataclass(frozen=True, slots=True)
 class InceptionRow:
-    """One inception row of table 1: output channels of the six convolutions, in its order."""
+    """An inception row of table 1: output channels of the six convolutions, in its order."""
 
     conv1x1: int
     reduce3x3: int
@@ -48,7 +48,7 @@ TABLE_1 = {
 class Inception(nn.Module):
     """Four branches over one map `(N, C, H, W)`, joined along the channels.
 
-    One ReLU after the joining replaces one on each branch: the values are the same.
+    A ReLU after the joining replaces a ReLU on each branch: the values are the same.
     """
 
     def __init__(self, channels: int, row: InceptionRow) -> None:

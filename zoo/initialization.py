@@ -1,8 +1,8 @@
 """Which values do a network's weights start from?
 
-A paper's own initial state is put together from `normal_by_name` or `he` in the paper's file;
-`common` is one rule for all networks, under which every network of the zoo can start learning
-from images of zero mean and unit variance.
+The file of each paper puts the paper's own initial state together from `normal_by_name` or `he`.
+`common` is a rule for all networks: with it every network of the zoo can start learning from
+images of zero mean and unit variance.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _CALIBRATION_IMAGES = 2
 def with_memory(skeleton: nn.Module) -> nn.Module:
     """Give a network laid out on the meta device memory that is still to be filled.
 
-    Built with memory at once, torch would fill every weight with its own default first; VGG-16 has
-    138 million of them.
+    A network built with memory at once would first be filled with torch's own default, which takes
+    time: VGG-16 has 138 million weights.
     """
     return skeleton.to_empty(device=torch.get_default_device())
 
@@ -38,14 +38,14 @@ def weighted(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
 
 
 def common(model: nn.Module, *, image_size: int) -> None:
-    """Fill a network by the one rule that all networks share.
+    """Fill a network by the rule that all networks share.
 
     Weights are He-normal in shape and then scaled layer by layer, in the order of computation,
-    until each layer's output has mean square one on smooth noise of unit variance
-    (layer-sequential unit variance: Mishkin and Matas, "All you need is a good init", 2016). What
-    stands between two layers, be it pooling, dropout or a response normalisation whose gain is
-    0.59, is thereby compensated. Layers that give logits have std 0.01, so that the first loss is
-    near log(num_classes). Biases are 0; BatchNorm has gain 1, offset 0.
+    until each layer's output has mean square 1 on smooth noise of unit variance (layer-sequential
+    unit variance: Mishkin and Matas, "All you need is a good init", 2016). This makes up for what
+    stands between two layers: pooling, dropout, a response normalisation whose gain is 0.59.
+    Layers that give logits have std 0.01, so that the first loss is near log(num_classes). Biases
+    are 0; BatchNorm has gain 1, offset 0.
     """
     reset_rest(model)
     heads = _heads(model)

@@ -117,6 +117,7 @@ class _LocalResponseNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, n: int, alpha: float, beta: float, k: float, groups: int
     ) -> Tensor:
+        """Return b."""
         x = x.contiguous(memory_format=_memory_format(x))
         ctx.save_for_backward(x)
         ctx.constants = (n, alpha, beta, k, groups)
@@ -132,6 +133,7 @@ class _LocalResponseNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+        """Return da; the constants have no gradient."""
         (x,) = ctx.saved_tensors
         n, alpha, beta, k, groups = ctx.constants
         grad = grad.contiguous(memory_format=_memory_format(x))
@@ -156,7 +158,7 @@ class _WindowSum:
 
     A block is written into the middle of a buffer whose border channels hold `border`. In flat
     memory the next channel is then `inner` elements further on, whatever the layout, so a sum of
-    2, 4, ... channels is one addition of the buffer to itself, shifted.
+    2, 4, ... channels is a single addition of the buffer to itself, shifted.
     """
 
     def __init__(self, block: Tensor, *, n: int, border: float) -> None:
@@ -174,7 +176,7 @@ class _WindowSum:
         return buffer[:rows, : self.channels]
 
     def sum(self, rows: int) -> tuple[Tensor, Tensor]:
-        """Sum what was filled in; return the buffer with the sums and one that is free."""
+        """Sum what was filled in; return the buffer with the sums and a free buffer."""
         padded, target, free = (part[:rows].view(-1) for part in (self.padded, *self.spares))
         total, width = padded, 1
         while width < self.n:

@@ -4,9 +4,9 @@ The published net is far from what bears its name today: subsampling layers with
 coefficients, a third layer that reads chosen maps only (table I), and an output of distances to
 fixed codes. `lenet5-relu` is the net of today's tutorials.
 
-Read from notes and quotations, not from the paper itself: that C1, C3, C5 and F6 are squashed like
-the subsampling layers, and the initial range +-2.4 / fan_in. The codes are our own drawings of
-digits, because the figure with the published bitmaps was not seen.
+Two facts are known from notes and quotations only, not from the paper itself: C1, C3, C5 and F6
+are squashed like the subsampling layers, and the initial range is +-2.4 / fan_in. The codes are our
+own drawings of digits, because the figure with the published bitmaps was not seen.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TABLE_I = (
     (0, 1, 2, 3, 4, 5),
 )
 
-# Rows of 5x7 digits, one octal pair of bits a row, drawn into the middle of a 7x12 bitmap.
+# Digits of 5x7 pixels, two octal figures a row, drawn into the middle of a 7x12 bitmap.
 _DIGITS = (
     "16 21 23 25 31 21 16",
     "04 14 04 04 04 04 16",

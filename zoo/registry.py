@@ -1,6 +1,6 @@
-"""Which networks does the zoo hold, and how is a name turned into a network?
+"""How does a name become a network?
 
-The facts come from `papers.toml` and need no torch; `build` and `describe` import it when called.
+Importing this file needs no torch; `build`, `describe` and `skeleton` import it when called.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from zoo.complexity import Description
 
 
-# The only list of places where builders live: a family's module is imported when one of its
-# networks is first built, so that importing `zoo` stays free of torch.
+# Where builders live. A family's module is imported when a network of the family is first built,
+# so that importing `zoo` stays free of torch.
 _FAMILY_MODULES: Final = {
     "lenet": "zoo.lenet",
     "alexnet": "zoo.alexnet",
@@ -30,7 +30,6 @@ _FAMILY_MODULES: Final = {
     "fourlayer": "zoo.alexnet",
     "handmade": "zoo.baselines",
 }
-
 
 Init = Literal["paper", "common"]
 
@@ -66,6 +65,7 @@ def register(name: str, *, init: Initializer) -> Callable[[_BuilderT], _BuilderT
     """
 
     def enter(builder: _BuilderT) -> _BuilderT:
+        """Enter the builder, unless the name is taken."""
         if name in _ENTRIES:
             raise ValueError(f"the model name {name!r} is registered twice")
         _ENTRIES[name] = _Entry(builder=builder, paper_init=init)
@@ -103,9 +103,9 @@ def build(
     Args:
         name: a registered name, an alias, a family, `timm:NAME` or `torchvision:NAME`.
         num_classes: width of the output.
-        init: "paper" for the paper's own initial state (for AlexNet that includes its dropout
-            convention), "common" for one initialisation shared by all networks. Networks of
-            other libraries keep the initialisation of their library under "paper".
+        init: "paper" for the paper's own initial state (AlexNet then has the paper's dropout, too),
+            "common" for the initialisation that all networks share. Under "paper", networks of
+            other libraries keep the initialisation of their library.
         image_size: side of the square images in pixels; None means the paper's.
 
     Raises:
@@ -118,7 +118,7 @@ def build(
     if is_external(name):
         from zoo import external
 
-        model = external.build(name, spec)
+        model = external.build(name, num_classes=num_classes, image_size=spec.image_size)
     else:
         model = initialization.with_memory(_lay_out(name, spec))
         if init == "paper":
@@ -163,7 +163,7 @@ def _lay_out(name: str, spec: BuildSpec) -> nn.Module:
         if is_external(name):
             from zoo import external
 
-            return external.build(name, spec)
+            return external.build(name, num_classes=spec.num_classes, image_size=spec.image_size)
         return _entry(name).builder(spec)
 
 

@@ -27,7 +27,7 @@ Shortcut = Literal["A", "B", "C", "none"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResNetPlan:
-    """One residual network: blocks a stage, their kind, and the paper's options.
+    """A residual network: blocks a stage, their kind, and the paper's options.
 
     `shortcut` is the option A, B or C of section 4.1, "none" for the plain networks.
     `stride_in_3x3` and `symmetric_pool` are the two habits of later libraries.

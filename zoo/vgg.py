@@ -24,7 +24,7 @@ INHERITED_FROM_A = ("conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc6", "fc7", "f
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Configuration:
-    """One column of table 1: the kernel sizes of the convolutions in each of the five blocks.
+    """A column of table 1: the kernel sizes of the convolutions in each of the five blocks.
 
     `lrn` adds a response normalisation after the first convolution's ReLU.
     """
@@ -47,7 +47,7 @@ def paper_init(model: nn.Module) -> None:
 
 
 def vgg(spec: BuildSpec, configuration: Configuration) -> nn.Module:
-    """Lay out one configuration; layers are named `conv3_2` for the second of block 3."""
+    """Lay out a configuration; layers are named `conv3_2` for the second of block 3."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 3
     for block, kernels in enumerate(configuration.kernels, start=1):

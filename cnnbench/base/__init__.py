@@ -1,1 +1,1 @@
-"""What every room may use: durable files, digests, near words, failpoints."""
+"""What every room may use: files that are whole or absent, digests, near words, cores."""

@@ -1,21 +1,27 @@
-"""How does a file reach the disk whole or not at all?"""
+"""How does a file reach the disk whole or not at all, and how can a test cut a write short?"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import json
 import os
 import shutil
+import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, TypeVar
 
-from cnnbench.base.failpoints import pass_failpoint
+from pydantic import BaseModel, ValidationError
+
+Document = TypeVar("Document", bound=BaseModel)
 
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 REPORT_BYTES = 4 * 2**20  # tables, pages, figures and predictions of a small run
+FAILPOINT = "CNNBENCH_FAILPOINT"  # an environment variable that only tests set
 
 
 class StoreError(Exception):
@@ -23,7 +29,7 @@ class StoreError(Exception):
 
 
 class DamagedError(StoreError):
-    """A file of one cell is not what was written; the other cells can go on."""
+    """A file is not what was written; damage to one cell stops no other cell."""
 
 
 class BusyError(StoreError):
@@ -31,12 +37,12 @@ class BusyError(StoreError):
 
 
 @contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError while writing `path` into a StoreError that says what to do."""
+def disk_errors(path: Path, *, advice: str = "") -> Iterator[None]:
+    """Turn an OSError while writing `path` into a StoreError with advice: `advice`, or our own."""
     try:
         yield
     except OSError as error:
-        advice = (
+        advice = advice or (
             f"{_free_text(path)}; free some space and type the same command again"
             if error.errno in FULL
             else "check the path and its permissions, or choose another folder with --out"
@@ -44,16 +50,13 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
-def write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+def write_whole(path: Path, fill: Callable[[IO[bytes]], object], *, advice: str = "") -> None:
     """Let `fill` write a file that appears whole or not at all.
-
-    A temporary file in the same folder is flushed, synced and renamed over `path`; then the
-    folder is synced, so that the rename itself survives.
 
     Raises:
         StoreError: if the disk refuses; the old file is untouched, the temporary one gone.
     """
-    with disk_errors(path):
+    with disk_errors(path, advice=advice):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         temporary = Path(name)
@@ -63,16 +66,26 @@ def write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
                 fill(file)
                 file.flush()
                 pass_failpoint(path.name, "written")
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            pass_failpoint(path.name, "synced")
-            temporary.replace(path)
+            commit(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        pass_failpoint(path.name, "replaced")
-        sync_folder(path.parent)
-        pass_failpoint(path.name, "done")
+
+
+def commit(temporary: Path, path: Path) -> None:
+    """Sync a finished temporary file and rename it over `path`, which is in the same folder.
+
+    Then the folder is synced, so that the rename itself survives. The caller removes the temporary
+    file when this raises, and turns an OSError into advice.
+    """
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.chmod(0o644)
+    pass_failpoint(path.name, "synced")
+    temporary.replace(path)
+    pass_failpoint(path.name, "replaced")
+    sync_folder(path.parent)
+    pass_failpoint(path.name, "done")
 
 
 def sync_folder(folder: Path) -> None:
@@ -86,7 +99,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> int:
-    """Make what was appended to a file durable and return its length in bytes, 0 without one."""
+    """Make what was appended to a file durable; return its length in bytes, 0 if it is missing."""
     with disk_errors(path):
         if not path.exists():
             return 0
@@ -96,7 +109,7 @@ def sync_file(path: Path) -> int:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a log; a line torn by an earlier death is closed off first."""
+    """Append a line to a log, after closing off a line that an earlier death has torn."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
@@ -104,7 +117,7 @@ def append_line(path: Path, line: str) -> None:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            if os.environ.get("CNNBENCH_FAILPOINT"):  # only a test tears a line on purpose
+            if os.environ.get(FAILPOINT):  # only a test tears a line on purpose
                 file.write(line.encode()[: len(line) // 2])
                 file.flush()
                 pass_failpoint(path.name, "torn")
@@ -114,13 +127,19 @@ def append_line(path: Path, line: str) -> None:
 
 
 def sweep_temporaries(folder: Path, *, deep: bool = False) -> None:
-    """Remove what a killed writer left behind; call it only while holding the folder's lock."""
+    """Remove what a killed writer left in a folder; the caller must hold the folder's lock."""
     for path in folder.rglob(".*.tmp") if deep else folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
-def require_room(folder: Path, needed_bytes: int) -> None:
+def require_room(
+    folder: Path,
+    needed_bytes: int,
+    *,
+    content: str = "checkpoints and report of this run",
+    advice: str = "free some space or choose another folder with --out",
+) -> None:
     """Check before the first step that what a run will keep fits onto the disk.
 
     Raises:
@@ -131,20 +150,32 @@ def require_room(folder: Path, needed_bytes: int) -> None:
         free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise StoreError(
-            f"{folder} has {size_text(free)} free; checkpoints and report of this run need "
-            f"{size_text(needed_bytes)}; free some space or choose another folder with --out"
+            f"{folder} has {size_text(free)} free; {content} need {size_text(needed_bytes)}; "
+            f"{advice}"
         )
 
 
-def require_version(path: Path, data: bytes, version: int) -> None:
-    """Refuse a file of another version by name, before anything in it is called damaged.
+def read_document(path: Path, model: type[Document], *, version: int, advice: str) -> Document:
+    """Read a versioned JSON file.
 
     Raises:
-        StoreError: if the file says that it is of another version.
+        StoreError: if the file is of another version, which is not called damage.
+        DamagedError: if the content does not fit the model; the message ends with `advice`.
     """
+    data = path.read_bytes()
+    _require_version(path, data, version)
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise DamagedError(f"{path} is damaged: {place}: {first['msg']}; {advice}") from None
+
+
+def _require_version(path: Path, data: bytes, version: int) -> None:
     with contextlib.suppress(ValueError):
-        found = json.loads(data)
-        seen = found.get("version", version) if isinstance(found, dict) else version
+        document = json.loads(data)
+        seen = document.get("version", version) if isinstance(document, dict) else version
         if isinstance(seen, int) and seen != version:
             advice = "update cnnbench" if seen > version else "use the cnnbench that wrote it"
             raise StoreError(
@@ -164,11 +195,36 @@ def _free_text(path: Path) -> str:
     return "nothing is known of its free space"
 
 
+# -- failpoints -----------------------------------------------------------------------------------
+
+Stage = Literal["opened", "written", "synced", "replaced", "done", "torn", "pruning", "forgetting"]
+
+# How often this process passed each stage of the wanted file. Only a doomed process counts.
+_passed: Counter[str] = Counter()
+
+
+def pass_failpoint(name: str, stage: Stage) -> None:
+    """Die here if the environment says so; `name` is that of the file being written.
+
+    `CNNBENCH_FAILPOINT=FILE:STAGE:COUNT` kills the process when a file whose name matches the
+    pattern FILE reaches STAGE for the COUNT-th time: `result.json:replaced:1`,
+    `step-*.pt:written:2`. Nothing is caught, flushed or tidied up, as when the power is cut.
+    """
+    wanted = os.environ.get(FAILPOINT)
+    if not wanted:
+        return
+    pattern, where, count = wanted.rsplit(":", 2)
+    if where == stage and fnmatch.fnmatchcase(name, pattern):
+        _passed[stage] += 1
+        if _passed[stage] == int(count):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 # -- cores ----------------------------------------------------------------------------------------
 
 
 def usable_cores() -> int:
-    """Return the number of cores this process is allowed on, which can be fewer than exist."""
+    """Return how many cores this process may use; the machine can have more."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -26,7 +26,7 @@ def main() -> None:
 
 def _explain(error: BaseException) -> int:
     """Print one clear message to stderr and return the exit code that belongs to it."""
-    from cnnbench.data.errors import DataError
+    from cnnbench.data import DataError
     from cnnbench.launch.processes import CellError, Stopped
     from cnnbench.planning.request import PlanError
     from cnnbench.report.analysis.two_runs import CannotCompare

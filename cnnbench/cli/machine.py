@@ -66,9 +66,9 @@ def profile_one(job: Annotated[str, typer.Option(help="A ProfileJob as JSON.")])
 @app.command("calibrate", hidden=True)
 def calibrate() -> int:
     """Measure in this process which settings are fast here; `--precision auto` asks for it."""
-    from cnnbench.profiler.race import serve_trial
+    from cnnbench.profiler.race import serve_race
 
-    return serve_trial()
+    return serve_race()
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""How does a batch of stored squares become the tensor a network is fed?
+"""How does a batch of stored squares become a network's input, and which statistics scale it?
 
 Cutting and mirroring work on bytes, where an image is a quarter of its size as floats; only then
 is the result scaled and turned into floats. All results are channels_last.
@@ -6,26 +6,29 @@ is the result scaled and turned into floats. All results are channels_last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+__all__ = ["channel_statistics", "colour_directions", "mean_image"]
+
 Bytes = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
-Places = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int64]
 
 
 def crop_and_flip(
     images: Bytes,
-    indices: Places,
+    indices: Ints,
     image_size: int,
     *,
-    top: Places,
-    left: Places,
-    flip: npt.NDArray[np.bool_],
+    top: Ints,
+    left: Ints,
+    flip: Bools,
 ) -> torch.Tensor:
     """Cut a square out of each of `images[indices]`, and mirror those that `flip` says.
 
@@ -50,11 +53,11 @@ def crop_and_flip(
 
 def resized_crops(
     images: Bytes,
-    indices: Places,
+    indices: Ints,
     image_size: int,
     *,
-    boxes: Places,
-    flip: npt.NDArray[np.bool_],
+    boxes: Ints,
+    flip: Bools,
 ) -> torch.Tensor:
     """Cut a rectangle out of each of `images[indices]` and resize it to a square.
 
@@ -86,12 +89,12 @@ def crop_at(
 
 def gather_crops(
     images: torch.Tensor,
-    indices: Places,
+    indices: Ints,
     image_size: int,
     *,
-    top: Places,
-    left: Places,
-    flip: npt.NDArray[np.bool_],
+    top: Ints,
+    left: Ints,
+    flip: Bools,
 ) -> torch.Tensor:
     """Do what `crop_and_flip` does, where the images are: uint8 `(M, S, S, 3)` on any device.
 
@@ -174,57 +177,51 @@ _CHUNK = 32
 Channels = tuple[float, float, float]
 
 
-def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[Channels, Channels]:
+def channel_statistics(images: Bytes) -> tuple[Channels, Channels]:
     """Return mean and population deviation of R, G, B in [0, 1] over uint8 `(N, H, W, 3)`.
 
     Exact for up to 2,048 images; of more, as many are taken at even steps. A channel that never
     varies gets the deviation of one level, 1/255, so that dividing by it stays finite.
     """
-    step = max(1, -(-len(images) // _SAMPLE))
-    sampled = images[::step]
     columns = images.shape[2] * 3
-    total = np.zeros(columns, dtype=np.uint64)
-    squares = np.zeros(columns, dtype=np.uint64)
-    for start in range(0, len(sampled), _CHUNK):
+    n_rows, total, squares = 0, np.zeros(columns, np.uint64), np.zeros(columns, np.uint64)
+    for chunk in _sampled(images):
         # Rows of W * 3 bytes keep numpy's inner loop long. A square fits uint16: 255^2 = 65,025.
-        rows = np.asarray(sampled[start : start + _CHUNK]).reshape(-1, columns)
+        rows = chunk.reshape(-1, columns)
         wide = rows.astype(np.uint16)
+        n_rows += len(rows)
         total += rows.sum(axis=0, dtype=np.uint64)
         squares += (wide * wide).sum(axis=0, dtype=np.uint64)
-    pixels = sampled.shape[0] * sampled.shape[1] * sampled.shape[2]
-    mean = total.reshape(-1, 3).sum(axis=0) / pixels
-    variance = squares.reshape(-1, 3).sum(axis=0) / pixels - mean**2
+    n_pixels = n_rows * images.shape[2]
+    mean = total.reshape(-1, 3).sum(axis=0) / n_pixels
+    variance = squares.reshape(-1, 3).sum(axis=0) / n_pixels - mean**2
     std = np.sqrt(np.maximum(variance, 1.0))
     return _channels(mean / 255), _channels(std / 255)
 
 
-def mean_image(images: npt.NDArray[np.uint8], image_size: int) -> npt.NDArray[np.float32]:
+def mean_image(images: Bytes, image_size: int) -> Floats:
     """Return the mean of the central squares of uint8 `(N, H, W, 3)`, in [0, 1].
 
     The result is `(image_size, image_size, 3)`, over the same images as `channel_statistics`.
     """
-    step = max(1, -(-len(images) // _SAMPLE))
     top, left = ((side - image_size) // 2 for side in images.shape[1:3])
-    square = (slice(top, top + image_size), slice(left, left + image_size))
-    total = np.zeros((image_size, image_size, 3), dtype=np.uint64)
-    sampled = images[::step]
-    for start in range(0, len(sampled), _CHUNK):
-        chunk = np.asarray(sampled[start : start + _CHUNK])[:, *square]
-        total += chunk.sum(axis=0, dtype=np.uint64)
-    return (total / (255 * len(sampled))).astype(np.float32)
+    count, total = 0, np.zeros((image_size, image_size, 3), dtype=np.uint64)
+    for chunk in _sampled(images):
+        square = chunk[:, top : top + image_size, left : left + image_size]
+        count += len(chunk)
+        total += square.sum(axis=0, dtype=np.uint64)
+    return (total / (255 * count)).astype(np.float32)
 
 
-def colour_directions(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+def colour_directions(images: Bytes) -> npt.NDArray[np.float64]:
     """Return the principal components of the pixels' colours, `(3, 3)`, a column each, in [0, 1].
 
     Each column is an eigenvector of the covariance of R, G, B times its standard deviation, in
     the manner of the AlexNet authors' code; over the same images as `channel_statistics`.
     """
-    step = max(1, -(-len(images) // _SAMPLE))
     count, total, products = 0, np.zeros(3), np.zeros((3, 3))
-    sampled = images[::step]
-    for start in range(0, len(sampled), _CHUNK):
-        pixels = np.asarray(sampled[start : start + _CHUNK]).reshape(-1, 3).astype(np.float32)
+    for chunk in _sampled(images):
+        pixels = chunk.reshape(-1, 3).astype(np.float32)
         count += len(pixels)
         total += pixels.sum(axis=0, dtype=np.float64)
         products += (pixels.T @ pixels).astype(np.float64)
@@ -232,6 +229,13 @@ def colour_directions(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     values, vectors = np.linalg.eigh(products / count - np.outer(mean, mean))
     directions: npt.NDArray[np.float64] = vectors * np.sqrt(np.maximum(values, 0.0)) / 255
     return directions
+
+
+def _sampled(images: Bytes) -> Iterator[Bytes]:
+    """Yield the images that stand for all, at even steps, a few at a time."""
+    sampled = images[:: max(1, -(-len(images) // _SAMPLE))]
+    for start in range(0, len(sampled), _CHUNK):
+        yield np.asarray(sampled[start : start + _CHUNK])
 
 
 def _channels(values: npt.NDArray[np.float64]) -> Channels:

@@ -1,6 +1,7 @@
 """Which images, labels, classes and splits stand behind the name or folder a user typed?"""
 
-import hashlib
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from cnnbench.base.digests import sha256_of
+
+__all__ = ["Dataset", "Split", "SplitName", "first_of_each_class", "hold_out"]
 
 SplitName = Literal["train", "val", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
@@ -92,7 +97,7 @@ class ChosenImages:
 
 def fingerprint_of(content: object) -> str:
     """Return the sha256 hex of JSON-able content; names that are not UTF-8 are safe."""
-    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+    return sha256_of(json.dumps(content, separators=(",", ":")).encode())
 
 
 def first_of_each_class(dataset: Dataset, limits: Mapping[SplitName, int]) -> Dataset:
@@ -119,27 +124,26 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
     """
     train = dataset.splits["train"]
     order = sorted(range(len(train)), key=lambda index: _content(train, index))
-    slice_: list[int] = []
+    held_out: list[int] = []
     for label in np.unique(train.labels).tolist():
-        mine = [index for index in order if train.labels[index] == label]
-        wanted = min(max(1, round(share * len(mine))), len(mine) - 1)
-        slice_ += mine[:wanted]
-    contents = {_content(train, index) for index in slice_}
+        of_class = [index for index in order if train.labels[index] == label]
+        wanted = min(max(1, round(share * len(of_class))), len(of_class) - 1)
+        held_out += of_class[:wanted]
+    contents = {_content(train, index) for index in held_out}
     rest = [index for index in range(len(train)) if _content(train, index) not in contents]
     splits: dict[SplitName, Split] = {
         "train": choose(train, rest),
-        "val": choose(train, sorted(slice_)),
+        "val": choose(train, sorted(held_out)),
     }
-    notice = f"a trial: {len(slice_)} of the training images are its test, the others train"
+    notice = f"a trial: {len(held_out)} of the training images are its test, the others train"
     return replace(dataset, splits=splits, notices=(notice,))
 
 
 def _content(split: Split, index: int) -> str:
     """Return what names an image's content; sorting by it is a shuffle that names cannot steer."""
-    digest = split.digests[index] if split.digests else ""
-    return (
-        digest or hashlib.sha256(split.names[index].encode("utf-8", "surrogateescape")).hexdigest()
-    )
+    if split.digests:
+        return split.digests[index]
+    return sha256_of(split.names[index].encode("utf-8", "surrogateescape"))
 
 
 def choose(split: Split, indices: Sequence[int]) -> Split:
@@ -158,7 +162,7 @@ def _in_turn(labels: npt.NDArray[np.int64], limit: int) -> list[int]:
     """Return the first `limit` indices when the classes take turns, in their stored order."""
     turn = np.zeros(len(labels), dtype=np.int64)
     for label in np.unique(labels):
-        mine = np.flatnonzero(labels == label)
-        turn[mine] = np.arange(len(mine))
+        of_class = np.flatnonzero(labels == label)
+        turn[of_class] = np.arange(len(of_class))
     keep = max(limit, len(np.unique(labels)))
     return sorted(np.lexsort((labels, turn))[:keep].tolist())

@@ -5,6 +5,8 @@ position follows from (seed, position) alone, so a run may be cut into other bat
 the middle or shared out over ranks, and every position still gives the same pixels.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,12 +17,17 @@ import numpy.typing as npt
 import torch
 
 from cnnbench.data.augment import (
+    Bytes,
+    Floats,
+    Ints,
     crop_and_flip,
     crop_at,
     gather_crops,
     resized_crops,
     standardise,
 )
+
+__all__ = ["Batch", "Batches", "evaluation_batches"]
 
 # The share of a GPU's free memory that the images may take; the rest is the network's.
 _RESIDENT_SHARE = 0.25
@@ -39,8 +46,8 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class _Cut:
     """The cut uint8 images of some positions, `(N, 3, H, W)`, not yet on the device."""
 
-    positions: npt.NDArray[np.int64]
-    chosen: npt.NDArray[np.int64]
+    positions: Ints
+    chosen: Ints
     images: torch.Tensor
 
 
@@ -60,8 +67,8 @@ class Batches:
 
     def __init__(
         self,
-        images: npt.NDArray[np.uint8],
-        labels: npt.NDArray[np.int64],
+        images: Bytes,
+        labels: Ints,
         *,
         seed: int,
         image_size: int,
@@ -94,7 +101,7 @@ class Batches:
         """The number of images in one epoch."""
         return len(self._labels)
 
-    def indices(self, start: int, size: int) -> npt.NDArray[np.int64]:
+    def indices(self, start: int, size: int) -> Ints:
         """Return which images stand at positions start .. start + size - 1, `(size,)`."""
         positions = np.arange(start, start + size, dtype=np.int64)
         epochs, places = np.divmod(positions, self.epoch_images)
@@ -136,7 +143,7 @@ class Batches:
             images = images.pin_memory()  # so that the transfer does not wait for the host
         return _Cut(positions=positions, chosen=chosen, images=images)
 
-    def _cut(self, chosen: npt.NDArray[np.int64], positions: npt.NDArray[np.int64]) -> torch.Tensor:
+    def _cut(self, chosen: Ints, positions: Ints) -> torch.Tensor:
         flip = _below(2, hashed(self._seed, _FLIP, positions)) == 1
         if self._augment == "area-aspect":
             boxes = _boxes(self._seed, positions, self._images.shape[1])
@@ -154,7 +161,7 @@ class Batches:
             )
         return crop_and_flip(self._images, chosen, self._image_size, top=top, left=left, flip=flip)
 
-    def _tint(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | None:
+    def _tint(self, positions: Ints) -> Floats | None:
         """Return a colour for each image, `(N, 3)`: one draw for each principal component."""
         if self._augment != "crop-flip-jitter" or self._colours is None:
             return None
@@ -162,7 +169,7 @@ class Batches:
         draws = _JITTER_STD * _normal(self._seed, _JITTER, places)
         return (draws @ self._colours.T).astype(np.float32)
 
-    def _order_of(self, epoch: int) -> npt.NDArray[np.int64]:
+    def _order_of(self, epoch: int) -> Ints:
         if epoch != self._epoch:
             first = epoch * self.epoch_images
             positions = np.arange(first, first + self.epoch_images, dtype=np.int64)
@@ -173,7 +180,7 @@ class Batches:
         return self._permutation
 
 
-def resident(images: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor | None:
+def resident(images: Bytes, device: torch.device) -> torch.Tensor | None:
     """Return all images on a GPU that has room for them, else None; the batches are the same."""
     if device.type != "cuda":
         return None
@@ -184,8 +191,8 @@ def resident(images: npt.NDArray[np.uint8], device: torch.device) -> torch.Tenso
 
 
 def evaluation_batches(
-    images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
+    images: Bytes,
+    labels: Ints,
     batch_size: int,
     *,
     image_size: int,
@@ -208,7 +215,7 @@ def evaluation_batches(
         yield standardise(cut, mean, std), torch.from_numpy(labels[some].copy()).to(device)
 
 
-def hashed(seed: int, stream: int, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+def hashed(seed: int, stream: int, positions: Ints) -> npt.NDArray[np.uint64]:
     """Return 64 random bits a position, a function of (seed, stream, position) alone.
 
     Counter-based: SplitMix64's finalizer (Steele, Lea, Flood, OOPSLA 2014) over a counter.
@@ -224,18 +231,18 @@ def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return bits ^ (bits >> np.uint64(31))
 
 
-def _below(limit: int, bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+def _below(limit: int, bits: npt.NDArray[np.uint64]) -> Ints:
     """Map random bits to 0 .. limit - 1, evenly to within 2^-32."""
     return ((bits >> np.uint64(32)) * np.uint64(limit) >> np.uint64(32)).astype(np.int64)
 
 
-def _uniform(seed: int, stream: int, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _uniform(seed: int, stream: int, positions: Ints) -> npt.NDArray[np.float64]:
     """Return numbers in [0, 1) a position."""
     bits = hashed(seed, stream, positions) >> np.uint64(11)
     return bits.astype(np.float64) * 2.0**-53
 
 
-def _normal(seed: int, stream: int, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _normal(seed: int, stream: int, positions: Ints) -> npt.NDArray[np.float64]:
     """Return numbers of the normal distribution a position (Box and Muller, 1958)."""
     radius = np.sqrt(-2 * np.log1p(-_uniform(seed, stream, 2 * positions)))
     numbers: npt.NDArray[np.float64] = radius * np.cos(
@@ -244,7 +251,7 @@ def _normal(seed: int, stream: int, positions: npt.NDArray[np.int64]) -> npt.NDA
     return numbers
 
 
-def _boxes(seed: int, positions: npt.NDArray[np.int64], side: int) -> npt.NDArray[np.int64]:
+def _boxes(seed: int, positions: Ints, side: int) -> Ints:
     """Return top, left, height, width a position, `(N, 4)`: 8 to 100 % of a square of `side`.
 
     The first of ten draws that fits inside counts; if none does, the whole square.
@@ -257,17 +264,15 @@ def _boxes(seed: int, positions: npt.NDArray[np.int64], side: int) -> npt.NDArra
     fits = (heights <= side) & (widths <= side)
     first = fits.argmax(axis=1)
     rows = np.arange(len(positions))
-    found = fits.any(axis=1)
-    height = np.where(found, heights[rows, first], side)
-    width = np.where(found, widths[rows, first], side)
+    any_fits = fits.any(axis=1)
+    height = np.where(any_fits, heights[rows, first], side)
+    width = np.where(any_fits, widths[rows, first], side)
     top = np.floor(_uniform(seed, _TOP, positions) * (side - height + 1)).astype(np.int64)
     left = np.floor(_uniform(seed, _LEFT, positions) * (side - width + 1)).astype(np.int64)
     return np.stack([top, left, height, width], axis=1)
 
 
-def _require_fit(
-    images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], image_size: int
-) -> None:
+def _require_fit(images: Bytes, labels: Ints, image_size: int) -> None:
     if len(images) != len(labels) or not len(labels):
         raise ValueError(f"as many images as labels are needed, saw {len(images)}, {len(labels)}")
     if not 0 < image_size <= min(images.shape[1:3]):

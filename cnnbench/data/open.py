@@ -1,13 +1,18 @@
 """What does the word after `--dataset` mean: a card, a folder of images, or a mistake?"""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from pathlib import Path
 
-from cnnbench.data.catalog.cards import Card, CardOption, list_cards, load_card
+from cnnbench.base.words import did_you_mean
+from cnnbench.data import DataError
+from cnnbench.data.catalog.cards import Card, CardOption, Value, list_cards, load_card
 from cnnbench.data.catalog.fetch import require_fetched
 from cnnbench.data.dataset import Dataset
-from cnnbench.data.errors import DataError, hint
 from cnnbench.data.sources.folder import Reading, open_folder
+
+__all__ = ["open_dataset", "require_card"]
 
 TORCHVISION = "torchvision:"
 FOLDER_OPTIONS: Mapping[str, CardOption] = {
@@ -17,18 +22,16 @@ FOLDER_OPTIONS: Mapping[str, CardOption] = {
 }
 """What every folder of images can be told, with a card or without."""
 
-Values = Mapping[str, int | float | str]
-
 
 def open_dataset(
     name: str, *, options: Mapping[str, str] | None = None, split_seed: int = 0
 ) -> Dataset:
-    """Resolve a card's name, a card's path, `torchvision:NAME` or a folder; cards win over folders.
+    """Open a card's name, a card's path, `torchvision:NAME` or a folder; cards win over folders.
 
     `options` are a card's typed options as text. `split_seed` decides how a folder without
     `train/` is split; it is not the seed of a training run. Every image file is read once, for
-    its fingerprint; images are decoded only to keep near duplicates on one side of a split or to
-    leave out broken ones, and what they look like is remembered. Raises DataError.
+    its fingerprint. Images are decoded only to keep near duplicates on one side of a split or to
+    leave out broken ones; their hashes are remembered. Raises DataError.
     """
     card = card_of(name)
     if card is None:
@@ -41,7 +44,7 @@ def open_dataset(
 def card_of(name: str) -> Card | None:
     """Return the card behind a name, or None for a folder that exists; else DataError."""
     if name.startswith(TORCHVISION):
-        from cnnbench.data.sources.torchvision import card_for
+        from cnnbench.data.sources.libraries import card_for
 
         return card_for(name.removeprefix(TORCHVISION))
     if name in list_cards() or name.endswith(".toml"):
@@ -102,11 +105,11 @@ def _open_card(card: Card, options: Mapping[str, str], split_seed: int) -> Datas
 
         return open_drawn(card, values)
     if card.kind == "scikit-learn":
-        from cnnbench.data.sources.digits import open_digits
+        from cnnbench.data.sources.libraries import open_digits
 
         return open_digits(card)
     if card.kind == "torchvision":
-        from cnnbench.data.sources.torchvision import open_torchvision
+        from cnnbench.data.sources.libraries import open_torchvision
 
         return open_torchvision(card, require_fetched(card))
     reading = Reading(
@@ -114,13 +117,16 @@ def _open_card(card: Card, options: Mapping[str, str], split_seed: int) -> Datas
         fine=values.get("labels") == "fine",
         skip_broken=_count(values["skip_broken"]),
     )
-    folder = _folder_of(card, values)
     return open_folder(
-        folder, split_seed=split_seed, name=card.name, title=card.title, reading=reading
+        _folder_of(card, values),
+        split_seed=split_seed,
+        name=card.name,
+        title=card.title,
+        reading=reading,
     )
 
 
-def _folder_of(card: Card, values: Values) -> Path:
+def _folder_of(card: Card, values: Mapping[str, Value]) -> Path:
     if card.download is not None:
         return require_fetched(card) / card.folder
     named = str(values.get("folder", ""))
@@ -132,22 +138,22 @@ def _folder_of(card: Card, values: Values) -> Path:
     return Path(named) if named else card.path.parent / card.folder
 
 
-def _card_values(card: Card, options: Mapping[str, str]) -> Values:
+def _card_values(card: Card, options: Mapping[str, str]) -> dict[str, Value]:
     offered = {**card.options, **(FOLDER_OPTIONS if card.kind == "folder" else {})}
     return _values(f"dataset {card.name!r}", offered, options)
 
 
 def _values(
     owner: str, offered: Mapping[str, CardOption], options: Mapping[str, str]
-) -> dict[str, int | float | str]:
+) -> dict[str, Value]:
     """Return every option's value: what was typed, or its default."""
     values = {key: option.default for key, option in offered.items()}
     for key, text in options.items():
         if key not in offered:
-            known = ", ".join(offered) or "none"
-            raise DataError(
-                f"{owner} has no option {key!r}{hint(key, offered) or ';'} its options: {known}"
-            )
+            unknown = f"{owner} has no option {key!r};"
+            near = did_you_mean(key, offered)
+            known = f"its options: {', '.join(offered) or 'none'}"
+            raise DataError(" ".join(filter(None, (unknown, near, known))))
         try:
             values[key] = offered[key].parse(text)
         except ValueError as error:
@@ -156,7 +162,7 @@ def _values(
     return values
 
 
-def _count(value: int | float | str) -> int:
+def _count(value: Value) -> int:
     if not isinstance(value, int) or value < 0:
         raise DataError(f"skip_broken must be a whole number from 0 on, saw {value!r}")
     return value

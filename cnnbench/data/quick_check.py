@@ -1,26 +1,30 @@
 """What about this data would make a comparison mean less than it seems to?"""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
+from cnnbench.data import listed
 from cnnbench.data.dataset import Dataset, Split, SplitName
-from cnnbench.data.errors import listed
+
+__all__ = ["Finding", "quick_check"]
 
 _IMBALANCE = 5  # largest class of train to smallest; beyond it, say so
 _FINE_ENOUGH = 3.0  # points that a test split should be able to separate
-
 
 Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing found in a dataset: an error must be mended, a warning known, a note is a fact.
+    """What a check says of a dataset: an error must be mended, a warning known, a note is a fact.
 
     `names` are the images it is about, or some of them; it may be empty.
     """
@@ -46,28 +50,28 @@ def quick_findings(dataset: Dataset) -> tuple[Finding, ...]:
     )
 
 
-def smallest_difference(images: int) -> float:
-    """Return how many points apart two models must be on `images` test images to be told apart.
+def smallest_difference(n_images: int) -> float:
+    """Return how many points apart two models must be on `n_images` to be told apart.
 
     Two models that are right on 88 % and err independently disagree on 2 * 0.88 * 0.12 = 21 % of
     the images; McNemar's z = difference / sqrt(0.21 / n) reaches 1.96 at 8.0 points for n = 128,
     and at 2.0 points for n = 2,000. Models that err alike are told apart a little sooner.
     """
-    return 100 * 1.96 * math.sqrt(2 * 0.88 * 0.12 / images)
+    return 100 * 1.96 * math.sqrt(2 * 0.88 * 0.12 / n_images)
 
 
 def _duplicates_within(dataset: Dataset) -> Iterable[Finding]:
     for name, split in dataset.splits.items():
         copies = len(split.digests) - len(set(split.digests))
         if copies:
-            seen = Counter(split.digests)
-            example = [i for i, digest in enumerate(split.digests) if seen[digest] > 1]
-            same = [i for i in example if split.digests[i] == split.digests[example[0]]]
+            number = Counter(split.digests)
+            repeated = [i for i, digest in enumerate(split.digests) if number[digest] > 1]
+            same = [i for i in repeated if split.digests[i] == split.digests[repeated[0]]]
             yield Finding(
                 severity="warning",
                 verdict="duplicates",
                 detail=f"{name} holds {copies} exact copies of its images, {_pair(split, same)}",
-                names=tuple(split.names[i] for i in example),
+                names=tuple(split.names[i] for i in repeated),
             )
         yield from _contradictions(dataset, name, split)
 
@@ -89,20 +93,18 @@ def _contradictions(dataset: Dataset, name: SplitName, split: Split) -> Iterable
 
 
 def _duplicates_between(dataset: Dataset) -> Iterable[Finding]:
-    names = list(dataset.splits)
-    for place, name in enumerate(names):
-        for later in names[place + 1 :]:
-            earlier, split = dataset.splits[name], dataset.splits[later]
-            known = set(earlier.digests)
-            leaks = [i for i, digest in enumerate(split.digests) if digest in known]
-            if leaks:
-                yield Finding(
-                    severity="error",
-                    verdict="leak",
-                    detail=f"{len(leaks)} of {len(split)} {later} images are exact copies of "
-                    f"{name} images, for example {listed([split.names[leaks[0]]])}",
-                    names=tuple(split.names[i] for i in leaks),
-                )
+    for earlier, later in combinations(dataset.splits, 2):
+        split = dataset.splits[later]
+        known = set(dataset.splits[earlier].digests)
+        leaks = [i for i, digest in enumerate(split.digests) if digest in known]
+        if leaks:
+            yield Finding(
+                severity="error",
+                verdict="leak",
+                detail=f"{len(leaks)} of {len(split)} {later} images are exact copies of "
+                f"{earlier} images, for example {listed([split.names[leaks[0]]])}",
+                names=tuple(split.names[i] for i in leaks),
+            )
 
 
 def _imbalance(dataset: Dataset) -> Iterable[Finding]:
@@ -129,13 +131,13 @@ def _imbalance(dataset: Dataset) -> Iterable[Finding]:
 
 
 def _small_test(dataset: Dataset) -> Iterable[Finding]:
-    images = len(dataset.splits[dataset.headline_split])
-    points = smallest_difference(images)
+    n_images = len(dataset.splits[dataset.headline_split])
+    points = smallest_difference(n_images)
     if points > _FINE_ENOUGH:
         yield Finding(
             severity="warning",
             verdict="small test",
-            detail=f"{images} {dataset.headline_split} images cannot separate models that are "
+            detail=f"{n_images} {dataset.headline_split} images cannot separate models that are "
             f"less than about {points:.0f} points apart",
         )
 

@@ -1,13 +1,14 @@
 """What is wrong with a set of images, file by file and as a whole, before anything is trained?
 
-The short form, `check.quick_check`, runs before every training and decodes nothing. This long form
-decodes every image once, as training would, and compares all of them with each other.
+The quick check runs before every training and decodes nothing. This thorough one decodes every
+image once, as training would, compares all of them with each other, and compares files with the
+list that was written when they came.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -15,15 +16,15 @@ from pathlib import Path
 
 from PIL import Image
 
+from cnnbench.data import DataError, Progress, listed
 from cnnbench.data.catalog.checksums import SUMS, digests_of, read_sums
 from cnnbench.data.dataset import Dataset, Split, SplitName
-from cnnbench.data.errors import DataError, listed
 from cnnbench.data.open import broken_allowed, card_of, image_folder, open_dataset
 from cnnbench.data.pixels.near_duplicates import (
     TINY_PIXELS,
-    Look,
-    look_of,
-    looks_of,
+    ImageHash,
+    hash_files,
+    hash_image,
     near_copies,
     near_groups,
 )
@@ -31,8 +32,10 @@ from cnnbench.data.quick_check import Finding, Severity, quick_findings
 from cnnbench.data.sources.folder import FolderImages
 from cnnbench.data.sources.scan import everything_below
 
-Progress = Callable[[int, int], None]
-Looker = Callable[[Image.Image], Look]
+__all__ = ["Diagnosis", "examine"]
+
+Hasher = Callable[[Image.Image], ImageHash]
+Hashes = Mapping[SplitName, Sequence[ImageHash]]
 
 _CONVERSIONS: Mapping[str, str] = {
     "16-bit": "is scaled from 16 to 8 bits",
@@ -45,14 +48,15 @@ _CONVERSIONS: Mapping[str, str] = {
     "transparent": "is laid over white",
     "wrong extension": "has a name that does not fit its format; the content counts",
 }
-_LOOK_SIZE = 64  # pixels at which images without files are compared
+_HASH_SIZE = 64  # pixels at which images without files are compared
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
-    """What `examine` found. `images` counts each split, or is empty if no dataset could be made.
+    """What `examine` says of a set of images.
 
-    `files` maps each file that is not plainly fine to its verdicts, in the order of names.
+    `images` counts those of each split; it is empty if no dataset could be made. `files` maps each
+    file that is not plainly fine to its verdicts, in the order of names.
     """
 
     dataset: str
@@ -72,36 +76,33 @@ def examine(
 ) -> Diagnosis:
     """Look at every image of a card or a folder and at the set they make.
 
-    Damaged images and impossible layouts become findings. `progress` is called with (images
-    done, images in all). Raises DataError only if there is nothing to look at: an unknown name, a
-    folder that does not exist, a card that is not fetched.
+    Damaged images and impossible layouts become findings. `progress` counts images. Raises
+    DataError only if there is nothing to look at: an unknown name, a folder that does not exist, a
+    card that is not fetched.
     """
     root = image_folder(name, options=options)
-    seen = dict(everything_below(root)) if root else {}
-    images = [file for file, reason in seen.items() if not reason]
-    looks = dict(zip(images, _looks(root, images, progress), strict=True))
+    reasons = dict(everything_below(root)) if root else {}
+    files = [file for file, reason in reasons.items() if not reason]
+    hashed = hash_files(root, files, progress=progress) if root else []
+    hashes = dict(zip(files, hashed, strict=True))
     cap = broken_allowed(options or {})
-    findings = [*_broken(looks, at_most=cap), *_passed_over(seen), *_conversions(looks)]
+    findings = [*_broken(hashes, at_most=cap), *_passed_over(reasons), *_conversions(hashes)]
     findings += changed_since_listed(root) if root else []
-    dataset = _opened(name, options, findings)
+    dataset = _open_or_say_why(name, options, findings)
     if dataset is not None:
         findings += quick_findings(dataset)
-        findings += _alike(dataset, root, looks, _looker(name), progress)
+        findings += _near_duplicates(dataset, root, hashes, _hasher(name), progress)
     order: list[Severity] = ["error", "warning", "note"]
     return Diagnosis(
         dataset=dataset.name if dataset else name,
         classes=dataset.classes if dataset else (),
         images={split: len(part) for split, part in dataset.splits.items()} if dataset else {},
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
-        files=_verdicts_by_file(seen, looks),
+        files=_verdicts_by_file(reasons, hashes),
     )
 
 
-def _looks(root: Path | None, names: Sequence[str], progress: Progress | None) -> list[Look]:
-    return looks_of(root, names, progress=progress) if root else []
-
-
-def _opened(
+def _open_or_say_why(
     name: str, options: Mapping[str, str] | None, findings: list[Finding]
 ) -> Dataset | None:
     """Open the dataset, or add to the findings why it cannot be."""
@@ -118,23 +119,18 @@ def _opened(
     return dataset
 
 
-def _broken(looks: Mapping[str, Look], *, at_most: int) -> list[Finding]:
+def _broken(hashes: Mapping[str, ImageHash], *, at_most: int) -> list[Finding]:
     """Return a finding for each broken image: a warning if all of them may be left out."""
-    count = sum(bool(look.verdict) for look in looks.values())
-    severity: Severity = "warning" if count <= at_most else "error"
+    broken = {name: each for name, each in hashes.items() if each.verdict}
+    severity: Severity = "warning" if len(broken) <= at_most else "error"
     return [
-        Finding(severity=severity, verdict=look.verdict, detail=look.reason, names=(name,))
-        for name, look in looks.items()
-        if look.verdict
+        Finding(severity=severity, verdict=each.verdict, detail=each.reason, names=(name,))
+        for name, each in broken.items()
     ]
 
 
-def _passed_over(seen: Mapping[str, str]) -> list[Finding]:
+def _passed_over(reasons: Mapping[str, str]) -> list[Finding]:
     """Return one finding for each reason for which files are passed over."""
-    by_reason: dict[str, list[str]] = defaultdict(list)
-    for name, reason in seen.items():
-        by_reason[reason].append(name)
-    by_reason.pop("", None)
     return [
         Finding(
             severity="warning",
@@ -142,16 +138,13 @@ def _passed_over(seen: Mapping[str, str]) -> list[Finding]:
             detail=f"{len(names)} passed over: {listed(names, at_most=3)}",
             names=tuple(names),
         )
-        for reason, names in sorted(by_reason.items())
+        for reason, names in _grouped((reason, name) for name, reason in reasons.items() if reason)
     ]
 
 
-def _conversions(looks: Mapping[str, Look]) -> list[Finding]:
+def _conversions(hashes: Mapping[str, ImageHash]) -> list[Finding]:
     """Return one finding for each conversion that some images need."""
-    by_note: dict[str, list[str]] = defaultdict(list)
-    for name, look in looks.items():
-        for note in look.notes:
-            by_note[note].append(name)
+    pairs = ((note, name) for name, each in hashes.items() for note in each.notes)
     return [
         Finding(
             severity="note",
@@ -159,117 +152,106 @@ def _conversions(looks: Mapping[str, Look]) -> list[Finding]:
             detail=f"each {_CONVERSIONS[note]}: {listed(names, at_most=3)}",
             names=tuple(names),
         )
-        for note, names in sorted(by_note.items())
+        for note, names in _grouped(pairs)
     ]
 
 
+def _grouped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Gather (verdict, name) by verdict, in alphabetical order."""
+    names = defaultdict(list)
+    for verdict, name in pairs:
+        names[verdict].append(name)
+    return sorted(names.items())
+
+
 def _verdicts_by_file(
-    seen: Mapping[str, str], looks: Mapping[str, Look]
+    reasons: Mapping[str, str], hashes: Mapping[str, ImageHash]
 ) -> dict[str, tuple[str, ...]]:
     verdicts = {}
-    for name, reason in seen.items():
-        look = looks.get(name)
-        found = (reason,) if look is None else (look.verdict, *look.notes)
-        verdicts[name] = tuple(filter(None, found))
-    return {name: found for name, found in verdicts.items() if found}
+    for name, reason in reasons.items():
+        image_hash = hashes.get(name)
+        notes = (image_hash.verdict, *image_hash.notes) if image_hash else (reason,)
+        if any(notes):
+            verdicts[name] = tuple(filter(None, notes))
+    return verdicts
 
 
-def _alike(
+# -- near duplicates ------------------------------------------------------------------------------
+
+
+def _near_duplicates(
     dataset: Dataset,
     root: Path | None,
-    looks: Mapping[str, Look],
-    look: Looker,
+    by_file: Mapping[str, ImageHash],
+    hasher: Hasher,
     progress: Progress | None,
 ) -> list[Finding]:
-    """Compare all images with each other: near duplicates, within and between the splits."""
+    """Compare all images with each other, within and between the splits."""
     if dataset.drawn:
         return []  # drawn from different numbers; drawing them all again would take minutes
-    names: list[str] = []
-    mine: list[Look] = []
-    for split in dataset.splits.values():
-        names += split.names
-        mine += (
-            [looks[name] for name in split.names]
-            if root is not None and _is_below(split, root)
-            else _looks_of_source(split, look, progress)
-        )
-    places = _places(dataset)
-    return [*_near_between(dataset, names, mine, places), *_near_within(dataset, mine, places)]
+    hashes = {
+        name: [by_file[file] for file in split.names]
+        if isinstance(split.source, FolderImages) and split.source.root == root
+        else _hashes_of_source(split, hasher, progress)
+        for name, split in dataset.splits.items()
+    }
+    return [*_near_between(dataset, hashes), *_near_within(dataset, hashes)]
 
 
-def _is_below(split: Split, root: Path) -> bool:
-    return isinstance(split.source, FolderImages) and split.source.root == root
-
-
-def _looker(name: str) -> Looker:
-    """Return how an image that is no file is looked at: tiny ones are known by their card."""
+def _hasher(name: str) -> Hasher:
+    """Return the function that hashes an image without a file; the card says if it is tiny."""
     card = card_of(name)
-    tiny = card is not None and 0 < card.image_size < TINY_PIXELS
-    return partial(look_of, notes=("tiny",) if tiny else ())
+    tiny = card is not None and 0 < card.image.size < TINY_PIXELS
+    return partial(hash_image, notes=("tiny",) if tiny else ())
 
 
-def _looks_of_source(split: Split, look: Looker, progress: Progress | None) -> list[Look]:
-    looks = []
+def _hashes_of_source(split: Split, hasher: Hasher, progress: Progress | None) -> list[ImageHash]:
+    hashes = []
     for index in range(len(split)):
-        looks.append(look(Image.fromarray(split.source.image(index, _LOOK_SIZE))))
+        hashes.append(hasher(Image.fromarray(split.source.image(index, _HASH_SIZE))))
         if progress is not None:
             progress(index + 1, len(split))
-    return looks
+    return hashes
 
 
-def _places(dataset: Dataset) -> dict[SplitName, range]:
-    """Return where each split's images stand when all splits are put one after another."""
-    places: dict[SplitName, range] = {}
-    start = 0
-    for name, split in dataset.splits.items():
-        places[name] = range(start, start + len(split))
-        start += len(split)
-    return places
-
-
-def _near_between(
-    dataset: Dataset, names: Sequence[str], looks: Sequence[Look], places: Mapping[SplitName, range]
-) -> list[Finding]:
-    findings = []
-    digests = [digest for split in dataset.splits.values() for digest in split.digests]
-    for earlier, later in combinations(places, 2):
-        exact = {digests[i] for i in places[earlier]} if digests else set()
-        asked = [i for i in places[later] if not digests or digests[i] not in exact]
-        copies = near_copies(looks, places[earlier], asked)
+def _near_between(dataset: Dataset, hashes: Hashes) -> Iterator[Finding]:
+    for earlier, later in combinations(hashes, 2):
+        first, second = dataset.splits[earlier], dataset.splits[later]
+        exact = set(first.digests)
+        others = [
+            len(first) + i
+            for i in range(len(second))
+            if not second.digests or second.digests[i] not in exact
+        ]
+        copies = near_copies([*hashes[earlier], *hashes[later]], range(len(first)), others)
         if copies:
-            index, other = next(iter(copies.items()))
-            findings.append(
-                Finding(
-                    severity="warning",
-                    verdict="near leak",
-                    detail=f"{len(copies)} of {len(places[later])} {later} images nearly equal a "
-                    f"{earlier} image, for example {listed([names[index], names[other]])}",
-                    names=tuple(names[i] for i in copies),
-                )
+            names = [*first.names, *second.names]
+            index, original = next(iter(copies.items()))
+            yield Finding(
+                severity="warning",
+                verdict="near leak",
+                detail=f"{len(copies)} of {len(second)} {later} images nearly equal a "
+                f"{earlier} image, for example {listed([names[index], names[original]])}",
+                names=tuple(names[i] for i in copies),
             )
-    return findings
 
 
-def _near_within(
-    dataset: Dataset, looks: Sequence[Look], places: Mapping[SplitName, range]
-) -> list[Finding]:
-    findings = []
-    for name, place in places.items():
-        groups = Counter(near_groups([looks[i] for i in place]))
-        several = [group for group, count in groups.items() if count > 1]
-        repeats = sum(groups[group] - 1 for group in several)
+def _near_within(dataset: Dataset, hashes: Hashes) -> Iterator[Finding]:
+    for name, split in dataset.splits.items():
+        groups = Counter(near_groups(hashes[name]))
+        repeated = [group for group, count in groups.items() if count > 1]
+        repeats = sum(groups[group] - 1 for group in repeated)
         if repeats:
-            split = dataset.splits[name]
-            findings.append(
-                Finding(
-                    severity="note",
-                    verdict="near duplicates",
-                    detail=f"{repeats} of {len(place)} {name} images repeat another of {name} "
-                    f"(copies included), for example of {listed([split.names[several[0]]])}",
-                    names=tuple(split.names[group] for group in several),
-                )
+            yield Finding(
+                severity="note",
+                verdict="near duplicates",
+                detail=f"{repeats} of {len(split)} {name} images repeat another of {name} "
+                f"(copies included), for example of {listed([split.names[repeated[0]]])}",
+                names=tuple(split.names[group] for group in repeated),
             )
-    return findings
+
+
+# -- files that changed ---------------------------------------------------------------------------
 
 
 def changed_since_listed(root: Path) -> list[Finding]:
@@ -279,7 +261,7 @@ def changed_since_listed(root: Path) -> list[Finding]:
         return []
     below = root.relative_to(home).as_posix()
     prefix = "" if below == "." else f"{below}/"
-    sums = {name: sum for name, sum in read_sums(home).items() if name.startswith(prefix)}
+    sums = {name: digest for name, digest in read_sums(home).items() if name.startswith(prefix)}
     there = [name for name in sums if (home / name).is_file()]
     digests = dict(zip(there, digests_of(home, there), strict=True))
     changed = [name for name in there if digests[name] != sums[name]]

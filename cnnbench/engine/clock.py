@@ -6,6 +6,8 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
+__all__ = ["Clock"]
+
 BUCKETS = ("train", "data_wait", "eval", "checkpoint", "warmup", "build", "logging")
 
 

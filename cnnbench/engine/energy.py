@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+__all__ = ["NoCounter", "energy_counter"]
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -45,21 +46,20 @@ def _nvml() -> Joules:
     return lambda: float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
 
 
-@dataclass(kw_only=True, slots=True)
 class _Domain:
     """One RAPL counter, in microjoules, which starts again at zero when it is full."""
 
-    path: Path
-    full: int
-    last: int = 0
-    total: int = field(default=0)
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "energy_uj"
+        self._full = int((folder / "max_energy_range_uj").read_text())
+        self._last, self._total = int(self._path.read_text()), 0
 
     def microjoules(self) -> int:
         """Return what has been counted since the first reading."""
-        now = int((self.path / "energy_uj").read_text())
-        self.total += (now - self.last) % (self.full + 1)
-        self.last = now
-        return self.total
+        now = int(self._path.read_text())
+        self._total += (now - self._last) % (self._full + 1)
+        self._last = now
+        return self._total
 
 
 def _rapl(powercap: Path) -> Joules:
@@ -67,14 +67,7 @@ def _rapl(powercap: Path) -> Joules:
     if not packages:
         raise NoCounter(f"this machine has no RAPL counter ({powercap}/intel-rapl:0)")
     try:
-        domains = [
-            _Domain(
-                path=path,
-                full=int((path / "max_energy_range_uj").read_text()),
-                last=int((path / "energy_uj").read_text()),
-            )
-            for path in packages
-        ]
+        domains = [_Domain(package) for package in packages]
     except (OSError, ValueError) as error:
         raise NoCounter(f"the RAPL counter cannot be read: {error}") from None
     return lambda: sum(domain.microjoules() for domain in domains) / 1e6

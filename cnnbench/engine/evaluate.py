@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cnnbench.engine.device import Machine
+from cnnbench.engine.device import Device
+
+__all__ = ["EVALUATION_BATCH_SIZE", "Evaluation", "evaluate", "score"]
+
+EVALUATION_BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,41 +28,60 @@ class Evaluation:
     loss: float
     correct: int
     correct_top5: int
-    images: int
+    n_images: int
     logits: NDArray[np.float32]
     labels: NDArray[np.int64]
 
+    def metrics(self) -> dict[str, Any]:
+        """Return what an `Evaluated` event says of the split."""
+        return {
+            "loss": self.loss,
+            "top1": self.correct / self.n_images,
+            "top5": self.correct_top5 / self.n_images,
+            "correct": self.correct,
+            "images": self.n_images,
+        }
+
 
 def evaluate(
-    model: nn.Module, views: Sequence[Iterable[tuple[Tensor, Tensor]]], machine: Machine
+    model: nn.Module, views: Sequence[Iterable[tuple[Tensor, Tensor]]], device: Device
 ) -> Evaluation:
-    """Run the network over one or more views of a split and leave it in the mode it was in.
+    """Run the network over one or more views of a split; it keeps its mode.
 
     Several views of the same images, crops for instance, are averaged as probabilities, as the
     AlexNet authors' code does; their logits are the logarithms of that average.
     """
+    with evaluation_mode(model):
+        outputs = [_logits_and_labels(model, batches, device) for batches in views]
+    logits, labels = outputs[0]
+    if len(outputs) > 1:
+        logs = torch.stack([view.double().log_softmax(dim=1) for view, _ in outputs])
+        logits = (logs.logsumexp(dim=0) - math.log(len(outputs))).float()
+    return score(logits, labels)
+
+
+@contextlib.contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Within a block, switch dropout and gradients off and use BatchNorm's running statistics."""
     was_training = model.training
     model.eval()
-    with torch.inference_mode():
-        outputs = [_run_over(model, batches, machine) for batches in views]
-    model.train(was_training)
-    answers = outputs[0][1]
-    if len(outputs) == 1:
-        return score(outputs[0][0], answers)
-    logs = torch.stack([logits.double().log_softmax(dim=1) for logits, _ in outputs])
-    return score((logs.logsumexp(dim=0) - math.log(len(outputs))).float(), answers)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
 
 
-def _run_over(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], machine: Machine
+def _logits_and_labels(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], device: Device
 ) -> tuple[Tensor, Tensor]:
-    outputs, answers = [], []
+    all_logits, all_labels = [], []
     for images, labels in batches:
-        with machine.autocast():
+        with device.autocast():
             logits = model(images)
-        outputs.append(logits.float().cpu())
-        answers.append(labels.cpu())
-    return torch.cat(outputs), torch.cat(answers)
+        all_logits.append(logits.float().cpu())
+        all_labels.append(labels.cpu())
+    return torch.cat(all_logits), torch.cat(all_labels)
 
 
 def score(logits: Tensor, labels: Tensor) -> Evaluation:
@@ -67,7 +92,7 @@ def score(logits: Tensor, labels: Tensor) -> Evaluation:
         loss=float(functional.cross_entropy(logits, labels)),
         correct=int(hits[:, 0].sum()),
         correct_top5=int(hits.any(dim=1).sum()),
-        images=len(labels),
+        n_images=len(labels),
         logits=logits.numpy().astype(np.float32),
         labels=labels.numpy().astype(np.int64),
     )

@@ -1,4 +1,4 @@
-"""What does a trained network see: first filters, guesses, likenesses, errors?"""
+"""What does a trained network see: first filters, guesses, nearest neighbours, mistakes?"""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from cnnbench.engine.device import Machine
+from cnnbench.engine.device import Device
+from cnnbench.engine.evaluate import evaluation_mode
+from cnnbench.engine.init import hooked
 
-Ints = npt.NDArray[np.int64]
-_MOST_MACS = 3e11  # what looking for neighbours may cost a cell: some seconds on a CPU
+IntArray = npt.NDArray[np.int64]
+_MOST_MACS = 3e11  # what the search for neighbours may cost a cell: some seconds on a CPU
 
 
 def first_filters(model: nn.Module) -> tuple[npt.NDArray[np.uint8], int]:
@@ -33,71 +35,60 @@ def first_filters(model: nn.Module) -> tuple[npt.NDArray[np.uint8], int]:
     return shown, 2 if towers == 2 and len(shown) % 2 == 0 else 1
 
 
-def representatives(labels: Ints, count: int) -> Ints:
+def representatives(labels: IntArray, count: int) -> IntArray:
     """Choose test images from as many classes as fit, the same ones for every network."""
     present = np.unique(labels)
-    chosen = [present[place * len(present) // count] for place in range(count)]
-    taken: list[int] = []
-    for place, label in enumerate(chosen):
-        images = [int(i) for i in np.flatnonzero(labels == label) if int(i) not in taken]
-        taken += images[place % len(images) :][:1] if images else []
-    return np.array(taken, dtype=np.int64)
+    classes = [present[place * len(present) // count] for place in range(count)]
+    chosen: list[int] = []
+    for place, label in enumerate(classes):
+        candidates = [int(i) for i in np.flatnonzero(labels == label) if int(i) not in chosen]
+        chosen += candidates[place % len(candidates) :][:1] if candidates else []
+    return np.array(chosen, dtype=np.int64)
 
 
 def most_probable(
     logits: npt.NDArray[np.float32], count: int
-) -> tuple[Ints, npt.NDArray[np.float32]]:
+) -> tuple[IntArray, npt.NDArray[np.float32]]:
     """Return each image's `count` most probable classes and their probabilities, `(N, count)`."""
-    found = torch.from_numpy(logits).softmax(dim=1).topk(min(count, logits.shape[1]), dim=1)
-    return found.indices.numpy(), found.values.numpy()
+    top = torch.from_numpy(logits).softmax(dim=1).topk(min(count, logits.shape[1]), dim=1)
+    return top.indices.numpy(), top.values.numpy()
 
 
-def worst_mistakes(logits: npt.NDArray[np.float32], labels: Ints, count: int) -> Ints:
-    """Return the images named wrong whose right class was thought least probable."""
+def worst_mistakes(logits: npt.NDArray[np.float32], labels: IntArray, count: int) -> IntArray:
+    """Return the images named wrong to whose right class the network gave the least probability."""
     right = torch.from_numpy(logits).log_softmax(dim=1).numpy()[np.arange(len(labels)), labels]
     wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
     return wrong[np.argsort(right[wrong], kind="stable")][:count]
 
 
-def searched(train_images: int, macs: int) -> Ints:
-    """Choose which training images are looked through for neighbours, evenly over the set."""
-    count = min(train_images, max(64, int(_MOST_MACS / max(1, macs))))
-    return np.linspace(0, train_images - 1, count).round().astype(np.int64)
+def candidates(n_train: int, macs: int) -> IntArray:
+    """Choose the training images among which neighbours are searched, evenly over the set."""
+    count = min(n_train, max(64, int(_MOST_MACS / max(1, macs))))
+    return np.linspace(0, n_train - 1, count).round().astype(np.int64)
 
 
-def features(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], machine: Machine
+def last_layer_inputs(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], device: Device
 ) -> Tensor | None:
-    """Return what enters the last fully connected layer, `(N, D)`: fc7's 4096 for AlexNet.
+    """Return the inputs of the last fully connected layer, `(N, D)`: fc7's 4096 for AlexNet.
 
-    None if the network has no such layer. The network is left in the mode it was in.
+    None if the network has no such layer.
     """
-    seen: list[Tensor] = []
-    found: list[Tensor] = []
-    hooks = [
-        layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-        for layer in model.modules()
-        if isinstance(layer, nn.Linear)
-    ]
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for images, _ in batches:
-                seen.clear()
-                with machine.autocast():
-                    model(images)
-                if not seen:
-                    return None
-                found.append(seen[-1].flatten(1).float().cpu())
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return torch.cat(found)
+    inputs: list[Tensor] = []
+    features: list[Tensor] = []
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    with hooked(layers, lambda _, args, __: inputs.append(args[0])), evaluation_mode(model):
+        for pixels, _ in batches:
+            inputs.clear()
+            with device.autocast():
+                model(pixels)
+            if not inputs:
+                return None
+            features.append(inputs[-1].flatten(1).float().cpu())
+    return torch.cat(features)
 
 
-def nearest(queries: Tensor, among: Tensor, count: int) -> Ints:
-    """Return for each of `(Q, D)` queries the places of its nearest in `(N, D)`, `(Q, count)`."""
-    distance = torch.cdist(queries, among, compute_mode="donot_use_mm_for_euclid_dist")
-    return distance.topk(min(count, len(among)), dim=1, largest=False).indices.numpy()
+def nearest(queries: Tensor, points: Tensor, count: int) -> IntArray:
+    """Return for each of `(Q, D)` queries the nearest of `(N, D)` points, `(Q, count)` indices."""
+    distances = torch.cdist(queries, points, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.topk(min(count, len(points)), dim=1, largest=False).indices.numpy()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from cnnbench.schema.cell import Precision
 
+__all__ = ["Hardware", "choose_device", "choose_precision", "detect", "machine_line"]
+
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -33,12 +35,13 @@ class Hardware:
 
 @cache
 def detect() -> Hardware:
-    """Look at the machine; takes milliseconds where no GPU driver is installed."""
-    name, flags = _cpu()
+    """Look at this machine; takes milliseconds where no GPU driver is installed."""
+    cpu, flags = _cpu()
     gpu, capability = _gpu()
+    cores = os.cpu_count() or 1
     return Hardware(
-        cpu=name,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _count(),
+        cpu=cpu,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
         memory_bytes=_memory_bytes(),
         # AMX and AVX512-BF16 multiply bf16 in hardware; elsewhere bf16 is emulated and slower.
         cpu_bf16=bool({"amx_bf16", "avx512_bf16"} & flags),
@@ -50,24 +53,24 @@ def detect() -> Hardware:
     )
 
 
-def choose_device(asked: str, hardware: Hardware) -> str:
+def choose_device(requested: str, hardware: Hardware) -> str:
     """Return the device a plan runs on.
 
     Raises:
         ValueError: if the word is unknown or the machine has no such device.
     """
-    if asked not in DEVICES:
-        raise ValueError(f"unknown device {asked!r}; choose one of {', '.join(DEVICES)}")
-    if asked == "cuda" and not hardware.gpu:
+    if requested not in DEVICES:
+        raise ValueError(f"unknown device {requested!r}; choose one of {', '.join(DEVICES)}")
+    if requested == "cuda" and not hardware.gpu:
         raise ValueError("device 'cuda' asked for, but no NVIDIA GPU was found; use --device cpu")
-    if asked == "mps" and not hardware.mps:
+    if requested == "mps" and not hardware.mps:
         raise ValueError("device 'mps' asked for, but this is no Apple-silicon Mac; use cpu")
-    if asked != "auto":
-        return asked
+    if requested != "auto":
+        return requested
     return "cuda" if hardware.gpu else "mps" if hardware.mps else "cpu"
 
 
-def choose_precision(asked: str, device: str, hardware: Hardware) -> Precision:
+def choose_precision(requested: str, device: str, hardware: Hardware) -> Precision:
     """Return bf16 where the device multiplies it in hardware, else fp32.
 
     The choice is a function of the machine alone, so the same command makes the same plan.
@@ -75,13 +78,13 @@ def choose_precision(asked: str, device: str, hardware: Hardware) -> Precision:
     Raises:
         ValueError: if the word is unknown.
     """
-    match asked:
+    match requested:
         case "fp32" | "bf16":
-            return asked
+            return requested
         case "auto":
             fast = {"cuda": hardware.gpu_bf16, "cpu": hardware.cpu_bf16}
             return "bf16" if fast.get(device, False) else "fp32"
-    raise ValueError(f"unknown precision {asked!r}; choose one of {', '.join(PRECISIONS)}")
+    raise ValueError(f"unknown precision {requested!r}; choose one of {', '.join(PRECISIONS)}")
 
 
 def machine_line(hardware: Hardware, device: str) -> str:
@@ -89,10 +92,6 @@ def machine_line(hardware: Hardware, device: str) -> str:
     memory = f"{hardware.memory_bytes / 2**30:.0f} GiB"
     cpu = f"{hardware.cpu}, {hardware.cores} cores, {memory}"
     return f"{hardware.gpu} ({cpu})" if device == "cuda" else cpu
-
-
-def _count() -> int:
-    return os.cpu_count() or 1
 
 
 def _cpu() -> tuple[str, set[str]]:

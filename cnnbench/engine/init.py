@@ -10,24 +10,29 @@ networks that have BatchNorm are left as they are.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cnnbench.engine.device import Machine, rng_put_back
+from cnnbench.engine.device import Device
+from cnnbench.engine.step import preserve_state
+
+__all__ = ["hooked", "standardise_outputs"]
 
 _SMALLEST_STD = 1e-6
 
 
-def standardise_outputs(model: nn.Module, images: Tensor, machine: Machine) -> None:
+def standardise_outputs(model: nn.Module, images: Tensor, device: Device) -> None:
     """Scale and shift each layer with a bias to mean 0 and variance 1 over `images`.
 
     `images` is (N, 3, H, W), N at least 2, drawn from the training split. The layers that give
     logits are set to zero, so that the first loss is log(num_classes) for every network. Weights
     change in place; BatchNorm statistics and random generators stay as they were.
     """
-    heads = _heads(model, images, machine)
+    heads = _heads(model, images, device)
     layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
 
     def fit(layer: Any, _: object, output: Tensor) -> Tensor:
@@ -40,12 +45,8 @@ def standardise_outputs(model: nn.Module, images: Tensor, machine: Machine) -> N
         return ((values - mean.view(shape)) / std.view(shape)).to(output.dtype)
 
     fitted = [layer for layer in layers if layer.bias is not None and layer not in heads]
-    hooks = [layer.register_forward_hook(fit) for layer in fitted]
-    try:
-        _forward(model, images, machine)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with hooked(fitted, fit):
+        _forward(model, images, device)
     with torch.no_grad():
         for head in heads:
             head.weight.zero_()
@@ -53,32 +54,32 @@ def standardise_outputs(model: nn.Module, images: Tensor, machine: Machine) -> N
                 head.bias.zero_()
 
 
-def _heads(model: nn.Module, images: Tensor, machine: Machine) -> list[nn.Linear]:
+def _heads(model: nn.Module, images: Tensor, device: Device) -> list[nn.Linear]:
     """Return the linear layers whose outputs are the network's own outputs."""
-    outputs: dict[int, nn.Linear] = {}
+    outputs: list[tuple[Tensor, nn.Linear]] = []  # kept: the id of a freed tensor is used again
 
     def note(layer: Any, _: object, output: Tensor) -> None:
-        outputs[id(output)] = layer
+        outputs.append((output, layer))
 
     linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
-    hooks = [layer.register_forward_hook(note) for layer in linear]
+    with hooked(linear, note):
+        logits = _forward(model, images[:2], device)
+    return [layer for output, layer in outputs if any(output is final for final in logits)]
+
+
+@contextlib.contextmanager
+def hooked(layers: Iterable[nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
+    """Within a block, call `hook(layer, inputs, output)` after each of the layers."""
+    handles = [layer.register_forward_hook(hook) for layer in layers]
     try:
-        logits = _forward(model, images[:2], machine)
+        yield
     finally:
-        for hook in hooks:
-            hook.remove()
-    return [outputs[id(output)] for output in logits if id(output) in outputs]
+        for handle in handles:
+            handle.remove()
 
 
-def _forward(model: nn.Module, images: Tensor, machine: Machine) -> tuple[Tensor, ...]:
+def _forward(model: nn.Module, images: Tensor, device: Device) -> tuple[Tensor, ...]:
     """Run the network in training mode, leaving statistics and generators as they were."""
-    buffers = {name: value.clone() for name, value in model.named_buffers()}
-    was_training = model.training
-    model.train()
-    with torch.no_grad(), rng_put_back(machine.device), machine.autocast():
+    with torch.no_grad(), preserve_state(model, device.torch_device), device.autocast():
         output = model(images)
-    with torch.no_grad():
-        for name, value in model.named_buffers():
-            value.copy_(buffers[name])
-    model.train(was_training)
     return (output,) if isinstance(output, Tensor) else tuple(output)

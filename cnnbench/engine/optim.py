@@ -7,6 +7,8 @@ from torch import nn
 
 from cnnbench.schema.recipes import Recipe
 
+__all__ = ["lr_at", "make_optimizer", "set_lr"]
+
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     """Return SGD with momentum over two groups: weights, then biases and BatchNorm's gains.

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from cnnbench.engine.clock import Clock
-from cnnbench.engine.device import Machine, rng_state, set_rng_state
+from cnnbench.engine.device import Device, rng_state, set_rng_state
 from cnnbench.engine.evaluate import Evaluation
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.recipes import Recipe
+
+__all__ = ["Training"]
 
 
 class Stream(Protocol):
@@ -34,14 +36,18 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Training:
-    """All that the loop is given. `test` evaluates on the split that the curves are drawn on."""
+    """All that the loop is given.
+
+    `evaluate` is of the split that the curves are drawn on. `on_step` is called after each step,
+    then `should_stop` is asked. `joules` reads an energy counter, where there is one.
+    """
 
     model: nn.Module
     stream: Stream
-    test: Callable[[], Evaluation]
+    evaluate: Callable[[], Evaluation]
     recipe: Recipe
     budget: Budget
-    machine: Machine
+    device: Device
     clock: Clock
     params: int
     macs: int
@@ -50,116 +56,120 @@ class Training:
     curve_split: str
     curve_is_headline: bool
     checkpoint_seconds: float = 60.0
-    stop_asked: Callable[[], bool] = lambda: False
+    should_stop: Callable[[], bool] = lambda: False
+    on_step: Callable[[], None] = lambda: None
     micro_batch: int | None = None
     joules: Callable[[], float] | None = None
 
 
 @dataclass(kw_only=True, slots=True)
 class Meter:
-    """A mean training loss over images, and how many of them were right."""
+    """A mean training loss over images, and how many of them were named right."""
 
     loss_sum: float = 0.0
     correct: int = 0
-    images: int = 0
+    n_images: int = 0
 
-    def add(self, loss: float, correct: int, images: int) -> None:
+    def add(self, loss: float, correct: int, n_images: int) -> None:
         """Add a batch's mean loss and its right answers."""
-        self.loss_sum += loss * images
+        self.loss_sum += loss * n_images
         self.correct += correct
-        self.images += images
+        self.n_images += n_images
 
     def mean(self) -> float:
         """Return the mean over the images so far, NaN over none."""
-        return self.loss_sum / self.images if self.images else math.nan
+        return self.loss_sum / self.n_images if self.n_images else math.nan
 
 
 @dataclass(kw_only=True, slots=True)
-class RunState:
-    """What changes while a network trains."""
+class TrainingState:
+    """What changes while a network trains.
 
-    job: Training
+    `interval` sums up the steps since the last `Stepped`, `since_evaluation` those since the last
+    evaluation. `recent_costs` are in the budget's currency. `total_images` is what the budget
+    buys, None where only a meter can tell.
+    """
+
+    training: Training
     optimizer: torch.optim.SGD
     total_images: int | None
-    images: int = 0
+    images_seen: int = 0
     steps: int = 0
-    tested: int = 0
+    evaluations_done: int = 0
     last_lr: float = math.nan
     interval: Meter = field(default_factory=Meter)
-    since_test: Meter = field(default_factory=Meter)
+    since_evaluation: Meter = field(default_factory=Meter)
     joules: float = 0.0
-    costs: deque[float] = field(default_factory=lambda: deque(maxlen=5))
+    recent_costs: deque[float] = field(default_factory=lambda: deque(maxlen=5))
 
     def spent(self) -> Spent:
         """Return what the cell has used so far."""
         return Spent(
-            seconds=self.job.clock.charged,
-            epochs=self.images / self.job.stream.epoch_images,
-            images=self.images,
-            flops=self.images * self.job.flops_per_image,
+            seconds=self.training.clock.charged,
+            epochs=self.images_seen / self.training.stream.epoch_images,
+            images=self.images_seen,
+            flops=self.images_seen * self.training.flops_per_image,
             steps=self.steps,
-            joules=None if self.job.joules is None else self.joules,
+            joules=None if self.training.joules is None else self.joules,
         )
 
     def progress(self) -> float:
         """Return the share of the budget that is spent, in [0, 1]."""
         if self.total_images is not None:
-            return self.images / self.total_images
-        return self.job.budget.progress(self.spent())
+            return self.images_seen / self.total_images
+        return self.training.budget.progress(self.spent())
 
-    def next_size(self) -> int:
+    def next_batch_size(self) -> int:
         """Return the size of the next batch, or 0 where the budget ends.
 
         Where only a meter can tell, a step that would overshoot is not begun. A single image left
-        over joins the batch before it: BatchNorm has no variance over one.
+        over joins the batch before it: BatchNorm has no variance over one image.
         """
-        size = self.job.recipe.batch_size
+        batch_size, budget = self.training.recipe.batch_size, self.training.budget
         if self.total_images is None:
-            left = self.job.budget.limit - self.spent().of(self.job.budget.currency)
-            return size if self.steps == 0 or self.step_cost() <= left else 0
-        left_images = self.total_images - self.images
-        return left_images if left_images <= size + 1 else size
+            left = budget.limit - self.spent().of(budget.currency)
+            return batch_size if self.steps == 0 or self.step_cost() <= left else 0
+        images_left = self.total_images - self.images_seen
+        return images_left if images_left <= batch_size + 1 else batch_size
 
     def step_cost(self) -> float:
         """Predict what the next step costs, in the budget's currency.
 
         It is the median of the last few, or the mean of all after a restart.
         """
-        if self.costs:
-            return statistics.median(self.costs)
-        return self.spent().of(self.job.budget.currency) / self.steps
+        if self.recent_costs:
+            return statistics.median(self.recent_costs)
+        return self.spent().of(self.training.budget.currency) / self.steps
 
-    def test_is_due(self) -> bool:
-        """Tell whether the next of the equal shares is reached; the last test is apart."""
-        share = (self.tested + 1) / self.job.evaluations
-        return self.tested < self.job.evaluations - 1 and self.progress() >= share
+    def should_evaluate(self) -> bool:
+        """Tell whether the next of the equal shares is reached; the last share is not asked for."""
+        done, planned = self.evaluations_done, self.training.evaluations
+        return done < planned - 1 and self.progress() >= (done + 1) / planned
 
-    def state(self) -> dict[str, Any]:
-        """Return all that is needed to go on from here."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to go on from here; its keys are those of the checkpoints."""
+        meter = self.since_evaluation
         return {
-            "model": self.job.model.state_dict(),
+            "model": self.training.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "rng": rng_state(self.job.machine.device),
-            "clock": self.job.clock.state(),
-            "images": self.images,
+            "rng": rng_state(self.training.device.torch_device),
+            "clock": self.training.clock.state(),
+            "images": self.images_seen,
             "steps": self.steps,
-            "tested": self.tested,
+            "tested": self.evaluations_done,
             "last_lr": self.last_lr,
             "joules": self.joules,
-            "since_test": [
-                self.since_test.loss_sum,
-                self.since_test.correct,
-                self.since_test.images,
-            ],
+            "since_test": [meter.loss_sum, meter.correct, meter.n_images],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.job.model.load_state_dict(state["model"])
+        self.training.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        set_rng_state(state["rng"], self.job.machine.device)
-        self.job.clock.restore(state["clock"])
-        self.images, self.steps, self.tested = state["images"], state["steps"], state["tested"]
+        set_rng_state(state["rng"], self.training.device.torch_device)
+        self.training.clock.restore(state["clock"])
+        self.images_seen, self.steps = state["images"], state["steps"]
+        self.evaluations_done = state["tested"]
         self.last_lr, self.joules = state["last_lr"], state["joules"]
-        loss_sum, correct, images = state["since_test"]
-        self.since_test = Meter(loss_sum=loss_sum, correct=correct, images=images)
+        loss_sum, correct, n_images = state["since_test"]
+        self.since_evaluation = Meter(loss_sum=loss_sum, correct=correct, n_images=n_images)

@@ -6,21 +6,23 @@ an event is out with the caller.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from cnnbench.engine.device import rng_put_back
 from cnnbench.engine.evaluate import Evaluation
-from cnnbench.engine.optim import lr_at, make_optimizer, set_lr
-from cnnbench.engine.state import Meter, RunState, Training
+from cnnbench.engine.optim import lr_at, make_optimizer
+from cnnbench.engine.state import Meter, Training, TrainingState
+from cnnbench.engine.step import accumulate_gradients, preserve_state, training_step
 from cnnbench.schema.budget import Spent
 from cnnbench.schema.events import Evaluated, Failed, Finished, Started, Stepped
+
+__all__ = ["CheckpointDue", "Scored", "train"]
 
 STEPPED_EVERY_SECONDS = 1.0
 
@@ -45,197 +47,149 @@ class Scored:
 TrainEvent = Started | Stepped | Scored | CheckpointDue | Finished | Failed
 
 
-def train(job: Training, *, state: dict[str, Any] | None = None) -> Iterator[TrainEvent]:
-    """Train until the budget is spent, saying what happens; go on from `state` if given.
+def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> Iterator[TrainEvent]:
+    """Train until the budget is spent, saying what happens; go on from `checkpoint` if given.
 
     The first event is `Started`, the last is `Finished`, `Failed`, or `CheckpointDue` where a stop
     was asked for. Evaluations come at equal shares of the budget, the last after the last step.
     """
-    run = RunState(
-        job=job,
-        optimizer=make_optimizer(job.model, job.recipe),
-        total_images=job.budget.images(
-            train_images=job.stream.epoch_images, flops_per_image=job.flops_per_image
+    clock = training.clock
+    state = TrainingState(
+        training=training,
+        optimizer=make_optimizer(training.model, training.recipe),
+        total_images=training.budget.total_images(
+            train_images=training.stream.epoch_images, flops_per_image=training.flops_per_image
         ),
     )
-    if state is not None:
-        run.restore(state)
-    with job.clock.measure("warmup"):
-        warm_up(job)
+    if checkpoint is not None:
+        state.load_state_dict(checkpoint)
+    with clock.measure("warmup"):
+        warm_up(training)
     yield Started(
-        spent=run.spent(),
-        resumed=state is not None,
-        params=job.params,
-        macs=job.macs,
-        train_images=job.stream.epoch_images,
-        total_images=run.total_images,
+        spent=state.spent(),
+        resumed=checkpoint is not None,
+        params=training.params,
+        macs=training.macs,
+        train_images=training.stream.epoch_images,
+        total_images=state.total_images,
     )
-    said, saved = job.clock.charged, job.clock.charged
-    job.model.train()
-    while size := run.next_size():
-        loss = _step(run, size)
+    stepped_at = checkpoint_at = clock.charged
+    training.model.train()
+    while batch_size := state.next_batch_size():
+        loss = _charged_step(state, batch_size)
         if not math.isfinite(loss):
-            reason = f"the training loss became {loss} at step {run.steps + 1}"
-            yield Failed(spent=run.spent(), status="diverged", reason=reason)
+            yield _diverged(state, f"the training loss became {loss} at step {state.steps + 1}")
             return
-        if job.clock.charged - said >= STEPPED_EVERY_SECONDS:
-            yield _stepped(run, job.clock.charged - said)
-            said = job.clock.charged
-        if run.test_is_due():
-            scored = _test(run, final=False)
+        if clock.charged - stepped_at >= STEPPED_EVERY_SECONDS:
+            yield _stepped(state, clock.charged - stepped_at)
+            stepped_at = clock.charged
+        if state.should_evaluate():
+            scored = _evaluate(state, final=False)
             yield scored
-            if failed := _blown_up(run, scored):
-                yield failed
+            if not math.isfinite(scored.event.loss):
+                yield _diverged_in_test(state, scored)
                 return
-        stopping = job.stop_asked()
-        if stopping or job.clock.charged - saved >= job.checkpoint_seconds:
-            yield CheckpointDue(spent=run.spent(), state=run.state, last=stopping)
-            saved = job.clock.charged
+        training.on_step()
+        stopping = training.should_stop()
+        if stopping or clock.charged - checkpoint_at >= training.checkpoint_seconds:
+            yield CheckpointDue(spent=state.spent(), state=state.state_dict, last=stopping)
+            checkpoint_at = clock.charged
         if stopping:
             return
-    if run.interval.images:
-        yield _stepped(run, job.clock.charged - said)
-    scored = _test(run, final=True)
+    if state.interval.n_images:
+        yield _stepped(state, clock.charged - stepped_at)
+    scored = _evaluate(state, final=True)
     yield scored
-    yield _blown_up(run, scored) or Finished(spent=run.spent(), last_lr=run.last_lr)
+    if math.isfinite(scored.event.loss):
+        yield Finished(spent=state.spent(), last_lr=state.last_lr)
+    else:
+        yield _diverged_in_test(state, scored)
 
 
-def _step(run: RunState, size: int) -> float:
-    """Take one charged step and return its loss; a loss that is not finite moves no weight."""
-    job = run.job
-    before, joules = run.spent(), job.joules() if job.joules else 0.0
-    with job.clock.measure("train"):
-        with job.clock.waiting():
-            images, labels = job.stream.batch(run.images, size)
-        lr = lr_at(job.recipe, run.progress())
-        set_lr(run.optimizer, lr, velocity=job.recipe.velocity)
-        run.optimizer.zero_grad(set_to_none=True)
-        # sync point: the loss is looked at before the weights move
-        loss, correct = _backward(job, images, labels).tolist()
-        if math.isfinite(loss):
-            run.optimizer.step()
-    run.joules += job.joules() - joules if job.joules else 0.0
-    if math.isfinite(loss):
-        run.images += size
-        run.steps += 1
-        run.last_lr = lr
-        run.interval.add(loss, int(correct), size)
-        run.since_test.add(loss, int(correct), size)
-    currency = job.budget.currency
-    run.costs.append(run.spent().of(currency) - before.of(currency))
-    return float(loss)
-
-
-def _backward(job: Training, images: Tensor, labels: Tensor) -> Tensor:
-    """Add up the gradients of a batch, in one pass or several; return (mean loss, right answers).
-
-    Several passes give the gradient of the whole batch, apart from BatchNorm, whose statistics
-    are then those of each pass.
-    """
-    size = len(labels)
-    counted = torch.zeros(2, device=labels.device)
-    pieces = job.micro_batch or size
-    for some, answers in zip(torch.split(images, pieces), torch.split(labels, pieces), strict=True):
-        total, loss, logits = _losses(job, some, answers)
-        share = len(answers) / size
-        (total * share if share < 1 else total).backward()  # type: ignore[no-untyped-call]
-        right = (logits.detach().argmax(dim=1) == answers).sum()
-        counted += torch.stack([loss.detach() * share, right])
-    return counted
-
-
-def _blown_up(run: RunState, scored: Scored) -> Failed | None:
-    """Tell a network whose last step left weights that are not finite from one that is bad."""
-    loss = scored.event.loss
-    if math.isfinite(loss):
-        return None
-    reason = f"the test loss became {loss} after step {run.steps}"
-    return Failed(spent=run.spent(), status="diverged", reason=reason)
-
-
-def _losses(job: Training, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the loss to minimise, auxiliary heads included, the main head's own, its logits."""
-    with job.machine.autocast():
-        output = job.model(images)
-    if isinstance(output, Tensor):
-        loss = functional.cross_entropy(output.float(), labels)
-        return loss, loss, output
-    main, *others = (functional.cross_entropy(logits.float(), labels) for logits in output)
-    weights: tuple[float, ...] = job.model.aux_weights  # type: ignore[assignment]
-    extra = sum(weight * other for weight, other in zip(weights, others, strict=True))
-    return main + extra, main, output[0]
-
-
-def _stepped(run: RunState, seconds: float) -> Stepped:
-    event = Stepped(
-        spent=run.spent(),
-        progress=run.progress(),
-        lr=run.last_lr,
-        train_loss=run.interval.mean(),
-        train_top1=run.interval.correct / run.interval.images,
-        images=run.interval.images,
-        images_per_second=run.interval.images / seconds if seconds > 0 else math.nan,
-    )
-    run.interval = Meter()
-    return event
-
-
-def _test(run: RunState, *, final: bool) -> Scored:
-    job = run.job
-    with job.clock.measure("eval"):
-        found = job.test()
-    train_loss = run.since_test.mean()
-    run.tested += 1
-    run.since_test = Meter()
-    event = evaluated(
-        found,
-        spent=run.spent(),
-        progress=run.progress(),
-        split=job.curve_split,
-        headline=final and job.curve_is_headline,
-        train_loss=train_loss,
-    )
-    return Scored(event=event, evaluation=found)
-
-
-def evaluated(
-    found: Evaluation,
-    *,
-    spent: Spent,
-    progress: float,
-    split: str,
-    headline: bool,
-    train_loss: float,
-) -> Evaluated:
-    """Turn an evaluation into the event that is logged."""
-    return Evaluated(
-        spent=spent,
-        progress=progress,
-        split=split,
-        headline=headline,
-        loss=found.loss,
-        top1=found.correct / found.images,
-        top5=found.correct_top5 / found.images,
-        correct=found.correct,
-        images=found.images,
-        train_loss=train_loss,
-    )
-
-
-def warm_up(job: Training) -> None:
+def warm_up(training: Training) -> None:
     """Run one step's work on dummy data, then put weights, statistics and generators back.
 
     The first pass through a network picks kernels and asks for memory; no model should pay for
     that out of its budget.
     """
-    model, recipe = job.model, job.recipe
-    images, labels = job.stream.batch(0, recipe.batch_size)
-    buffers = {name: value.clone() for name, value in model.named_buffers()}
-    model.train()
-    with rng_put_back(job.machine.device):
-        _backward(job, torch.zeros_like(images), labels)
+    model, device = training.model, training.device
+    images, labels = training.stream.batch(0, training.recipe.batch_size)
+    blank = torch.zeros_like(images)
+    with preserve_state(model, device.torch_device):
+        accumulate_gradients(model, blank, labels, device, micro_batch=training.micro_batch)
     model.zero_grad(set_to_none=True)
-    with torch.no_grad():
-        for name, value in model.named_buffers():
-            value.copy_(buffers[name])
-    job.machine.synchronise()
+    device.synchronise()
+
+
+def _charged_step(state: TrainingState, batch_size: int) -> float:
+    """Take one step, charge it to the budget, and return its loss."""
+    training, clock = state.training, state.training.clock
+    before, joules_before = state.spent(), training.joules() if training.joules else 0.0
+
+    def measure(part: str) -> AbstractContextManager[None]:
+        return clock.waiting() if part == "data" else contextlib.nullcontext()
+
+    with clock.measure("train"):
+        lr = lr_at(training.recipe, state.progress())
+        loss, correct = training_step(
+            training.model,
+            state.optimizer,
+            lambda: training.stream.batch(state.images_seen, batch_size),
+            training.device,
+            lr=lr,
+            velocity=training.recipe.velocity,
+            micro_batch=training.micro_batch,
+            measure=measure,
+        )
+    state.joules += training.joules() - joules_before if training.joules else 0.0
+    if math.isfinite(loss):
+        state.images_seen += batch_size
+        state.steps += 1
+        state.last_lr = lr
+        state.interval.add(loss, correct, batch_size)
+        state.since_evaluation.add(loss, correct, batch_size)
+    currency = training.budget.currency
+    state.recent_costs.append(state.spent().of(currency) - before.of(currency))
+    return loss
+
+
+def _stepped(state: TrainingState, seconds: float) -> Stepped:
+    """Sum up the steps since the last such event, and start counting again."""
+    interval = state.interval
+    state.interval = Meter()
+    return Stepped(
+        spent=state.spent(),
+        progress=state.progress(),
+        lr=state.last_lr,
+        train_loss=interval.mean(),
+        train_top1=interval.correct / interval.n_images,
+        images=interval.n_images,
+        images_per_second=interval.n_images / seconds if seconds > 0 else math.nan,
+    )
+
+
+def _evaluate(state: TrainingState, *, final: bool) -> Scored:
+    """Evaluate, uncharged, and start the mean training loss again."""
+    training = state.training
+    with training.clock.measure("eval"):
+        evaluation = training.evaluate()
+    state.evaluations_done += 1
+    event = Evaluated(
+        spent=state.spent(),
+        progress=state.progress(),
+        split=training.curve_split,
+        headline=final and training.curve_is_headline,
+        train_loss=state.since_evaluation.mean(),
+        **evaluation.metrics(),
+    )
+    state.since_evaluation = Meter()
+    return Scored(event=event, evaluation=evaluation)
+
+
+def _diverged_in_test(state: TrainingState, scored: Scored) -> Failed:
+    """Tell a network whose last step left weights that are not finite from a bad network."""
+    return _diverged(state, f"the test loss became {scored.event.loss} after step {state.steps}")
+
+
+def _diverged(state: TrainingState, reason: str) -> Failed:
+    return Failed(spent=state.spent(), status="diverged", reason=reason)

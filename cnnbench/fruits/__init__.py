@@ -1,8 +1,8 @@
 """Draw labelled fruit from a seed: a whole dataset with no download.
 
-`draw` is a pure function from (options, split, index) to a picture, `nuisances` is one to what is
-known about it: the same in any process, order or batch, on one `VERSION`. It is a drawn set, not
-photographs.
+`draw` is a pure function from (options, split, index) to a picture, and `nuisances` another to
+what is known about it. Within one `VERSION` both return the same in any process, order or batch.
+The pictures are drawn: they are no photographs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cnnbench.fruits.nuisances import Column, Columns, Nuisances, columns_of, measure, slices
 from cnnbench.fruits.picture import compose
 from cnnbench.fruits.render.noise import stream
-from cnnbench.fruits.species.kinds import CLASSES
+from cnnbench.fruits.species import CLASSES
 
 __all__ = [
     "CLASSES",
@@ -42,7 +42,7 @@ class FruitOptions:
     """Which fruit set to draw.
 
     Attributes:
-        seed: another seed is another set; 0 is the one that reports speak of.
+        seed: another seed is another set; reports speak of seed 0.
         train: images in the training split.
         val: images in the validation split.
         test: images in the test split.
@@ -89,8 +89,8 @@ def _split_number(split: str) -> int:
 def label_of(options: FruitOptions, split: str, index: int) -> int:
     """Return the label of an image without drawing it.
 
-    Every run of twelve images from a multiple of twelve on holds each class once, in an order of
-    its own: any number of images is balanced to one a class.
+    Every twelve images, from a multiple of twelve on, hold each class once, in an order of their
+    own: so in any number of images two classes differ by one image at most.
     """
     block, place = divmod(index, len(CLASSES))
     order = stream(options.seed, _split_number(split), block, 0).permutation(len(CLASSES))
@@ -98,7 +98,7 @@ def label_of(options: FruitOptions, split: str, index: int) -> int:
 
 
 def draw(options: FruitOptions, split: str, index: int) -> NDArray[np.uint8]:
-    """Draw one image, (size, size, 3), uint8 sRGB.
+    """Draw an image, (size, size, 3), uint8 sRGB.
 
     Raises:
         ValueError: for an unknown split.
@@ -108,7 +108,7 @@ def draw(options: FruitOptions, split: str, index: int) -> NDArray[np.uint8]:
 
 
 def nuisances(options: FruitOptions, split: str, index: int) -> Nuisances:
-    """Return what is known of one image, in a fraction of the time it takes to draw it.
+    """Return what is known of an image, in a fraction of the time it takes to draw it.
 
     Raises:
         ValueError: for an unknown split.

@@ -1,4 +1,4 @@
-"""What is known of a picture besides its class, without drawing it?"""
+"""What varies in a picture besides its class, without drawing it, and which pictures share it?"""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from cnnbench.fruits.render.canvas import see
+from cnnbench.fruits.render import trace_body
 from cnnbench.fruits.render.noise import BoolArray, FloatArray, IntArray
 from cnnbench.fruits.render.parts import splat
 from cnnbench.fruits.render.solids import Body, Fruit
 from cnnbench.fruits.render.trace import Placed
-from cnnbench.fruits.scene.arrangement import Arrangement, Key, Standing, arrange_scene
+from cnnbench.fruits.scene import Arrangement, Key, Standing, arrange_scene
 
 _SIDE = 96  # of the picture in which outlines are measured, whatever the size that is drawn
 
@@ -32,7 +32,7 @@ class Nuisances:
         intruder: label of the smaller fruit of another class, -1 for none.
         hero_pixels: diameter of the disc as large as the hero's outline, hidden parts included.
         occluded: share of it, stem and leaves left out, that other things or the picture's edge
-            hide. The only one that leans on the class a little: long fruit are cut off more often.
+            hide. This leans on the class a little: long fruit are cut off more often.
         exposure: brightness that the camera aims at, mean of the picture in linear light.
         warmth: of the lamp; above zero is redder.
         noise: deviation in 8-bit steps at mid grey.
@@ -127,18 +127,17 @@ def outline_areas(fruit: Fruit, placed: Placed) -> tuple[float, float]:
 def _before(hero: Standing, others: list[Standing], arranged: Arrangement) -> Iterator[Outline]:
     """Yield the outlines of all that may stand before the hero."""
     for other in others:
-        if _touch(hero.placed, other.placed):
+        if _may_overlap(hero.placed, other.placed):
             yield from _bodies(other.fruit, other.placed)
             yield from _sheets(other.fruit, other.placed)
     for body in arranged.furniture.bodies:
         yield from _outline(body, body.placed(arranged.world))
 
 
-def _touch(one: Placed, other: Placed) -> bool:
+def _may_overlap(first: Placed, second: Placed) -> bool:
     """Return whether two fruit can overlap in the picture; none reaches farther than 2.2 units."""
-    far = one.reach(2.2)[0] + other.reach(2.2)[0]
-    gap = math.hypot(one.centre[0] - other.centre[0], one.centre[1] - other.centre[1])
-    return gap < far
+    far = first.reach(2.2)[0] + second.reach(2.2)[0]
+    return math.dist(first.centre[:2], second.centre[:2]) < far
 
 
 def _bodies(fruit: Fruit, placed: Placed, side: int = _SIDE) -> Iterator[Outline]:
@@ -154,7 +153,7 @@ def _sheets(fruit: Fruit, placed: Placed, side: int = _SIDE) -> Iterator[Outline
 
 
 def _outline(body: Body, placed: Placed, side: int = _SIDE) -> Iterator[Outline]:
-    hits = see(body, placed, side, None)
+    hits = trace_body(body, placed, side, None)
     if hits is not None:
         yield hits.index, hits.alpha, hits.position[2]
 

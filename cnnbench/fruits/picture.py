@@ -1,4 +1,4 @@
-"""How does one picture come about, from its label and key to its bytes?"""
+"""How does a picture come about, from its label and key to its bytes?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnbench.fruits.render.camera import develop
-from cnnbench.fruits.render.canvas import Canvas, draw_body, draw_fruit
+from cnnbench.fruits.render import Canvas, develop, draw_body, draw_fruit
 from cnnbench.fruits.render.light import Light, occlusion
-from cnnbench.fruits.render.noise import FloatArray, enlarge, stream
+from cnnbench.fruits.render.noise import FloatArray, Rng, enlarge, stream
 from cnnbench.fruits.render.solids import moved
-from cnnbench.fruits.scene.arrangement import Key, arrange_scene, origin_of
+from cnnbench.fruits.scene import Key, arrange_scene, origin_of
 from cnnbench.fruits.scene.layouts import Scene, directions
 from cnnbench.fruits.scene.surroundings import BACKDROPS, GROUNDS
 
@@ -55,9 +54,7 @@ def _lamp(scene: Scene) -> Light:
     )
 
 
-def _behind(
-    scene: Scene, size: int, balls: FloatArray, light: Light, rng: np.random.Generator
-) -> FloatArray:
+def _behind(scene: Scene, size: int, balls: FloatArray, light: Light, rng: Rng) -> FloatArray:
     """Return the lit ground and backdrop, (3, size, size)."""
     shape = (size, size)
     squash = max(0.3, light.up[2])

@@ -1,1 +1,1 @@
-"""The measuring room: how fast and how large a network is here, and what this machine can do."""
+"""The profiler: how fast and how large a network is here, and what this machine can do."""

@@ -1,12 +1,13 @@
 """Which settings are fast on this machine, by measurement, and where is the answer kept?
 
-A trial of two seconds runs in a process of its own, once for a processor and a version of torch;
-what it found is kept in the cache folder and goes into every plan. A precision that was typed is
-never questioned.
+A race of two seconds runs in a process of its own, once for a processor and a version of torch.
+Its rates are kept in the cache folder and go into every plan. A precision that was typed is never
+questioned.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -22,19 +23,21 @@ from cnnbench.data.pixels.cache import cache_folder
 from cnnbench.engine.hardware import Hardware, choose_precision
 from cnnbench.schema.cell import Precision
 
+__all__ = ["Choice", "RaceRates", "settle"]
+
 VERSION = 1
 # bf16 rounds every activation: it must be clearly faster to be chosen, and a result that moves
 # with the machine's mood must not.
 GAIN_WORTH_A_CHOICE = 1.15
-TRIAL_SECONDS = 60.0
+RACE_TIMEOUT_SECONDS = 60.0
 
 
-class Trial(BaseModel):
-    """Images a second of a small convolutional network, by setting.
+class RaceRates(BaseModel):
+    """Images a second of a small convolutional network, by the way it was trained.
 
-    `fp32` and `bf16` are measured in channels_last with every core; `contiguous` is the faster of
-    the two precisions in the other memory format, `half_threads` the same with half the threads.
-    None is a setting that was not tried. `quiet` says that nothing else ran: beside other programs
+    `fp32` and `bf16` are measured in channels_last with every core. The faster of the two runs
+    again in the other memory format, `contiguous`, and with half the threads, `half_threads`.
+    None is a way that did not race. `quiet` says that nothing else ran: beside other programs
     fewer threads look faster than they are.
     """
 
@@ -57,63 +60,61 @@ class Choice:
     why: str
 
 
-def settle(asked: str, *, device: str, hardware: Hardware) -> Choice:
-    """Return what a run on `device` uses; only `auto` on a processor with bf16 needs a trial.
+def settle(requested: str, *, device: str, hardware: Hardware) -> Choice:
+    """Return what a run on `device` uses; only `auto` on a processor with bf16 needs a race.
 
     Raises:
         ValueError: if the word for the precision is unknown.
     """
-    promised = choose_precision(asked, device, hardware)
-    if asked != "auto":
+    promised = choose_precision(requested, device, hardware)
+    if requested != "auto":
         return Choice(precision=promised, threads=None, why="asked for")
     if device != "cpu":
         return Choice(precision=promised, threads=None, why=f"what {device} multiplies fastest")
     if not hardware.cpu_bf16:
         return Choice(precision="fp32", threads=None, why=f"{hardware.cpu} has no bf16 arithmetic")
-    return choose(hardware, known_or_measured(hardware))
+    return choice_from(known_or_measured(hardware), hardware)
 
 
-def choose(hardware: Hardware, trial: Trial | None) -> Choice:
-    """Turn a trial into a choice; without one, take what cannot be wrong: fp32, every core."""
-    if trial is None:
+def choice_from(rates: RaceRates | None, hardware: Hardware) -> Choice:
+    """Turn the rates of a race into a choice; without them fp32 and every core are safe."""
+    if rates is None:
         return Choice(precision="fp32", threads=None, why="no trial was possible; fp32 is exact")
     best: Precision = "fp32"
-    if trial.bf16 is None:
+    if rates.bf16 is None:
         why = f"bf16 was not tried on {hardware.cpu}"
     else:
-        gain = trial.bf16 / trial.fp32
+        gain = rates.bf16 / rates.fp32
         best = "bf16" if gain >= GAIN_WORTH_A_CHOICE else "fp32"
         why = f"bf16 trained {gain:.2f} times as fast as fp32 in a trial on this machine"
-    rate = trial.bf16 if best == "bf16" and trial.bf16 else trial.fp32
-    half = trial.half_threads if trial.quiet else None
+    rate = rates.bf16 if best == "bf16" and rates.bf16 else rates.fp32
+    half = rates.half_threads if rates.quiet else None
     fewer = half is not None and half >= GAIN_WORTH_A_CHOICE * rate
     if fewer:
-        why += f"; {trial.threads // 2} threads were faster than {trial.threads}"
-    return Choice(precision=best, threads=trial.threads // 2 if fewer else None, why=why)
+        why += f"; {rates.threads // 2} threads were faster than {rates.threads}"
+    return Choice(precision=best, threads=rates.threads // 2 if fewer else None, why=why)
 
 
-def known_or_measured(hardware: Hardware, *, folder: Path | None = None) -> Trial | None:
-    """Return the trial kept for this machine, or measure one and keep it; None if it failed.
+def known_or_measured(hardware: Hardware, *, folder: Path | None = None) -> RaceRates | None:
+    """Return the rates kept for this machine, or race and keep them; None if the race failed.
 
-    `folder` replaces the cache folder. A cache that cannot be written costs a trial each time and
+    `folder` replaces the cache folder. A cache that cannot be written costs a race each time and
     is no error.
     """
     path = path_of(hardware, folder=folder)
     kept = _read(path)
     if kept is not None:
         return kept
-    found = _measured()
-    if found is not None:
-        document = {"version": VERSION, "machine": _identity(hardware), "trial": found.model_dump()}
-        try:
+    rates = _raced()
+    if rates is not None:
+        document = {"version": VERSION, "machine": _identity(hardware), "trial": rates.model_dump()}
+        with contextlib.suppress(StoreError):
             write_whole(path, lambda file: file.write(json.dumps(document, indent=1).encode()))
-        except StoreError:
-            return found
-    return found
+    return rates
 
 
 def path_of(hardware: Hardware, *, folder: Path | None = None) -> Path:
-    """Return the file that holds the trial of this processor with this torch."""
+    """Return the file that holds the rates of this processor with this torch."""
     words = json.dumps(_identity(hardware), sort_keys=True)
     name = hashlib.sha256(words.encode()).hexdigest()[:16]
     return (folder or cache_folder()) / "calibration" / f"{name}.json"
@@ -124,17 +125,17 @@ def _identity(hardware: Hardware) -> dict[str, str | int]:
     return {"cpu": hardware.cpu, "cores": hardware.cores, "torch": torch}
 
 
-def _read(path: Path) -> Trial | None:
+def _read(path: Path) -> RaceRates | None:
     try:
         document = json.loads(path.read_bytes())
         if document["version"] != VERSION:
             return None
-        return Trial.model_validate(document["trial"])
+        return RaceRates.model_validate(document["trial"])
     except (OSError, ValueError, KeyError, TypeError, ValidationError):  # absent or damaged
         return None
 
 
-def _measured() -> Trial | None:
+def _raced() -> RaceRates | None:
     command = [sys.executable, "-m", "cnnbench", "calibrate"]
     try:
         done = subprocess.run(
@@ -142,9 +143,9 @@ def _measured() -> Trial | None:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=TRIAL_SECONDS,
+            timeout=RACE_TIMEOUT_SECONDS,
             check=True,
         )
-        return Trial.model_validate_json(done.stdout)
+        return RaceRates.model_validate_json(done.stdout)
     except (subprocess.SubprocessError, OSError, ValidationError):
         return None

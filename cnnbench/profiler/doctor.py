@@ -16,6 +16,8 @@ from typing import Literal
 from cnnbench.data.pixels.cache import cache_folder
 from cnnbench.engine.hardware import Hardware, detect
 
+__all__ = ["MachineFinding", "examine"]
+
 Level = Literal["ok", "warning", "error"]
 
 _GIB = 2**30
@@ -26,8 +28,8 @@ _IMPORTS = "import torch, torchvision; torchvision.ops.nms; print(torch.cuda.is_
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One thing looked at: how it stands, what was seen, and what to do unless it is well."""
+class MachineFinding:
+    """One property of the machine: how it stands, what was seen, and what to do if it is not ok."""
 
     level: Level
     what: str
@@ -35,13 +37,13 @@ class Finding:
     fix: str = ""
 
 
-def examine() -> list[Finding]:
+def examine() -> list[MachineFinding]:
     """Look at everything a run depends on; writes nothing that stays, needs no network."""
     hardware = detect()
-    torch_found, sees_gpu = libraries()
+    torch_finding, sees_gpu = libraries()
     return [
-        _system(hardware),
-        torch_found,
+        _finding("machine", f"{hardware.cpu}, {hardware.system}, Python {hardware.python}"),
+        torch_finding,
         cores(hardware.cores, os.cpu_count() or 1, cgroup_cores()),
         memory(hardware.memory_bytes),
         shared_memory(Path("/dev/shm")),
@@ -54,93 +56,106 @@ def examine() -> list[Finding]:
     ]
 
 
-def cores(usable: int, present: int, allowed: float | None) -> Finding:
+def _finding(
+    what: str, seen: str, *, ok: bool = True, fix: str = "", level: Level = "warning"
+) -> MachineFinding:
+    """Return a finding with `level` and `fix`, unless all is ok."""
+    if ok:
+        return MachineFinding(level="ok", what=what, seen=seen)
+    return MachineFinding(level=level, what=what, seen=seen, fix=fix)
+
+
+def cores(usable: int, present: int, allowed: float | None) -> MachineFinding:
     """Judge the cores of this process; `allowed` is a container's share of time, in cores."""
     seen = f"{usable} of {present}"
-    if allowed is not None and allowed < usable:
-        return Finding(
-            level="warning",
-            what="cores",
-            seen=f"{seen}, but the container may use the time of {allowed:g}",
-            fix=f"threads beyond {allowed:g} cores wait for each other; "
-            f"start with `taskset -c 0-{max(0, int(allowed) - 1)}` or give the container more",
-        )
-    return Finding(level="ok", what="cores", seen=seen)
+    if allowed is None or allowed >= usable:
+        return _finding("cores", seen)
+    fix = (
+        f"threads beyond {allowed:g} cores wait for each other; "
+        f"start with `taskset -c 0-{max(0, int(allowed) - 1)}` or give the container more"
+    )
+    seen += f", but the container may use the time of {allowed:g}"
+    return _finding("cores", seen, ok=False, fix=fix)
 
 
-def memory(total_bytes: int) -> Finding:
+def memory(total_bytes: int) -> MachineFinding:
     """Judge the memory of the machine."""
     seen = f"{total_bytes / _GIB:.1f} GiB"
-    if total_bytes < _LEAST_MEMORY:
-        fix = "use smaller images or batches: --image-size 128 --batch-size 8"
-        return Finding(level="warning", what="memory", seen=seen, fix=fix)
-    return Finding(level="ok", what="memory", seen=seen)
+    fix = "use smaller images or batches: --image-size 128 --batch-size 8"
+    return _finding("memory", seen, ok=total_bytes >= _LEAST_MEMORY, fix=fix)
 
 
-def shared_memory(path: Path) -> Finding:
+def shared_memory(path: Path) -> MachineFinding:
     """Judge the shared memory, which several processes on one machine talk through."""
     if not path.exists():
-        return Finding(level="ok", what="shared memory", seen="not a folder on this system")
+        return _finding("shared memory", "not a folder on this system")
     size = shutil.disk_usage(path).total
+    fix = "training on several devices may die of a bus error; docker run --shm-size=2g"
     seen = f"{size / _GIB:.2f} GiB"
-    if size < _LEAST_SHARED:
-        fix = "training on several devices may die of a bus error; docker run --shm-size=2g"
-        return Finding(level="warning", what="shared memory", seen=seen, fix=fix)
-    return Finding(level="ok", what="shared memory", seen=seen)
+    return _finding("shared memory", seen, ok=size >= _LEAST_SHARED, fix=fix)
 
 
-def precision(hardware: Hardware) -> Finding:
+def precision(hardware: Hardware) -> MachineFinding:
     """Say which precisions the processor computes in hardware."""
     seen = "bf16 and fp32" if hardware.cpu_bf16 else "fp32 only; --precision bf16 would be slow"
-    return Finding(level="ok", what="arithmetic of the processor", seen=seen)
+    return _finding("arithmetic of the processor", seen)
 
 
-def gpu(name: str | None, *, sees_gpu: bool) -> Finding:
+def gpu(name: str | None, *, sees_gpu: bool) -> MachineFinding:
     """Judge whether torch can use the GPU that the driver shows."""
-    if name and not sees_gpu:
-        return Finding(
-            level="error",
-            what="GPU",
-            seen=f"{name}, but torch cannot use it",
-            fix="install a torch built for CUDA and a driver that is new enough for it, "
-            "or choose --device cpu",
-        )
-    return Finding(level="ok", what="GPU", seen=name or "none")
+    if not name or sees_gpu:
+        return _finding("GPU", name or "none")
+    fix = (
+        "install a torch built for CUDA and a driver that is new enough for it, "
+        "or choose --device cpu"
+    )
+    return _finding("GPU", f"{name}, but torch cannot use it", ok=False, fix=fix, level="error")
 
 
-def cache(folder: Path) -> Finding:
+def cache(folder: Path) -> MachineFinding:
     """Judge whether decoded images can be kept."""
-    there = _nearest(folder)
     try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
+        with tempfile.TemporaryFile(dir=_nearest(folder)):
+            return _finding("image cache", str(folder))
     except OSError as error:
-        return Finding(
-            level="error",
-            what="image cache",
-            seen=f"{folder}: {error.strerror or error}",
-            fix="set CNNBENCH_CACHE to a folder that can be written",
-        )
-    return Finding(level="ok", what="image cache", seen=str(folder))
+        seen = f"{folder}: {error.strerror or error}"
+        fix = "set CNNBENCH_CACHE to a folder that can be written"
+        return _finding("image cache", seen, ok=False, fix=fix, level="error")
 
 
-def disk(folder: Path, what: str) -> Finding:
+def disk(folder: Path, what: str) -> MachineFinding:
     """Judge the room on the disk that holds a folder."""
     free = shutil.disk_usage(_nearest(folder)).free
-    seen = f"{free / _GIB:.1f} GiB free"
-    if free < _LEAST_DISK:
-        fix = "a run of VGG keeps two checkpoints of 1 GiB; free some space"
-        return Finding(level="warning", what=what, seen=seen, fix=fix)
-    return Finding(level="ok", what=what, seen=seen)
+    fix = "a run of VGG keeps two checkpoints of 1 GiB; free some space"
+    return _finding(what, f"{free / _GIB:.1f} GiB free", ok=free >= _LEAST_DISK, fix=fix)
 
 
-def other_work(load: float, count: int) -> Finding:
+def other_work(load: float, n_cores: int) -> MachineFinding:
     """Judge whether other programs take time from a training, which is counted in seconds."""
-    seen = f"load {load:.1f} on {count} cores"
-    if load > 0.5 * count:
-        fix = "a budget in seconds buys fewer steps while other programs run; wait, or use images"
-        return Finding(level="warning", what="other work", seen=seen, fix=fix)
-    return Finding(level="ok", what="other work", seen=seen)
+    seen = f"load {load:.1f} on {n_cores} cores"
+    fix = "a budget in seconds buys fewer steps while other programs run; wait, or use images"
+    return _finding("other work", seen, ok=load <= 0.5 * n_cores, fix=fix)
+
+
+def libraries(
+    command: Sequence[str] = (sys.executable, "-c", _IMPORTS),
+) -> tuple[MachineFinding, bool]:
+    """Import torch and torchvision in another process, which may die of it; tell if CUDA works."""
+    names = ("torch", "torchvision", "timm", "pillow")
+    versions = ", ".join(f"{name} {_version(name)}" for name in names)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS)
+        if done.returncode == 0:
+            return _finding("libraries", versions), done.stdout.strip() == "True"
+        message = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    except (subprocess.SubprocessError, OSError) as error:
+        message = str(error)
+    fix = (
+        "torch and torchvision must come from the same index: "
+        "pip install --force-reinstall torch torchvision"
+    )
+    seen = f"{versions}: {message[:200]}"
+    return _finding("libraries", seen, ok=False, fix=fix, level="error"), False
 
 
 def cgroup_cores(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> float | None:
@@ -150,38 +165,6 @@ def cgroup_cores(path: Path = Path("/sys/fs/cgroup/cpu.max")) -> float | None:
         return None if quota == "max" else int(quota) / int(period)
     except (OSError, ValueError):
         return None
-
-
-def _system(hardware: Hardware) -> Finding:
-    seen = f"{hardware.cpu}, {hardware.system}, Python {hardware.python}"
-    return Finding(level="ok", what="machine", seen=seen)
-
-
-def libraries(command: Sequence[str] = (sys.executable, "-c", _IMPORTS)) -> tuple[Finding, bool]:
-    """Import torch and torchvision in another process, which may die of it; tell if CUDA works."""
-    versions = ", ".join(
-        f"{name} {_version(name)}" for name in ("torch", "torchvision", "timm", "pillow")
-    )
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS)
-        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        works = done.returncode == 0
-    except (subprocess.SubprocessError, OSError) as error:
-        works, said = False, str(error)
-        return _broken(versions, said), False
-    if not works:
-        return _broken(versions, said), False
-    return Finding(level="ok", what="libraries", seen=versions), done.stdout.strip() == "True"
-
-
-def _broken(versions: str, said: str) -> Finding:
-    return Finding(
-        level="error",
-        what="libraries",
-        seen=f"{versions}: {said[:200]}",
-        fix="torch and torchvision must come from the same index: "
-        "pip install --force-reinstall torch torchvision",
-    )
 
 
 def _version(name: str) -> str:

@@ -1,4 +1,7 @@
-"""What does a speed profile of a network say? Values only: reading them needs no torch."""
+"""What does a speed profile of a network say, and how long would a plan's cells take by it?
+
+Values only: reading them needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan, Precision
 
+__all__ = ["CellEstimate", "FailedProfile", "Profile", "ProfileJob", "estimate"]
+
 
 class ProfileJob(BaseModel):
-    """What is to be profiled, every name checked before."""
+    """A network to profile and the settings to profile it with; every name is checked before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,7 +83,7 @@ class Profile(BaseModel):
         return achieved / self.matmul_flops_per_second
 
 
-class NoProfile(BaseModel):
+class FailedProfile(BaseModel):
     """A network that could not be profiled, with the reason."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,34 +122,33 @@ def estimate(plan: Plan, profiles: Mapping[str, Profile]) -> list[CellEstimate]:
 
     Nothing here measures power, so budgets in joules are left out.
     """
-    known = [
-        cell
+    return [
+        _cell_estimate(cell, plan, profiles[cell.model])
         for cell in plan.cells
         if cell.model in profiles and cell.budget.currency is not Currency.JOULES
     ]
-    return [_of_cell(cell, plan, profiles[cell.model]) for cell in known]
 
 
-def _of_cell(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
-    counts, train_images = plan.dataset.images, plan.dataset.images["train"]
+def _cell_estimate(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
+    dataset, n_images = plan.dataset, plan.dataset.images
     if cell.budget.currency is Currency.SECONDS:
         seconds = cell.budget.limit
-        images = seconds * profile.images_per_second
+        trained = seconds * profile.images_per_second
     else:
-        whole = cell.budget.images(
-            train_images=train_images, flops_per_image=profile.training_flops_per_image
+        counted = cell.budget.total_images(
+            train_images=n_images["train"], flops_per_image=profile.training_flops_per_image
         )
-        assert whole is not None, "only seconds and joules cannot be turned into images"
-        images, seconds = float(whole), whole / profile.images_per_second
-    tested = cell.evaluations * counts[plan.dataset.curve_split]
-    if plan.dataset.headline_split != plan.dataset.curve_split:
-        tested += counts[plan.dataset.headline_split]
+        assert counted is not None, "only seconds and joules cannot be turned into images"
+        trained, seconds = float(counted), counted / profile.images_per_second
+    tested = cell.evaluations * n_images[dataset.curve_split]
+    if dataset.headline_split != dataset.curve_split:
+        tested += n_images[dataset.headline_split]
     return CellEstimate(
         model=cell.model,
         seed=cell.seed,
         train_seconds=seconds,
         evaluation_seconds=tested / profile.evaluation_images_per_second,
         start_seconds=profile.start_seconds,
-        images=images,
-        epochs=images / train_images,
+        images=trained,
+        epochs=trained / n_images["train"],
     )

@@ -1,4 +1,4 @@
-"""What is profiled for a command, and how long would the run that it describes take?"""
+"""What does `cnnbench profile` measure, each network in a process of its own?"""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from cnnbench.profiler.profiles import CellEstimate, NoProfile, Profile, Profile
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.recipes import COMMON_BATCH_SIZE
 
+__all__ = ["ProfileOutcome", "profile", "profile_in_subprocess", "serve_profile"]
+
 CLASSES_WITHOUT_DATASET = 10
+_QUIET = {"KINETO_LOG_LEVEL": "99", "KINETO_USE_DAEMON": "0"}  # torch.profiler greets on stderr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Profiled:
-    """The outcome of `cnnbench profile`; `plan` and `estimates` only where a run was described."""
+class ProfileOutcome:
+    """What `cnnbench profile` measured; `plan` and `estimates` only where a run was described."""
 
     machine: str
     profiles: tuple[Profile, ...]
-    failed: tuple[NoProfile, ...]
+    failed: tuple[FailedProfile, ...]
     plan: Plan | None
     estimates: tuple[CellEstimate, ...]
 
@@ -49,33 +52,35 @@ def profile(
     found = []
     for job in jobs:
         on_start(job.model)
-        found.append(profile_apart(job))
-    profiles = tuple(each for each in found if isinstance(each, Profile))
-    by_model = {each.job.model: each for each in profiles}
-    return Profiled(
+        attempts.append(profile_in_subprocess(job))
+    profiles = tuple(attempt for attempt in attempts if isinstance(attempt, Profile))
+    by_model = {profile.job.model: profile for profile in profiles}
+    return ProfileOutcome(
         machine=machine_line(detect(), jobs[0].device),
         profiles=profiles,
-        failed=tuple(each for each in found if isinstance(each, NoProfile)),
+        failed=tuple(attempt for attempt in attempts if isinstance(attempt, FailedProfile)),
         plan=plan,
         estimates=tuple(estimate(plan, by_model)) if plan else (),
     )
 
 
 def _jobs_of(plan: Plan, seconds: float) -> list[ProfileJob]:
-    first = {cell.model: cell for cell in reversed(plan.cells)}
+    first_cells: dict[str, Cell] = {}
+    for cell in plan.cells:
+        first_cells.setdefault(cell.model, cell)
     threads = plan.machine.get("threads")
     return [
         ProfileJob(
             model=model,
             num_classes=len(plan.dataset.classes),
-            batch_size=first[model].recipe.batch_size,
-            image_size=first[model].image_size,
-            precision=first[model].precision,
-            device=first[model].device,
+            batch_size=cell.recipe.batch_size,
+            image_size=cell.image_size,
+            precision=cell.precision,
+            device=cell.device,
             threads=int(threads) if threads else None,
             seconds=seconds,
         )
-        for model in dict.fromkeys(cell.model for cell in plan.cells)
+        for model, cell in first_cells.items()
     ]
 
 
@@ -95,7 +100,7 @@ def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
             batch_size=batch_size or COMMON_BATCH_SIZE,
             image_size=request.image_size or zoo.card(model).image_size,
             precision=choice.precision,
-            device=chosen,
+            device=device,
             threads=choice.threads,
             seconds=seconds,
         )
@@ -103,25 +108,13 @@ def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
     ]
 
 
-def _settings(device: str, precision: str) -> tuple[str, Choice]:
-    hardware = detect()
-    try:
-        chosen = choose_device(device, hardware)
-        return chosen, settle(precision, device=chosen, hardware=hardware)
-    except ValueError as error:
-        raise PlanError(str(error)) from None
-
-
 # -- a process for each network -------------------------------------------------------------------
 
-_QUIET = {"KINETO_LOG_LEVEL": "99", "KINETO_USE_DAEMON": "0"}  # torch.profiler greets on stderr
 
-
-def profile_apart(job: ProfileJob) -> Profile | NoProfile:
+def profile_in_subprocess(job: ProfileJob) -> Profile | FailedProfile:
     """Profile a network in a new process; one that fails or dies gives the reason."""
-    words = ["profile-one", "--job", job.model_dump_json()]
     done = subprocess.run(
-        [sys.executable, "-m", "cnnbench", *words],
+        [sys.executable, "-m", "cnnbench", "profile-one", "--job", job.model_dump_json()],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -131,9 +124,9 @@ def profile_apart(job: ProfileJob) -> Profile | NoProfile:
         return Profile.model_validate_json(done.stdout)
     if done.returncode < 0:
         hint = " (possibly out of memory)" if done.returncode == -9 else ""
-        return NoProfile(job=job, reason=f"killed by signal {-done.returncode}{hint}")
+        return FailedProfile(job=job, reason=f"killed by signal {-done.returncode}{hint}")
     lines = done.stderr.strip().splitlines() or ["no message"]
-    return NoProfile(job=job, reason=lines[-1][:300])
+    return FailedProfile(job=job, reason=lines[-1][:300])
 
 
 def serve_profile(job: str, *, started: float) -> int:
@@ -141,9 +134,9 @@ def serve_profile(job: str, *, started: float) -> int:
     from cnnbench.profiler.steps import profile
 
     try:
-        found = profile(ProfileJob.model_validate_json(job), started=started)
+        measured = profile(ProfileJob.model_validate_json(job), started=started)
     except (ValueError, RuntimeError, MemoryError) as error:
         print(" ".join(f"{type(error).__name__}: {error}".split()), file=sys.stderr)
         return 1
-    sys.stdout.write(found.model_dump_json() + "\n")
+    sys.stdout.write(measured.model_dump_json() + "\n")
     return 0

@@ -6,87 +6,107 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from cnnbench.engine.device import keep_freed_pages
-from cnnbench.engine.hardware import detect
-from cnnbench.profiler.calibration import Trial
+from cnnbench.engine.device import Device, keep_freed_pages
+from cnnbench.engine.hardware import Hardware, detect
+from cnnbench.engine.optim import make_optimizer
+from cnnbench.engine.step import training_step
+from cnnbench.profiler.calibration import RaceRates
+from cnnbench.schema.recipes import make_recipe
 
-IMAGES, PIXELS = 8, 96
-SECONDS_A_CONTEST = 0.7
+__all__ = ["serve_race"]
+
+BATCH_SIZE, IMAGE_SIZE = 8, 96
+SECONDS_A_RACE = 0.7
 LEAST_ROUNDS, MOST_ROUNDS = 3, 20
 QUIET_LOAD = 0.5  # of the cores, over the last minute
+_LR = 1e-6  # leaves the weights near their start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
-    """One way to train; the trial asks which is fastest."""
+class Variant:
+    """A way to train that takes part in a race."""
 
     bf16: bool
     channels_last: bool
     threads: int
 
 
-def serve_trial() -> int:
-    """Run the trial in this process and print it as JSON; return the exit code."""
-    hardware = detect()
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    found = run_trial(
-        bf16=hardware.cpu_bf16, threads=hardware.cores, quiet=load < QUIET_LOAD * hardware.cores
-    )
-    sys.stdout.write(found.model_dump_json() + "\n")
+def serve_race() -> int:
+    """Race in this process and print the rates as JSON; return the exit code."""
+    sys.stdout.write(run_races(detect()).model_dump_json() + "\n")
     return 0
 
 
-def run_trial(*, bf16: bool, threads: int, quiet: bool) -> Trial:
+def run_races(hardware: Hardware) -> RaceRates:
     """Race the precisions, then the fastest against other formats and thread counts.
 
     bf16 is left out where the processor would emulate it, at a twentieth of the speed.
     """
+    threads = hardware.cores
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     keep_freed_pages()
     torch.set_flush_denormal(True)
-    exact = Setting(bf16=False, channels_last=True, threads=threads)
-    rounded = Setting(bf16=True, channels_last=True, threads=threads)
-    first = race([exact, rounded] if bf16 else [exact])
-    winner = max(first, key=lambda setting: first[setting])
-    other = Setting(bf16=winner.bf16, channels_last=False, threads=threads)
-    half = Setting(bf16=winner.bf16, channels_last=True, threads=max(1, threads // 2))
-    second = race([winner, other, half] if threads > 1 else [winner, other])
+    exact = Variant(bf16=False, channels_last=True, threads=threads)
+    rounded = Variant(bf16=True, channels_last=True, threads=threads)
+    first = race([exact, rounded] if hardware.cpu_bf16 else [exact])
+    winner = max(first, key=lambda variant: first[variant])
+    contiguous = Variant(bf16=winner.bf16, channels_last=False, threads=threads)
+    half = Variant(bf16=winner.bf16, channels_last=True, threads=max(1, threads // 2))
+    second = race([winner, contiguous, half] if threads > 1 else [winner, contiguous])
     scale = first[winner] / second[winner]  # the machine may have been slower the second time
-    return Trial(
+    return RaceRates(
         fp32=first[exact],
         bf16=first.get(rounded),
-        contiguous=second[other] * scale,
+        contiguous=second[contiguous] * scale,
         half_threads=second[half] * scale if half in second else None,
         threads=threads,
-        quiet=quiet,
+        quiet=load < QUIET_LOAD * threads,
     )
 
 
-def race(
-    settings: Sequence[Setting], *, seconds: float = SECONDS_A_CONTEST
-) -> dict[Setting, float]:
-    """Return the images a second of each setting: medians of steps taken in turn."""
-    networks = {setting: _network(setting) for setting in settings}
-    seen: dict[Setting, list[float]] = {setting: [] for setting in settings}
-    for setting in settings:
-        _step(networks[setting], setting)  # the first step picks kernels
+def race(variants: Sequence[Variant], *, seconds: float = SECONDS_A_RACE) -> dict[Variant, float]:
+    """Return the images a second of each variant: medians of steps taken in turn."""
+    steps = {variant: _timed_step(variant) for variant in variants}
+    step_seconds: dict[Variant, list[float]] = {variant: [] for variant in variants}
+    for step in steps.values():
+        step()  # the first step picks kernels
     start, rounds = time.monotonic(), 0
     while rounds < LEAST_ROUNDS or (rounds < MOST_ROUNDS and time.monotonic() - start < seconds):
-        for setting in settings:
-            seen[setting].append(_step(networks[setting], setting))
+        for variant, step in steps.items():
+            step_seconds[variant].append(step())
         rounds += 1
-    return {setting: IMAGES / statistics.median(seen[setting]) for setting in settings}
+    return {variant: BATCH_SIZE / statistics.median(step_seconds[variant]) for variant in variants}
 
 
-def _network(setting: Setting) -> nn.Module:
+def _timed_step(variant: Variant) -> Callable[[], float]:
+    """Return a function that takes one training step on drawn noise and returns its seconds."""
+    layout = torch.channels_last if variant.channels_last else torch.contiguous_format
+    device = Device(torch_device=torch.device("cpu"), precision="bf16" if variant.bf16 else "fp32")
+    model = _network().to(memory_format=layout)
+    recipe = make_recipe("common", family="none", lr=_LR, batch_size=BATCH_SIZE)
+    optimizer = make_optimizer(model, recipe)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(BATCH_SIZE, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
+    batch = images.contiguous(memory_format=layout), torch.zeros(BATCH_SIZE, dtype=torch.int64)
+
+    def step() -> float:
+        torch.set_num_threads(variant.threads)
+        start = time.perf_counter()
+        training_step(model, optimizer, lambda: batch, device, lr=_LR)
+        return time.perf_counter() - start
+
+    return step
+
+
+def _network() -> nn.Module:
     """Return a little of every classic: a large stem, grouped, plain and normalised layers."""
-    layers = nn.Sequential(
+    return nn.Sequential(
         nn.Conv2d(3, 64, 7, stride=2, padding=3),
         nn.ReLU(inplace=True),
         nn.MaxPool2d(3, stride=2),
@@ -100,23 +120,3 @@ def _network(setting: Setting) -> nn.Module:
         nn.Flatten(),
         nn.Linear(1024, 1024),
     )
-    return layers.to(memory_format=_format(setting))
-
-
-def _step(network: nn.Module, setting: Setting) -> float:
-    """Return the seconds of one forward and backward pass over drawn noise."""
-    torch.set_num_threads(setting.threads)
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(IMAGES, 3, PIXELS, PIXELS, generator=generator)
-    images = images.contiguous(memory_format=_format(setting))
-    labels = torch.zeros(IMAGES, dtype=torch.int64)
-    start = time.perf_counter()
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=setting.bf16):
-        logits = network(images)
-    network.zero_grad(set_to_none=True)
-    functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
-    return time.perf_counter() - start
-
-
-def _format(setting: Setting) -> torch.memory_format:
-    return torch.channels_last if setting.channels_last else torch.contiguous_format

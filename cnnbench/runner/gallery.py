@@ -4,107 +4,82 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from torch import Tensor
 
+from cnnbench.data.pixels.cache import Decoded
 from cnnbench.data.pixels.decode import thumbnail
 from cnnbench.engine.gallery import (
-    Ints,
-    features,
+    IntArray,
+    candidates,
     first_filters,
+    last_layer_inputs,
     most_probable,
     nearest,
     representatives,
-    searched,
     worst_mistakes,
 )
-from cnnbench.store.gallery import Gallery
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from cnnbench.data.pixels.cache import Decoded
-    from cnnbench.engine.device import Machine
-    from cnnbench.engine.evaluate import Evaluation
-    from cnnbench.store import CellFolder
+from cnnbench.engine.state import Training
+from cnnbench.engine.train import Scored
+from cnnbench.runner.inputs import CellContext, Inputs, cut_batches
+from cnnbench.store.gallery import CellGallery
 
 SHOWN, MISTAKES, QUERIES, NEIGHBOURS, GUESSES = 8, 6, 5, 6, 5
 
-Feed = Callable[["Decoded", Ints], Iterator[tuple["Tensor", "Tensor"]]]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class View:
-    """The images that a network is looked at with.
-
-    `feed` turns some images of a split into batches as for an evaluation.
-    """
-
-    train: Decoded
-    test: Decoded
-    feed: Feed
-    machine: Machine
-    macs: int
-
-
-def keep_gallery(folder: CellFolder, model: nn.Module, evaluation: Evaluation, view: View) -> None:
-    """Write a finished cell's pictures; that they cannot be made fails no cell, and is said.
+def write_cell_gallery(
+    context: CellContext, inputs: Inputs, training: Training, headline: Scored
+) -> None:
+    """Write a finished cell's gallery; pictures that cannot be made fail no cell.
 
     What went wrong goes to stderr, which the launcher keeps as `log.txt`.
     """
     try:
-        folder.write_gallery(look_at(model, evaluation, view))
+        context.folder.write_gallery(collect_gallery(context, inputs, training, headline))
     except Exception:
         traceback.print_exc()
         print("the pictures of what the network sees could not be made", file=sys.stderr)
 
 
-def look_at(model: nn.Module, evaluation: Evaluation, view: View) -> Gallery:
+def collect_gallery(
+    context: CellContext, inputs: Inputs, training: Training, headline: Scored
+) -> CellGallery:
     """Return first filters, guesses, neighbours in the last hidden layer and worst mistakes.
 
-    `evaluation` is of the whole test split, in its order.
+    `headline` evaluates a whole split, in its order.
     """
-    train, test = view.train, view.test
-    labels, logits = evaluation.labels, evaluation.logits
+    train, test = inputs.splits["train"], inputs.splits[headline.event.split]
+    labels, logits = headline.evaluation.labels, headline.evaluation.logits
+
+    def features(split: Decoded, places: IntArray) -> Tensor | None:
+        batches = cut_batches(context, inputs, split.images[places], split.labels[places])
+        return last_layer_inputs(training.model, batches, context.device)
+
     shown = representatives(labels, SHOWN)
-    wrong = worst_mistakes(logits, labels, MISTAKES)
-    tested = np.concatenate([shown, wrong])
+    tested = np.concatenate([shown, worst_mistakes(logits, labels, MISTAKES)])
     guesses, chances = most_probable(logits[tested], GUESSES)
-    near, among = _neighbours(model, shown[:QUERIES], view)
-    filters, towers = first_filters(model)
-    images = [*_files(test, tested), *_files(train, near.ravel())]
-    return Gallery(
+    filters, towers = first_filters(training.model)
+    searched = candidates(len(train.labels), training.macs)
+    queries = features(test, shown[:QUERIES])
+    points = None if queries is None else features(train, searched)
+    near = np.zeros((0, 0), dtype=np.int64)
+    if queries is not None and points is not None:
+        near = searched[nearest(queries, points, NEIGHBOURS)]
+    trained = near.ravel()
+    return CellGallery(
         filters=filters,
         towers=towers,
-        images=tuple(images),
-        truth=np.concatenate([labels[tested], train.labels[near.ravel()]]).astype(np.int64),
+        jpegs=(*_thumbnails(test, tested), *_thumbnails(train, trained)),
+        truth=np.concatenate([labels[tested], train.labels[trained]]).astype(np.int64),
         shown=np.arange(len(shown), dtype=np.int64),
         mistakes=np.arange(len(shown), len(tested), dtype=np.int64),
         guesses=guesses,
         chances=chances,
         near=np.arange(near.size, dtype=np.int64).reshape(near.shape) + len(tested),
-        searched=among,
+        searched=0 if points is None else len(searched),
     )
 
 
-def _files(split: Decoded, places: Ints) -> list[bytes]:
-    return [thumbnail(_pixels(split, int(place))) for place in places]
-
-
-def _pixels(split: Decoded, place: int) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(split.images[place])
-
-
-def _neighbours(model: nn.Module, queries: Ints, view: View) -> tuple[Ints, int]:
-    """Return the training images nearest to test images, `(Q, 6)`, and among how many."""
-    places = searched(len(view.train.labels), view.macs)
-    asked = features(model, view.feed(view.test, queries), view.machine)
-    if asked is None:
-        return np.zeros((0, 0), dtype=np.int64), 0
-    known = features(model, view.feed(view.train, places), view.machine)
-    assert known is not None  # the layer was there for the test images
-    return places[nearest(asked, known, NEIGHBOURS)], len(places)
+def _thumbnails(split: Decoded, places: IntArray) -> list[bytes]:
+    return [thumbnail(np.ascontiguousarray(split.images[int(place)])) for place in places]

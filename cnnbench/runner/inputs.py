@@ -1,36 +1,53 @@
-"""What is a cell trained on, and what is the loop given?"""
+"""What is a cell given: its circumstances, its images, and all that the loop needs?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-import zoo.registry
+import zoo
+from cnnbench.data import DataError
 from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
-from cnnbench.data.errors import DataError
 from cnnbench.data.loader import Batch, Batches, evaluation_batches
 from cnnbench.data.pixels.cache import Decoded, decoded
+from cnnbench.engine.clock import Clock
+from cnnbench.engine.device import Device
 from cnnbench.engine.energy import NoCounter, energy_counter
-from cnnbench.engine.evaluate import Evaluation, evaluate
-from cnnbench.engine.flops import training_flops_per_image
-from cnnbench.engine.gallery import Ints
+from cnnbench.engine.evaluate import EVALUATION_BATCH_SIZE, Evaluation, evaluate
 from cnnbench.engine.init import standardise_outputs
 from cnnbench.engine.state import Training
+from cnnbench.engine.step import training_flops_per_image
 from cnnbench.planning.plan import open_for_cell
-from cnnbench.runner.context import Job
-from cnnbench.runner.gallery import View
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, stored_size
 from cnnbench.store import CellFolder
 
-EVALUATION_BATCH = 32
-STARTING_IMAGES = 32
-STARTING_POSITION = 2**40
+# A place of the training stream that no training reaches: other crops than the first steps see.
+INIT_POSITION, INIT_IMAGES = 2**40, 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellContext:
+    """A cell with its folder, its clock, its device, and what the process that serves it says.
+
+    `on_step` is called after each step, then `should_stop` is asked. `checkpoint_seconds` are
+    charged seconds. `threads` is the number that the plan found fastest, None every core.
+    """
+
+    cell: Cell
+    folder: CellFolder
+    clock: Clock
+    device: Device
+    should_stop: Callable[[], bool]
+    on_step: Callable[[], None]
+    checkpoint_seconds: float
+    threads: int | None
+    machine_line: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,73 +76,68 @@ def open_inputs(cell: Cell) -> Inputs:
         )
     size = stored_size(cell.image_size)
     splits: dict[str, Decoded] = {name: decoded(dataset, name, size) for name in dataset.splits}
-    train = splits["train"].images
-    mean, std = _scaling(cell, train)
+    pixels = splits["train"].images
+    mean, std = _scaling(cell, pixels)
     jitter = cell.recipe.augment == "crop-flip-jitter"
-    colours = colour_directions(train) if jitter else None
+    colours = colour_directions(pixels) if jitter else None
     return Inputs(dataset=dataset, splits=splits, mean=mean, std=std, colours=colours)
 
 
-def _scaling(cell: Cell, images: npt.NDArray[np.uint8]) -> tuple[npt.ArrayLike, tuple[float, ...]]:
+def _scaling(cell: Cell, pixels: npt.NDArray[np.uint8]) -> tuple[npt.ArrayLike, tuple[float, ...]]:
     """Return what is subtracted from pixels in [0, 1], and what they are then divided by."""
     raw = (1 / 255, 1 / 255, 1 / 255)  # back to 0..255, which LRN's constants presuppose
     if cell.recipe.scaling == "mean-image":
-        return mean_image(images, cell.image_size), raw
-    mean, std = channel_statistics(images)
+        return mean_image(pixels, cell.image_size), raw
+    mean, std = channel_statistics(pixels)
     return mean, std if cell.recipe.scaling == "standardise" else raw
 
 
-def prepare(job: Job, data: Inputs) -> Training:
+def prepare_training(context: CellContext, inputs: Inputs) -> Training:
     """Build the network, start it, and put together all that the loop is given."""
-    cell, machine = job.cell, job.machine
-
-    def beating() -> bool:
-        job.folder.beat()
-        return job.setting.stop_asked()
-
-    num_classes = len(data.dataset.classes)
+    cell, device, dataset = context.cell, context.device, inputs.dataset
+    network = {"num_classes": len(dataset.classes), "image_size": cell.image_size}
     torch.manual_seed(cell.seed)
-    model = zoo.build(
-        cell.model, num_classes=num_classes, init=cell.recipe.init, image_size=cell.image_size
-    )
-    model = model.to(machine.device).to(memory_format=torch.channels_last)
-    facts = zoo.describe(cell.model, num_classes=num_classes, image_size=cell.image_size)
-    skeleton = zoo.registry.skeleton(
-        cell.model, num_classes=num_classes, image_size=cell.image_size
-    )
-    stream = Batches(
-        data.splits["train"].images,
-        data.splits["train"].labels,
-        seed=cell.seed,
-        image_size=cell.image_size,
-        augment=cell.recipe.augment,
-        mean=data.mean,
-        std=data.std,
-        colours=data.colours,
-        device=machine.device,
-    )
+    model = zoo.build(cell.model, init=cell.recipe.init, **network)
+    model = model.to(device.torch_device).to(memory_format=torch.channels_last)
+    facts = zoo.describe(cell.model, **network)
+    stream = _training_stream(context, inputs)
     if cell.recipe.init == "common":
-        # A place of the stream that no training reaches: other crops than the first steps see.
-        standardise_outputs(model, stream.batch(STARTING_POSITION, STARTING_IMAGES)[0], machine)
+        standardise_outputs(model, stream.batch(INIT_POSITION, INIT_IMAGES)[0], device)
     return Training(
         model=model,
         stream=stream,
-        test=lambda: evaluate_split(job, model, data, data.dataset.curve_split),
+        evaluate=lambda: evaluate_split(context, model, inputs, dataset.curve_split),
         recipe=cell.recipe,
         budget=cell.budget,
-        machine=machine,
-        clock=job.clock,
+        device=device,
+        clock=context.clock,
         params=facts.params,
         macs=facts.macs,
-        flops_per_image=training_flops_per_image(skeleton, image_size=cell.image_size),
+        flops_per_image=training_flops_per_image(cell.model, **network),
         evaluations=cell.evaluations,
-        curve_split=data.dataset.curve_split,
-        curve_is_headline=data.dataset.curve_split == data.dataset.headline_split
+        curve_split=dataset.curve_split,
+        curve_is_headline=dataset.curve_split == dataset.headline_split
         and cell.recipe.test_views == 1,
-        checkpoint_seconds=job.setting.checkpoint_seconds,
-        stop_asked=beating,
+        checkpoint_seconds=context.checkpoint_seconds,
+        should_stop=context.should_stop,
+        on_step=context.on_step,
         micro_batch=cell.micro_batch,
         joules=_joules(cell),
+    )
+
+
+def _training_stream(context: CellContext, inputs: Inputs) -> Batches:
+    cell, train = context.cell, inputs.splits["train"]
+    return Batches(
+        train.images,
+        train.labels,
+        seed=cell.seed,
+        image_size=cell.image_size,
+        augment=cell.recipe.augment,
+        mean=inputs.mean,
+        std=inputs.std,
+        colours=inputs.colours,
+        device=context.device.torch_device,
     )
 
 
@@ -140,54 +152,35 @@ def _joules(cell: Cell) -> Callable[[], float] | None:
 
 
 def evaluate_split(
-    job: Job, model: torch.nn.Module, data: Inputs, split: str, *, views: int = 1
+    context: CellContext, model: torch.nn.Module, inputs: Inputs, split: str, *, views: int = 1
 ) -> Evaluation:
     """Run a network over one split, in one or more views of each image."""
-    part = data.splits[split]
+    part = inputs.splits[split]
     batches = [
-        evaluation_batches(
-            part.images,
-            part.labels,
-            EVALUATION_BATCH,
-            image_size=job.cell.image_size,
-            mean=data.mean,
-            std=data.std,
-            view=view,
-            device=job.machine.device,
-        )
-        for view in range(views)
+        cut_batches(context, inputs, part.images, part.labels, view=view) for view in range(views)
     ]
-    return evaluate(model, [_beating(each, job.folder) for each in batches], job.machine)
+    return evaluate(model, batches, context.device)
 
 
-def view_of(job: Job, data: Inputs, split: str, *, macs: int) -> View:
-    """Return what the gallery of a finished cell looks at: its training images and one split."""
-
-    def feed(part: Decoded, places: Ints) -> Iterator[Batch]:
-        return _beating(
-            evaluation_batches(
-                part.images[places],
-                part.labels[places],
-                EVALUATION_BATCH,
-                image_size=job.cell.image_size,
-                mean=data.mean,
-                std=data.std,
-                device=job.machine.device,
-            ),
-            job.folder,
-        )
-
-    return View(
-        train=data.splits["train"],
-        test=data.splits[split],
-        feed=feed,
-        machine=job.machine,
-        macs=macs,
+def cut_batches(
+    context: CellContext,
+    inputs: Inputs,
+    pixels: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    *,
+    view: int = 0,
+) -> Iterator[Batch]:
+    """Pass on the batches of an evaluation; each shows that the cell is alive."""
+    batches = evaluation_batches(
+        pixels,
+        labels,
+        EVALUATION_BATCH_SIZE,
+        image_size=context.cell.image_size,
+        mean=inputs.mean,
+        std=inputs.std,
+        view=view,
+        device=context.device.torch_device,
     )
-
-
-def _beating(batches: Iterable[Batch], folder: CellFolder) -> Iterator[Batch]:
-    """Pass batches on; each shows that the cell is alive."""
     for batch in batches:
-        folder.beat()
+        context.folder.beat()
         yield batch

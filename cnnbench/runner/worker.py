@@ -13,91 +13,101 @@ from dataclasses import dataclass, field
 from cnnbench.schema.cell import Plan
 from cnnbench.store import BusyError, CellFolder, RunFolder, StoreError
 
+__all__ = ["EXIT_BUSY", "EXIT_DATA", "EXIT_DISK", "EXIT_STOPPED", "serve_cell"]
+
 EXIT_DATA, EXIT_DISK, EXIT_BUSY, EXIT_STOPPED = 3, 4, 5, 128 + signal.SIGTERM
 CHECKPOINT_VARIABLE = "CNNBENCH_CHECKPOINT_SECONDS"
-CHECKPOINT_SECONDS = 60.0
+CHECKPOINT_SECONDS = 60.0  # charged, between two checkpoints; no result depends on it
 ORPHAN_SECONDS = 25.0
 
 
 @dataclass(slots=True)
-class _Stop:
-    """Whether the cell was asked to stop, and whether there is anything to save."""
+class _StopSignal:
+    """Whether the cell is to stop, and whether it has trained anything that is worth saving."""
 
-    asked: threading.Event = field(default_factory=threading.Event)
-    training: bool = False
+    received: threading.Event = field(default_factory=threading.Event)
+    trained: bool = False
 
-    def poll(self) -> bool:
-        """Answer the training loop, which asks after every step."""
-        self.training = True
-        return self.asked.is_set()
+    def should_stop(self) -> bool:
+        """Tell the training loop whether a signal has come."""
+        return self.received.is_set()
 
-    def note(self, *_: object) -> None:
-        """Take a signal: save what was trained, or go at once where nothing was."""
-        if not self.training:
+    def receive(self, *_: object) -> None:
+        """Take a signal: let the loop save what it trained, or exit at once if that is nothing."""
+        if not self.trained:
             os._exit(EXIT_STOPPED)  # the last checkpoint is on disk, a file is whole or not there
-        self.asked.set()
+        self.received.set()
 
 
-def serve_cell(run: RunFolder, cell_id: str, *, started: float, launched: bool) -> int:
+def serve_cell(run_folder: RunFolder, cell_id: str, *, started: float, launched: bool) -> int:
     """Run one cell in this process and return its exit code.
 
-    `launched` says that stdin is a line to the launcher: where it closes, the launcher is gone,
+    `launched` says that stdin is a line to the launcher: when it closes, the launcher is gone,
     and the cell saves its state and ends.
     """
-    stop = _Stop()
+    stop = _StopSignal()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop.note)
-    faulthandler.enable()  # where a hung cell hangs is written to its log before it is killed
+        signal.signal(number, stop.receive)
+    faulthandler.enable()  # the log of a hung cell tells where it hangs before it is killed
     if launched:
         threading.Thread(target=_follow_launcher, args=(stop,), daemon=True).start()
-    plan = run.plan()
+    plan = run_folder.plan()
     cell = next((cell for cell in plan.cells if cell.id == cell_id), None)
     if cell is None:
-        raise StoreError(f"{run.path} has no cell {cell_id!r}")
-    return _serve(run.cell(cell), stop, plan, started=started)
+        raise StoreError(f"{run_folder.path} has no cell {cell_id!r}")
+    return _serve(run_folder.cell(cell), stop, plan, started=started)
 
 
-def _serve(folder: CellFolder, stop: _Stop, plan: Plan, *, started: float) -> int:
-    from cnnbench.data.errors import DataError
+def _serve(folder: CellFolder, stop: _StopSignal, plan: Plan, *, started: float) -> int:
+    import torch
+
+    from cnnbench.data import DataError
+    from cnnbench.engine.clock import Clock
+    from cnnbench.engine.device import Device
     from cnnbench.runner.cell import Interrupted, run_cell
-    from cnnbench.runner.context import Setting
+    from cnnbench.runner.inputs import CellContext
 
-    setting = Setting(
-        stop_asked=stop.poll,
-        started=started,
-        machine_line=str(plan.machine.get("line") or ""),
+    def on_step() -> None:
+        folder.beat()
+        stop.trained = True
+
+    cell = folder.cell
+    device = Device(torch_device=torch.device(cell.device), precision=cell.precision)
+    context = CellContext(
+        cell=cell,
+        folder=folder,
+        clock=Clock(started=started, synchronise=device.synchronise),
+        device=device,
+        should_stop=stop.should_stop,
+        on_step=on_step,
+        checkpoint_seconds=float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS),
         threads=int(plan.machine.get("threads") or 0) or None,
-        checkpoint_seconds=_checkpoint_seconds(),
+        machine_line=str(plan.machine.get("line") or ""),
     )
     try:
         with folder.lock():
-            result = run_cell(folder.cell, folder, setting)
+            result = run_cell(context)
     except Interrupted:
         return EXIT_STOPPED
     except DataError as error:
-        return _tell(error, EXIT_DATA)
+        return _log_reason(error, EXIT_DATA)
     except BusyError as error:
-        return _tell(error, EXIT_BUSY)
+        return _log_reason(error, EXIT_BUSY)
     except (StoreError, OSError) as error:
-        return _tell(error, EXIT_DISK)
+        return _log_reason(error, EXIT_DISK)
     return 0 if result.status == "done" else 1
 
 
-def _tell(error: Exception, code: int) -> int:
-    """Leave the reason in the log, where the launcher reads it; a full disk may refuse that too."""
+def _log_reason(error: Exception, code: int) -> int:
+    """Leave the reason in the log, where the launcher reads it, unless a full disk refuses."""
     with contextlib.suppress(OSError):
         print(error, file=sys.stderr, flush=True)
     return code
 
 
-def _checkpoint_seconds() -> float:
-    """Return the charged seconds between two checkpoints; no result depends on it."""
-    return float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS)
-
-
-def _follow_launcher(stop: _Stop) -> None:
-    """Wait until the launcher is gone, however it went: nobody would watch this cell any more."""
+def _follow_launcher(stop: _StopSignal) -> None:
+    """Wait until the launcher is gone, however it went; then nobody watches this cell."""
     while os.read(0, 1024):
         pass
     threading.Timer(ORPHAN_SECONDS, os._exit, (EXIT_STOPPED,)).start()
-    stop.note()
+    stop.receive()

@@ -7,9 +7,13 @@ import re
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-MEANING = (
+from cnnbench.schema import Value
+
+__all__ = ["Budget", "Currency", "Spent"]
+
+_SYNTAX = (
     "90s, 2m, 1h (seconds); 20ep (epochs); 30000img (images); 1e15flop (training FLOPs); "
     "500J (joules, where the machine counts them)"
 )
@@ -37,14 +41,12 @@ _UNITS: dict[str, tuple[Currency, float]] = {
 }
 
 
-class Spent(BaseModel):
+class Spent(Value):
     """What one cell has used so far, in every currency at once.
 
     `seconds` is charged time only: waiting for data, transfer, augmentation, forward, backward
     and optimizer. `joules` are those of the same charged steps, None where nothing counts them.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seconds: float = 0.0
     epochs: float = 0.0
@@ -58,10 +60,8 @@ class Spent(BaseModel):
         return float(getattr(self, currency.value) or 0.0)
 
 
-class Budget(BaseModel):
+class Budget(Value):
     """A limit in one currency, the same for every model of a plan."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     currency: Currency
     limit: float = Field(gt=0, allow_inf_nan=False)
@@ -82,15 +82,15 @@ class Budget(BaseModel):
         match = _TEXT.fullmatch(text.strip())
         unit = match and _UNITS.get(match[2].lower())
         if not match or not unit:
-            raise ValueError(f"budget {text!r} is not an amount with a unit; write {MEANING}")
+            raise ValueError(f"budget {text!r} is not an amount with a unit; write {_SYNTAX}")
         try:
             limit = float(match[1]) * unit[1]
         except ValueError:
             raise ValueError(
-                f"budget {text!r}: {match[1]!r} is no number; write {MEANING}"
+                f"budget {text!r}: {match[1]!r} is no number; write {_SYNTAX}"
             ) from None
         if not 0 < limit < math.inf:
-            raise ValueError(f"budget {text!r} must be more than zero and finite; write {MEANING}")
+            raise ValueError(f"budget {text!r} must be more than zero and finite; write {_SYNTAX}")
         if unit[0] is Currency.IMAGES and limit != int(limit):
             raise ValueError(f"budget {text!r} must be a whole number of images")
         return cls(currency=unit[0], limit=limit)
@@ -127,7 +127,7 @@ class Budget(BaseModel):
         """Return the share of the budget that is spent, in [0, 1]."""
         return min(1.0, max(0.0, spent.of(self.currency) / self.limit))
 
-    def images(self, *, train_images: int, flops_per_image: float) -> int | None:
+    def total_images(self, *, train_images: int, flops_per_image: float) -> int | None:
         """Return how many training images the budget buys, or None where only a meter can tell.
 
         Epochs and FLOPs are turned into images once, before the first step, so that a budget

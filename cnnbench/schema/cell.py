@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from cnnbench.base.digests import digest_of
+from cnnbench.schema import Value
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.recipes import Recipe
+
+__all__ = ["Cell", "DatasetFacts", "Plan", "Precision", "Tuned", "slug", "stored_size"]
 
 VERSION = 1
 
@@ -26,10 +29,8 @@ def stored_size(image_size: int) -> int:
     return round(image_size * 256 / 224)
 
 
-class DatasetFacts(BaseModel):
+class DatasetFacts(Value):
     """What a plan and a report need to know about a dataset, without its images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     title: str
@@ -39,22 +40,20 @@ class DatasetFacts(BaseModel):
     curve_split: str
     headline_split: str
     fingerprint: str
-    options: dict[str, str] = {}
+    options: dict[str, str] = Field(default={})
     notices: tuple[str, ...] = ()
 
 
-class Cell(BaseModel):
+class Cell(Value):
     """One training: all that decides its result, and nothing else.
 
     The digest names its folder, so a finished digest is never trained twice.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     version: int = VERSION
     model: str
     dataset: str
-    dataset_options: dict[str, str] = {}
+    dataset_options: dict[str, str] = Field(default={})
     dataset_fingerprint: str
     recipe: Recipe
     budget: Budget
@@ -89,10 +88,8 @@ class Cell(BaseModel):
         return f"{slug(self.model)}-s{self.seed}-{self.digest}"
 
 
-class Tuned(BaseModel):
+class Tuned(Value):
     """The learning rate that trials chose for one model, and what they cost."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     rates: tuple[float, ...]
@@ -103,10 +100,8 @@ class Tuned(BaseModel):
     budget: Budget
 
 
-class Plan(BaseModel):
+class Plan(Value):
     """Every cell of a run, with what was typed, the dataset's facts and the machine."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = VERSION
     cnnbench: str

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
+from cnnbench.schema import Value
 from cnnbench.schema.budget import Spent
 from cnnbench.schema.result import Status
 
 
-class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
-
+class _Event(Value):
     spent: Spent
 
 
@@ -28,7 +27,7 @@ class Started(_Event):
 
 
 class Stepped(_Event):
-    """An interval of training steps is done; said about once a second, not once a step."""
+    """An interval of training steps is done; logged about once a second, not once a step."""
 
     kind: Literal["stepped"] = "stepped"
     progress: float

@@ -1,69 +1,24 @@
-"""In which settings do two plans differ?"""
+"""What is a cell of a plan called, and in which settings do two cells or two plans differ?"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
-from cnnbench.schema.cell import Plan
+from cnnbench.schema.cell import Cell, Plan
 
-if TYPE_CHECKING:
-    from cnnbench.schema.cell import Cell, Plan
+__all__ = ["changes", "differences", "labels", "line_names", "settings_of"]
 
-
-SHOWN = 6
+_MOST_DIFFERENCES = 6
 
 
-def differences(old: Plan, new: Plan) -> list[str]:
-    """Return what changed as lines like `recipe.lr: 0.1 -> 0.01`, the first few of them."""
-    found = []
-    for what, before, after in (
-        ("models", _models(old), _models(new)),
-        ("seeds", _seeds(old), _seeds(new)),
-        ("cells", len(old.cells), len(new.cells)),
-    ):
-        if before != after:
-            found.append(f"{what}: {before} -> {after}")
-    later = {(cell.model, cell.seed): cell for cell in new.cells}
-    for cell in old.cells:
-        same = later.get((cell.model, cell.seed))
-        if same is not None and same.digest != cell.digest:
-            one, two = _flat(cell.model_dump(mode="json")), _flat(same.model_dump(mode="json"))
-            lines = [
-                f"{key}: {one.get(key)} -> {two.get(key)}"
-                for key in sorted(one.keys() | two.keys())
-                if one.get(key) != two.get(key)
-            ]
-            found += [line for line in lines if line not in found]
-    more = len(found) - SHOWN
-    return found[:SHOWN] + ([f"and {more} more"] if more > 0 else [])
-
-
-def _models(plan: Plan) -> str:
-    return ",".join(dict.fromkeys(cell.model for cell in plan.cells))
-
-
-def _seeds(plan: Plan) -> str:
-    return ",".join(dict.fromkeys(str(cell.seed) for cell in plan.cells))
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, dict):
-            flat |= _flat(item, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = item
-    return flat
-
-
-def labels(plan: Plan, *, apart: Collection[str] = ()) -> dict[str, str]:
+def labels(plan: Plan, *, ignore: Collection[str] = ()) -> dict[str, str]:
     """Name every cell of a plan by its model and by the settings that vary within that model.
 
-    The seed is left out: cells that differ in the seed alone are one contender. `apart` leaves out
-    more settings, such as `budget` for the lines of a ladder.
+    The seed is left out: cells that differ only in the seed share a label, and are one contender.
+    `ignore` leaves out more settings, such as `budget` for the lines of a ladder.
     """
-    settings = {cell.id: settings_of(cell, apart=apart) for cell in plan.cells}
+    settings = {cell.id: settings_of(cell, ignore=ignore) for cell in plan.cells}
     values: dict[tuple[str, str], set[str]] = {}
     for cell in plan.cells:
         for key, value in settings[cell.id].items():
@@ -82,18 +37,67 @@ def labels(plan: Plan, *, apart: Collection[str] = ()) -> dict[str, str]:
 
 
 def line_names(plan: Plan) -> dict[str, str]:
-    """Return by the label of a contender the name of its line, which leaves the budget out."""
-    full, lines = labels(plan), labels(plan, apart={"budget"})
+    """Map the label of each contender to the name of its line, which leaves the budget out."""
+    full, lines = labels(plan), labels(plan, ignore={"budget"})
     return {full[cell.id]: lines[cell.id] for cell in plan.cells}
 
 
-def settings_of(cell: Cell, *, apart: Collection[str] = ()) -> dict[str, str]:
-    """Flatten all that decides a cell's result, apart from its model, its seed and `apart`."""
+def settings_of(cell: Cell, *, ignore: Collection[str] = ()) -> dict[str, str]:
+    """Flatten all that decides a cell's result except its model, its seed and what to ignore.
+
+    The keys are words for people, such as `batch size`.
+    """
     kept = cell.model_dump(mode="json", exclude={"version", "model", "seed", "budget", "recipe"})
     recipe = cell.recipe.model_dump(mode="json")
     values = {"recipe": recipe.pop("name"), "budget": str(cell.budget)} | recipe | kept
-    return {
+    settings = {
         key.replace("_", " "): f"{value:g}" if isinstance(value, float) else str(value)
         for key, value in values.items()
-        if key.replace("_", " ") not in apart
     }
+    return {key: value for key, value in settings.items() if key not in ignore}
+
+
+# -- differences ----------------------------------------------------------------------------------
+
+Settings = Mapping[str, str]
+Change = tuple[str, str, str]  # a setting, its value before, its value after
+
+
+def changes(old: Settings, new: Settings, *, missing: str = "None") -> list[Change]:
+    """Return every setting that differs; one that a side does not have is `missing` there."""
+    both = {key: (old.get(key, missing), new.get(key, missing)) for key in [*old, *new]}
+    return [(key, before, after) for key, (before, after) in both.items() if before != after]
+
+
+def differences(old: Plan, new: Plan) -> list[str]:
+    """Return what changed as lines like `recipe.lr: 0.1 -> 0.01`, the first few of them."""
+    changed = changes(_summary(old), _summary(new))
+    successors = {(cell.model, cell.seed): cell for cell in new.cells}
+    for cell in old.cells:
+        successor = successors.get((cell.model, cell.seed))
+        if successor:
+            changed += sorted(changes(_json_keys(cell), _json_keys(successor)))
+    lines = [f"{key}: {before} -> {after}" for key, before, after in dict.fromkeys(changed)]
+    more = len(lines) - _MOST_DIFFERENCES
+    return lines[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _summary(plan: Plan) -> Settings:
+    return {
+        "models": ",".join(dict.fromkeys(cell.model for cell in plan.cells)),
+        "seeds": ",".join(dict.fromkeys(str(cell.seed) for cell in plan.cells)),
+        "cells": str(len(plan.cells)),
+    }
+
+
+def _json_keys(cell: Cell) -> Settings:
+    """Flatten a cell to the keys of its JSON, such as `recipe.lr`."""
+    return dict(_flat(cell.model_dump(mode="json")))
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, str(value)

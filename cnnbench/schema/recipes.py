@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from cnnbench.base.words import did_you_mean
+from cnnbench.schema import Value
+
+__all__ = ["COMMON_BATCH_SIZE", "PAPER_LR", "Recipe", "make_recipe"]
 
 RECIPES = ("common", "paper")
 COMMON_BATCH_SIZE = 16
@@ -25,16 +28,14 @@ PAPER_LR = {
 PAPER_LR_ELSEWHERE = (0.01, 128)
 
 
-class Recipe(BaseModel):
-    """All that decides how a network is trained, apart from the budget and the seed.
+class Recipe(Value):
+    """All that decides how a network is trained, except the budget and the seed.
 
     `velocity` is the papers' momentum, whose memory holds the learning rate: it differs from
     torch's wherever the rate changes. `scaling` turns bytes into inputs: each channel to mean 0
     and deviation 1, or raw 0..255 minus the mean image or the mean colour. `test_views` crops are
     averaged for the headline.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     optimizer: Literal["sgd"] = "sgd"

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from cnnbench.schema import Value
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell
+
+__all__ = ["BudgetUsed", "Result", "Row", "Seconds", "Status", "planned"]
 
 VERSION = 1
 
 Status = Literal["done", "failed", "diverged", "oom", "killed", "hung", "running", "planned"]
 
 
-class BudgetUsed(BaseModel):
+class BudgetUsed(Value):
     """A budget's limit beside what was really used of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     currency: Currency
     limit: float
     used: float = 0.0
 
 
-class Seconds(BaseModel):
+class Seconds(Value):
     """Where the wall-clock seconds of a cell went. Only `train` is charged to a budget.
 
     `train` holds `data_wait`, the part of it spent waiting for data; `total` is everything from
     the start of the process to its result, over all restarts.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     train: float = 0.0
     data_wait: float = 0.0
@@ -43,10 +42,8 @@ class Seconds(BaseModel):
     total: float = 0.0
 
 
-class Result(BaseModel):
+class Result(Value):
     """The facts of one cell, finished or not. What was not measured is None, never zero."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = VERSION
     cell: str

@@ -6,24 +6,23 @@ import contextlib
 import os
 import shutil
 import time
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from cnnbench.base.failpoints import pass_failpoint
 from cnnbench.base.files import (
     REPORT_BYTES,
     DamagedError,
     append_line,
     disk_errors,
+    pass_failpoint,
+    read_document,
     require_room,
-    require_version,
     sync_file,
     write_whole,
 )
@@ -32,12 +31,8 @@ from cnnbench.schema.events import EVENT, Event
 from cnnbench.schema.result import VERSION, BudgetUsed, Result, planned
 from cnnbench.store import checkpoints
 from cnnbench.store.checkpoints import Checkpoint
-from cnnbench.store.gallery import Gallery, read_gallery, write_gallery
+from cnnbench.store.gallery import UNREADABLE, CellGallery, read_gallery, write_gallery
 from cnnbench.store.locks import is_locked, locked
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 
 FINAL = frozenset(("done", "diverged"))  # training again could add nothing
 ORPHAN_SECONDS = 30.0  # a cell whose launcher was killed saves its state before it ends
@@ -46,9 +41,9 @@ BEAT_EVERY_SECONDS = 1.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Predictions:
-    """What a network said about every image of the headline split.
+    """A network's answers to the N images of the headline split, with the images' own names.
 
-    `labels` is (N,) int64, `logits` (N, C) float32 in the order of the plan's classes.
+    `labels` is (N,), `logits` (N, C) in the order of the plan's classes.
     """
 
     labels: NDArray[np.int64]
@@ -66,7 +61,7 @@ class CellFolder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the cell for writing; wait for one that is just saving its state to end.
+        """Hold the cell for writing; a process that is just saving its state is waited for.
 
         Raises:
             BusyError: if another process trains this cell.
@@ -75,7 +70,7 @@ class CellFolder:
             yield
 
     def beat(self) -> None:
-        """Show that the work goes on, about once a second; call it every step and every batch."""
+        """Show that the work goes on; call it every step and batch, it writes once a second."""
         now = time.monotonic()
         if now - self._beaten >= BEAT_EVERY_SECONDS:
             self._beaten = now
@@ -88,7 +83,7 @@ class CellFolder:
             return (self.path / ".heartbeat").stat().st_mtime_ns
         return 0
 
-    # -- events ---------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------
 
     def append(self, event: Event) -> None:
         """Add one event to the log."""
@@ -104,45 +99,42 @@ class CellFolder:
         return EventTail(self.path / "events.jsonl")
 
     def rewind(self, log_bytes: int) -> None:
-        """Cut the log to its length at a checkpoint, so that a resumed run says nothing twice."""
+        """Cut the log to its length at a checkpoint, so that a resumed cell logs nothing twice."""
         path = self.path / "events.jsonl"
         log = path.read_bytes() if path.exists() else b""
         if len(log) != log_bytes:
             write_whole(path, lambda file: file.write(log[:log_bytes]))
 
-    # -- results --------------------------------------------------------------------------------
+    # -- result ----------------------------------------------------------------------------------
 
     def write_result(self, result: Result) -> None:
-        """Write `result.json`; from here on the cell counts as ended."""
+        """Write `result.json`, which ends the cell."""
         text = result.model_dump_json(indent=1) + "\n"
         write_whole(self.path / "result.json", lambda file: file.write(text.encode()))
 
     def result(self) -> Result:
-        """Return what came out, or what is known so far of a cell that has not ended.
+        """Return the result, or what is known so far of a cell that has not ended.
 
         Raises:
             StoreError: if `result.json` is damaged or of another version.
         """
         path = self.path / "result.json"
         if not path.exists():
-            return self._unfinished()
-        data = path.read_bytes()
-        require_version(path, data, VERSION)
-        try:
-            return Result.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise DamagedError(
-                f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}; "
-                "delete that file to train the cell again"
-            ) from None
+            return self._result_so_far()
+        advice = "delete that file to train the cell again"
+        return read_document(path, Result, version=VERSION, advice=advice)
 
     def is_final(self) -> bool:
         """Tell whether training again could add nothing: the cell is done or has diverged."""
         path = self.path / "result.json"
         return path.exists() and self.result().status in FINAL
 
-    def _unfinished(self) -> Result:
+    def retry(self) -> None:
+        """Forget the result of a cell that is not final, so that it is trained again."""
+        with disk_errors(self.path):
+            (self.path / "result.json").unlink(missing_ok=True)
+
+    def _result_so_far(self) -> Result:
         events = self.events()
         if not events:
             return planned(self.cell)
@@ -163,10 +155,10 @@ class CellFolder:
             }
         )
 
-    # -- predictions ----------------------------------------------------------------------------
+    # -- predictions and pictures ----------------------------------------------------------------
 
     def write_predictions(self, predictions: Predictions) -> None:
-        """Write `predictions.npz`, which pairs of models are compared by."""
+        """Write `predictions.npz`; pairs of models are compared image by image."""
         names = np.array(predictions.names, dtype=np.str_)
         write_whole(
             self.path / "predictions.npz",
@@ -182,30 +174,30 @@ class CellFolder:
             return None
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                names: Sequence[str] = stored["names"].tolist()
-                labels, logits = stored["labels"], stored["logits"]
-        except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, OSError):
+                return Predictions(
+                    labels=stored["labels"],
+                    logits=stored["logits"],
+                    names=tuple(stored["names"].tolist()),
+                )
+        except UNREADABLE:
             raise DamagedError(
                 f"{path} is damaged; delete the result.json beside it to train the cell again"
             ) from None
-        return Predictions(labels=labels, logits=logits, names=tuple(names))
 
-    # -- pictures -------------------------------------------------------------------------------
-
-    def write_gallery(self, gallery: Gallery) -> None:
+    def write_gallery(self, gallery: CellGallery) -> None:
         """Write `gallery.npz`, the pictures of what the network sees."""
         write_gallery(self.path / "gallery.npz", gallery)
 
-    def gallery(self) -> Gallery | None:
+    def gallery(self) -> CellGallery | None:
         """Return the pictures of a cell, or None where there are none that can be read."""
         return read_gallery(self.path / "gallery.npz")
 
-    # -- checkpoints ----------------------------------------------------------------------------
+    # -- checkpoints -----------------------------------------------------------------------------
 
     def save_checkpoint(self, state: dict[str, Any], *, steps: int) -> None:
-        """Keep a state that training can go on from; the two newest are kept.
+        """Write a state that training can go on from; the two newest are kept.
 
-        The log is made durable first: a checkpoint stands for all events up to it.
+        The log is made durable first, because a checkpoint stands for all events up to it.
         """
         log_bytes = sync_file(self.path / "events.jsonl")
         checkpoints.save(self.path / "checkpoint", state, steps=steps, log_bytes=log_bytes)
@@ -221,7 +213,7 @@ class CellFolder:
         require_room(self.path, 3 * 2 * 4 * params + REPORT_BYTES)
 
     def load_checkpoint(self) -> Checkpoint | None:
-        """Return the newest checkpoint whose hash is right, None if there never was one."""
+        """Return the newest checkpoint whose hash is right; None if there never was any."""
         return checkpoints.load(self.path / "checkpoint")
 
     def forget_checkpoints(self) -> None:
@@ -229,17 +221,12 @@ class CellFolder:
         pass_failpoint("checkpoint", "forgetting")
         shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
 
-    def retry(self) -> None:
-        """Make a cell that ended without being final one that is still to be done."""
-        with disk_errors(self.path):
-            (self.path / "result.json").unlink(missing_ok=True)
-
 
 # -- a growing log --------------------------------------------------------------------------------
 
 
 class EventTail:
-    """Reads a growing log piece by piece, so that watching a long run does not slow it down."""
+    """Reads a growing log piece by piece, so that a watched run stays as fast as any other."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -250,7 +237,9 @@ class EventTail:
         """Return the whole events added since the last call; from the start if the log was cut."""
         try:
             with self._path.open("rb") as file:
-                self._follow(file.fileno())
+                stat = os.fstat(file.fileno())
+                if stat.st_ino != self._inode or stat.st_size < self._offset:
+                    self._inode, self._offset = stat.st_ino, 0
                 file.seek(self._offset)
                 data = file.read()
         except FileNotFoundError:
@@ -259,16 +248,11 @@ class EventTail:
         self._offset += len(whole)
         return parse_events(whole)
 
-    def _follow(self, handle: int) -> None:
-        stat = os.fstat(handle)
-        if stat.st_ino != self._inode or stat.st_size < self._offset:
-            self._inode, self._offset = stat.st_ino, 0
-
 
 def parse_events(log: bytes) -> list[Event]:
     """Return every whole event of a log; a line torn by a kill is left out."""
-    found = []
+    events = []
     for line in log.split(b"\n"):
         with contextlib.suppress(ValidationError):
-            found.append(EVENT.validate_json(line))
-    return found
+            events.append(EVENT.validate_json(line))
+    return events

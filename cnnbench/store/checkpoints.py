@@ -6,13 +6,19 @@ import hashlib
 import json
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from cnnbench.base.failpoints import pass_failpoint
-from cnnbench.base.files import DamagedError, StoreError, disk_errors, write_whole
+from cnnbench.base.digests import sha256_of
+from cnnbench.base.files import (
+    DamagedError,
+    StoreError,
+    disk_errors,
+    pass_failpoint,
+    write_whole,
+)
 
 VERSION = 2
 KEPT = 2
@@ -20,7 +26,10 @@ KEPT = 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """A sound state, the bytes of the event log at its time, and what was passed over for it."""
+    """A sound state, with the length of the event log at its time.
+
+    `notice` says which damaged checkpoints were passed over, and whether torch has changed.
+    """
 
     steps: int
     log_bytes: int
@@ -31,13 +40,13 @@ class Checkpoint:
 class _Hashing:
     """A file that hashes what passes through it, so that a gigabyte is not read twice."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], digest: hashlib._Hash) -> None:
         self._file = file
-        self.sha256 = hashlib.sha256()
+        self._digest = digest
         self.refused: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        self.sha256.update(data)
+        self._digest.update(data)
         try:
             return self._file.write(data)
         except OSError as error:
@@ -59,23 +68,21 @@ def save(folder: Path, state: dict[str, Any], *, steps: int, log_bytes: int = 0)
     import torch
 
     path = folder / f"step-{steps:09d}.pt"
-    digest = ""
+    digest = hashlib.sha256()
 
     def fill(file: IO[bytes]) -> None:
-        nonlocal digest
-        hashing = _Hashing(file)
+        hashing = _Hashing(file, digest)
         try:
             torch.save(state, cast(IO[bytes], hashing))
         except RuntimeError:  # torch says "unexpected pos" where the disk said that it is full
             raise hashing.refused or RuntimeError(f"{path} cannot be serialised") from None
-        digest = hashing.sha256.hexdigest()
 
     write_whole(path, fill)
     sidecar = {
         "version": VERSION,
         "steps": steps,
         "log_bytes": log_bytes,
-        "sha256": digest,
+        "sha256": digest.hexdigest(),
         "torch": torch.__version__,
     }
     text = json.dumps({**sidecar, "seal": _seal(sidecar)})
@@ -84,10 +91,10 @@ def save(folder: Path, state: dict[str, Any], *, steps: int, log_bytes: int = 0)
 
 
 def _prune(folder: Path, newest: Path) -> None:
-    """Keep the newest and the one before it that counts.
+    """Keep the newest checkpoint and the last good one before it.
 
-    What is later than the newest was passed over as damaged, and what has no sidecar never
-    counted: neither may take the place of a good one.
+    A later one was passed over as damaged, and one without a sidecar never counted: neither may
+    take the place of a good checkpoint.
     """
     pass_failpoint(newest.name, "pruning")
     earlier = [p for p in sorted(folder.glob("step-*.pt")) if p < newest and _sidecar_of(p)]
@@ -110,7 +117,9 @@ def load(folder: Path) -> Checkpoint | None:
         StoreError: if the newest is of another version of cnnbench.
     """
     notices = []
-    for path in _newest_first(folder):
+    for path in sorted(folder.glob("step-*.pt"), reverse=True):
+        if not path.with_suffix(".json").exists():
+            continue  # a kill came between the two
         sidecar = _sidecar_of(path)
         state = _sound_state(path, sidecar) if sidecar else None
         if sidecar and state:
@@ -130,18 +139,11 @@ def load(folder: Path) -> Checkpoint | None:
     return None
 
 
-def _newest_first(folder: Path) -> Iterator[Path]:
-    """Yield the checkpoints that have a sidecar; without one a kill came between the two."""
-    for path in sorted(folder.glob("step-*.pt"), reverse=True):
-        if path.with_suffix(".json").exists():
-            yield path
-
-
 def _sidecar_of(path: Path) -> dict[str, Any] | None:
-    """Return the sidecar of a checkpoint, None if it is missing, damaged or of another file.
+    """Return the facts of a checkpoint; None if the sidecar is missing, damaged or another's.
 
     Raises:
-        StoreError: if it is of another version.
+        StoreError: if the sidecar is of another version.
     """
     try:
         sidecar = json.loads(path.with_suffix(".json").read_bytes())
@@ -163,18 +165,18 @@ def _sidecar_of(path: Path) -> dict[str, Any] | None:
 
 def _seal(sidecar: Mapping[str, object]) -> str:
     """Return a hash over the sidecar's own facts: a flipped digit of them is damage too."""
-    return hashlib.sha256(json.dumps(sidecar, sort_keys=True).encode()).hexdigest()
+    return sha256_of(json.dumps(sidecar, sort_keys=True).encode())
 
 
 def _sound_state(path: Path, sidecar: Mapping[str, Any]) -> dict[str, Any] | None:
     import torch
 
-    if _sha256(path) != sidecar["sha256"]:
+    if sha256_of(path) != sidecar["sha256"]:
         return None
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        return None  # a right hash over what is no state, such as a hostile pickle
+        return None  # the hash is right, but this is no state: a hostile pickle, for instance
     return state
 
 
@@ -187,8 +189,3 @@ def _other_torch(saved_by: str) -> list[str]:
         f"began under torch {saved_by} and went on under {torch.__version__}: "
         "the bits may differ from those of an uninterrupted run"
     ]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

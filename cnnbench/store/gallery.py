@@ -6,31 +6,31 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnbench.base.files import write_whole
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 VERSION = 1
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)  # of .npz
+_ARRAYS = ("filters", "truth", "shown", "mistakes", "guesses", "chances", "near")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Gallery:
-    """Pictures of one cell. Images are JPEG files; labels are numbers of the plan's classes.
+class CellGallery:
+    """The pictures of one cell. All labels are numbers of the plan's classes.
 
-    `filters` is `(F, h, w, 3)` uint8 in `towers` halves. `shown` and `mistakes` hold places in
-    `images`, `truth` the label of each image. `guesses` and `chances` are `(images, 5)`: what the
-    network thinks of every test image here. `near` is `(Q, 6)`, places in `images` of the
-    training images nearest to the first Q shown; `searched` says among how many they were found.
+    `filters` is (F, h, w, 3) uint8; with two `towers`, each has one half of them. `jpegs` are
+    pictures as JPEG files, `truth` their labels. `shown` and `mistakes` hold places in `jpegs`.
+    `guesses` and `chances` are (N, 5): the five most probable labels of the test images, which
+    come first. `near` is (Q, 6): the places of the training images nearest to the first Q shown;
+    they were searched among `searched` training images.
     """
 
     filters: NDArray[np.uint8]
     towers: int
-    images: tuple[bytes, ...]
+    jpegs: tuple[bytes, ...]
     truth: NDArray[np.int64]
     shown: NDArray[np.int64]
     mistakes: NDArray[np.int64]
@@ -40,27 +40,19 @@ class Gallery:
     searched: int
 
 
-def write_gallery(path: Path, gallery: Gallery) -> None:
+def write_gallery(path: Path, gallery: CellGallery) -> None:
     """Write a gallery whole as `.npz`."""
-    content = {
+    content = {name: getattr(gallery, name) for name in _ARRAYS} | {
         "version": np.array(VERSION),
-        "filters": gallery.filters,
         "towers": np.array(gallery.towers),
-        "files": np.frombuffer(b"".join(gallery.images), dtype=np.uint8),
-        "sizes": np.array([len(image) for image in gallery.images], dtype=np.int64),
-        "truth": gallery.truth,
-        "shown": gallery.shown,
-        "mistakes": gallery.mistakes,
-        "guesses": gallery.guesses,
-        "chances": gallery.chances,
-        "near": gallery.near,
+        "files": np.frombuffer(b"".join(gallery.jpegs), dtype=np.uint8),
+        "sizes": np.array([len(jpeg) for jpeg in gallery.jpegs], dtype=np.int64),
         "searched": np.array(gallery.searched),
     }
+    write_whole(path, lambda file: np.savez_compressed(file, **content))
 
-    write_whole(path, lambda file: np.savez_compressed(file, **content))  # type: ignore[arg-type]
 
-
-def read_gallery(path: Path) -> Gallery | None:
+def read_gallery(path: Path) -> CellGallery | None:
     """Return a gallery; None if there is none, or it is damaged or of another version.
 
     Pictures are an extra: a report is drawn without those that cannot be read.
@@ -69,21 +61,14 @@ def read_gallery(path: Path) -> Gallery | None:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             if int(stored["version"]) != VERSION:
                 return None
-            ends = np.cumsum(stored["sizes"])
-            files = stored["files"].tobytes()
-            return Gallery(
-                filters=stored["filters"],
+            ends, files = np.cumsum(stored["sizes"]), stored["files"].tobytes()
+            return CellGallery(
                 towers=int(stored["towers"]),
-                images=tuple(
+                jpegs=tuple(
                     files[end - size : end] for end, size in zip(ends, stored["sizes"], strict=True)
                 ),
-                truth=stored["truth"],
-                shown=stored["shown"],
-                mistakes=stored["mistakes"],
-                guesses=stored["guesses"],
-                chances=stored["chances"],
-                near=stored["near"],
                 searched=int(stored["searched"]),
+                **{name: stored[name] for name in _ARRAYS},
             )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+    except UNREADABLE:
         return None

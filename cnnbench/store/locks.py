@@ -1,4 +1,4 @@
-"""Who may write to a folder, and who does?"""
+"""Who may write to a folder, and who is writing to it now?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def locked(
 ) -> Iterator[None]:
     """Hold the folder's lock, which the system releases when its owner dies.
 
-    What a killed writer left is swept, with `deep` below the folder too.
+    Temporary files that a killed writer left are removed, with `deep` from subfolders too.
 
     Raises:
         BusyError: if another process still holds it after `wait_seconds`; the message names
@@ -75,12 +75,12 @@ def is_locked(folder: Path) -> bool:
 
 
 def _owner(path: Path) -> str:
-    """Name the owner; wait a moment for one that has only just begun to write its name."""
+    """Name the owner; wait a moment for it, because it may only just have taken the lock."""
     deadline = time.monotonic() + OWNER_SECONDS
     while True:
-        found = _read_owner(path)
-        if found and _is_alive(found):
-            return f"process {found['pid']} on {found['host']} since {found['since']}"
+        owner = _read_owner(path)
+        if owner and _is_alive(owner):
+            return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
         if time.monotonic() > deadline:
             return "another process"
         time.sleep(0.05)
@@ -88,14 +88,14 @@ def _owner(path: Path) -> str:
 
 def _read_owner(path: Path) -> dict[str, Any] | None:
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads(path.read_text())
-        if isinstance(found, dict) and {"pid", "host", "since"} <= found.keys():
-            return found
+        owner = json.loads(path.read_text())
+        if isinstance(owner, dict) and {"pid", "host", "since"} <= owner.keys():
+            return owner
     return None
 
 
 def _is_alive(owner: dict[str, Any]) -> bool:
-    """Tell whether the named process can be the owner: a name may be that of a dead one."""
+    """Tell whether the named process can be the owner: a dead owner may have left its name."""
     if owner["host"] != platform.node():
         return True
     try:

@@ -7,16 +7,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from cnnbench.base.files import (
     StoreError,
     disk_errors,
-    require_version,
+    read_document,
     sweep_temporaries,
     write_whole,
 )
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.schema.cell import VERSION, Cell, Plan
 from cnnbench.schema.events import Event
 from cnnbench.schema.names import differences
@@ -61,11 +59,26 @@ class RunFolder:
         """Make sure that the folder is new, or holds this very plan.
 
         Raises:
-            DataError: if the dataset is not what this folder's plan saw.
+            DataError: if the dataset has changed since this folder's plan was made.
             StoreError: if the folder holds another plan.
         """
-        if (self.path / "plan.json").exists():
-            _refuse_another(self.path, self.plan(), plan)
+        if not (self.path / "plan.json").exists():
+            return
+        kept = self.plan()
+        if kept.digest == plan.digest:
+            return
+        before, after = kept.dataset, plan.dataset
+        if before.name == after.name and before.fingerprint != after.fingerprint:
+            raise DataError(
+                f"the dataset {after.name!r} changed since {self.path} was begun: it had "
+                f"{before.images} images (fingerprint {before.fingerprint[:8]}), now "
+                f"{after.images} ({after.fingerprint[:8]}); bring the images back, choose another "
+                "--out, or train anew with --fresh"
+            )
+        raise StoreError(
+            f"{self.path} holds another run: {'; '.join(differences(kept, plan))}. "
+            "Choose another --out, or --fresh to train anew"
+        )
 
     def write_plan(self, plan: Plan) -> None:
         """Write `plan.json` and a `cell.json` for each cell.
@@ -91,16 +104,8 @@ class RunFolder:
             raise StoreError(
                 f"{self.path} is no run folder (it has no plan.json); `cnnbench run` makes one"
             )
-        data = path.read_bytes()
-        require_version(path, data, VERSION)
-        try:
-            return Plan.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise StoreError(
-                f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}; "
-                "train anew with --fresh, or choose another folder with --out"
-            ) from None
+        advice = "train anew with --fresh, or choose another folder with --out"
+        return read_document(path, Plan, version=VERSION, advice=advice)
 
     def cell(self, cell: Cell) -> CellFolder:
         """Return the folder of one cell."""
@@ -127,20 +132,3 @@ class RunFolder:
         path = self.path / relative
         write_whole(path, lambda file: file.write(data))
         return path
-
-
-def _refuse_another(folder: Path, old: Plan, new: Plan) -> None:
-    if old.digest == new.digest:
-        return
-    before, after = old.dataset, new.dataset
-    if before.name == after.name and before.fingerprint != after.fingerprint:
-        raise DataError(
-            f"the dataset {after.name!r} changed since {folder} was begun: it had "
-            f"{before.images} images (fingerprint {before.fingerprint[:8]}), now {after.images} "
-            f"({after.fingerprint[:8]}); bring the images back, choose another --out, or train "
-            "anew with --fresh"
-        )
-    raise StoreError(
-        f"{folder} holds another run: {'; '.join(differences(old, new))}. "
-        "Choose another --out, or --fresh to train anew"
-    )

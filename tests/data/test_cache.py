@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnnbench.base.files import StoreError
+from cnnbench.data import DataError
 from cnnbench.data.augment import channel_statistics
 from cnnbench.data.dataset import Dataset, Split
-from cnnbench.data.errors import DataError
 from cnnbench.data.open import open_dataset
 from cnnbench.data.pixels import cache
-from cnnbench.data.pixels.cache import cache_folder, cache_key, decoded
+from cnnbench.data.pixels.cache import cache_folder, cache_key, clean_cache, decoded
 from cnnbench.data.pixels.ingest import write_images
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -164,8 +170,38 @@ def test_two_at_once_build_one_entry(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(cache, "_SPARE_BYTES", 2**60)
-    with pytest.raises(OSError, match=r"MiB needed, .* MiB free\); set CNNBENCH_CACHE"):
+    wanted = r"iB free; the decoded images need .*iB; set CNNBENCH_CACHE to a folder with room"
+    with pytest.raises(StoreError, match=wanted):
         decoded(painted_dataset(Painted()), "train", 4, folder=tmp_path)
+    assert files_in(tmp_path) == set()
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "decoded").write_text("a file where a folder is needed")
+    wanted = r"cannot write .*\.npy: .*; set CNNBENCH_CACHE to a folder with room"
+    with pytest.raises(StoreError, match=wanted):
+        decoded(painted_dataset(Painted()), "train", 4, folder=tmp_path)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.data.test_cache import Painted, painted_dataset
+from cnnbench.data.pixels.cache import decoded
+decoded(painted_dataset(Painted()), "train", 4, folder=Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("where", ["*.npy:synced:1", "*.npy:replaced:1", "*.json:written:1"])
+def test_what_a_killed_writer_leaves_is_not_taken_for_whole(tmp_path: Path, where: str) -> None:
+    env = {**os.environ, "CNNBENCH_FAILPOINT": where}
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], env=env, cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    source = Painted()
+    result = decoded(painted_dataset(source), "train", 4, folder=tmp_path)
+    assert sorted(source.calls) == list(range(21))
+    assert result.images[:, 0, 0, 0].tolist() == list(range(21))
+    clean_cache(tmp_path)
     assert files_in(tmp_path) == set()
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from cnnbench.data import DataError
 from cnnbench.data.catalog.cards import list_cards, load_card
-from cnnbench.data.errors import DataError
 from cnnbench.data.open import open_dataset
 
 CARD = """
@@ -53,7 +53,7 @@ def test_every_fact_of_a_card_is_read(card_file: Path) -> None:
         False,
     )
     assert card.splits == {"train": 4, "test": 2}
-    assert card.mean == (0.5, 0.5, 1.0)
+    assert card.image.mean == (0.5, 0.5, 1.0)
     assert card.options["colour"].default == "any"
     assert card.known_results[0].top1 == 0.5
 
@@ -61,15 +61,27 @@ def test_every_fact_of_a_card_is_read(card_file: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('title = "Some photos"', 'titel = "Some photos"', "'title' is missing"),
-        ("classes =", "clases =", "unknown key 'clases'; did you mean 'classes'?"),
-        ("mean =", "means =", r"\[image\]: unknown key 'means'; did you mean 'mean'?"),
-        ("train = 4", 'train = "4"', r"\[splits\]: 'train' must be of type int, saw '4'"),
-        ("[0.5, 0.5, 1]", '[0.5, "x", 1]', "'mean': '1' must be of type float, saw 'x'"),
-        ('kind = "folder"', 'kind = "floder"', "unknown kind 'floder'"),
-        ("version = 1", "version = 9", "version 9; this cnnbench reads version 1"),
-        ('type = "str"', 'type = "text"', "unknown type 'text'"),
-        ("top1 = 0.5", "top1 = true", "'top1' must be of type float, saw True"),
+        (
+            'title = "Some photos"',
+            'titel = "Some photos"',
+            "'title' is missing; see datasets/README",
+        ),
+        ("classes =", "clases =", r"unknown key 'clases'; did you mean 'classes'\?"),
+        ("mean =", "means =", r"unknown key 'image\.means'; did you mean 'mean'\?"),
+        ("train = 4", "trian = 4", r"unknown key 'splits\.trian'; did you mean 'train'\?"),
+        ("help =", "hlep =", r"unknown key 'options\.colour\.hlep'; did you mean 'help'\?"),
+        ("train = 4", 'train = "4"', r"'splits\.train' should be a valid integer, saw '4'"),
+        ("[0.5, 0.5, 1]", '[0.5, "x", 1]', r"'image\.mean\.1' should be a valid number, saw 'x'"),
+        ("[0.5, 0.5, 1]", "0.5", r"'image\.mean' should be a list, saw 0.5"),
+        ('["apple", "plum"]', '["apple"]\nimage = 3', "cannot be read: Cannot overwrite a value"),
+        ('["apple", "plum"]', '["apple"]\nfetch = 3', "'fetch' should be a table, saw 3"),
+        ('["apple", "plum"]', '["apple"]\npath = "x"', "'path' should be .*, saw 'x'"),
+        ('"images"', '"x"\nfetch = {url = "u"}', "'fetch': 'sha256' or 'files_sha256' is needed"),
+        ('kind = "folder"', 'kind = "floder"', "unknown 'kind' 'floder'; .* 'drawn', 'folder', "),
+        ("version = 1", "version = 9", "unknown 'version' 9; this cnnbench knows 1"),
+        ('type = "str"', 'type = "text"', r"unknown 'options\.colour\.type' 'text'; .* 'int', "),
+        ('type = "str"', 'type = "int"', r"'options\.colour\.default': type int .* saw 'any'"),
+        ("top1 = 0.5", "top1 = true", r"'known_results\.0\.top1' should be a .*, saw True"),
         ("[splits]", "[splits", "cannot be read"),
         ("[splits]\ntrain = 4\ntest = 2", "", None),
     ],
@@ -79,8 +91,20 @@ def test_mistakes_in_a_card_are_named(card_file: Path, old: str, new: str, messa
     if message is None:
         assert load_card(str(card_file)).splits == {}
     else:
-        with pytest.raises(DataError, match=message):
+        with pytest.raises(DataError, match=rf"card '.*photos\.toml'.*{message}"):
             load_card(str(card_file))
+
+
+def test_an_int_passes_for_a_float(card_file: Path) -> None:
+    card_file.write_text(CARD.replace('"str"\ndefault = "any"', '"float"\ndefault = 2'))
+    default = load_card(str(card_file)).options["colour"].default
+    assert (default, type(default)) == (2.0, float)
+
+
+def test_a_card_as_json_is_flat_and_says_nothing_of_this_machine(card_file: Path) -> None:
+    facts = load_card(str(card_file)).as_json()
+    assert (facts["image_size"], facts["mean"], facts["download"]) == (32, (0.5, 0.5, 1.0), None)
+    assert not {"image", "path", "version"} & set(facts)
 
 
 def test_missing_card_file_is_named(tmp_path: Path) -> None:

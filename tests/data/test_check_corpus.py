@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.data.pixels.decode import decode_square
 from cnnbench.data.thorough_check import Diagnosis, examine
 
@@ -182,9 +182,9 @@ def test_broken_files_make_a_set_unusable_until_they_are_removed(
 
 def test_a_layout_that_makes_no_dataset_is_a_finding(make_tree) -> None:
     root = make_tree({"train/apple": 2, "train/plum": 2, "val/durian": 1})
-    found = examine(str(root))
-    assert [f.verdict for f in found.findings if f.severity == "error"] == ["layout"]
-    assert found.images == {}
+    diagnosis = examine(str(root))
+    assert [f.verdict for f in diagnosis.findings if f.severity == "error"] == ["layout"]
+    assert diagnosis.images == {}
 
 
 def test_files_that_changed_since_they_were_listed_are_named(make_tree) -> None:
@@ -199,6 +199,6 @@ def test_files_that_changed_since_they_were_listed_are_named(make_tree) -> None:
         content = bytearray(file.read_bytes())
         content[-1] ^= 1  # inside the end mark's checksum, which decoding does not read
         file.write_bytes(content)
-    found = {f.verdict: f for f in examine(str(root)).findings}
-    assert found["changed"].names == tuple(f"train/apple/{number}.png" for number in range(5))
-    assert found["missing"].names == ("val/plum/3.png",)
+    by_verdict = {f.verdict: f for f in examine(str(root)).findings}
+    assert by_verdict["changed"].names == tuple(f"train/apple/{number}.png" for number in range(5))
+    assert by_verdict["missing"].names == ("val/plum/3.png",)

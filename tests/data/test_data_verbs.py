@@ -48,11 +48,11 @@ def test_check_names_a_broken_image_and_leaves_with_three(cnnbench, photos) -> N
 def test_check_in_json_has_every_finding_and_file(cnnbench, photos) -> None:
     (photos / "val/b/x.jpg").write_bytes(b"")
     code, out, _ = cnnbench("check", str(photos), "--json")
-    found = json.loads(out)
+    document = json.loads(out)
     assert code == 3
-    assert found["files"]["val/b/x.jpg"] == ["empty"]
-    assert found["findings"][0]["names"] == ["val/b/x.jpg"]
-    assert found["usable"] is False
+    assert document["files"]["val/b/x.jpg"] == ["empty"]
+    assert document["findings"][0]["names"] == ["val/b/x.jpg"]
+    assert document["usable"] is False
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.data.pixels.decode import decode_square
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)

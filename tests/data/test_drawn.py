@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from cnnbench import fruits
+from cnnbench.data import DataError
 from cnnbench.data.dataset import Dataset, first_of_each_class
-from cnnbench.data.errors import DataError
 from cnnbench.data.open import open_dataset
 from cnnbench.data.pixels.cache import decoded
 from cnnbench.data.sources.drawn import nuisance_columns

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog.cards import load_card
 from cnnbench.data.catalog.checksums import SUMS
 from cnnbench.data.catalog.fetch import download, fetch, fetched_folder, require_safe
-from cnnbench.data.errors import DataError, FetchError
 from cnnbench.data.open import open_dataset
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "../shared/data/grocery-fruits.tar.gz"

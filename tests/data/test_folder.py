@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from cnnbench.data import DataError
 from cnnbench.data.dataset import Dataset, first_of_each_class
-from cnnbench.data.errors import DataError
 from cnnbench.data.open import open_dataset
 
 

@@ -111,8 +111,8 @@ def test_places_and_flips_are_even() -> None:
 
 def test_streams_of_choices_are_independent() -> None:
     positions = np.arange(10_000, dtype=np.int64)
-    one, two = (hashed(0, which, positions) >> np.uint64(11) for which in (1, 2))
-    assert abs(np.corrcoef(one.astype(float), two.astype(float))[0, 1]) < 0.03
+    first, second = (hashed(0, which, positions) >> np.uint64(11) for which in (1, 2))
+    assert abs(np.corrcoef(first.astype(float), second.astype(float))[0, 1]) < 0.03
 
 
 def test_crop_and_flip_cut_what_they_say() -> None:

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from cnnbench.data.open import open_dataset
-from cnnbench.data.pixels.cache import remembered_looks
+from cnnbench.data.pixels.cache import remembered_hashes
 from cnnbench.data.pixels.near_duplicates import (
-    look_at,
-    look_of,
-    looks_of,
+    hash_file,
+    hash_files,
+    hash_image,
     near_copies,
     near_groups,
 )
@@ -48,10 +48,10 @@ def leaking(tmp_path: Path) -> Path:
 
 
 def test_planted_copies_are_found_and_nothing_else(leaking: Path) -> None:
-    found = {finding.verdict: finding for finding in examine(str(leaking)).findings}
-    numbers = {Path(name).stem for name in found["leak"].names}
+    by_verdict = {finding.verdict: finding for finding in examine(str(leaking)).findings}
+    numbers = {Path(name).stem for name in by_verdict["leak"].names}
     assert numbers == {str(number) for number in range(20)}
-    near = {int(Path(name).stem) for name in found["near leak"].names}
+    near = {int(Path(name).stem) for name in by_verdict["near leak"].names}
     assert near <= set(range(20, 40))
     assert len(near) >= 19
 
@@ -63,14 +63,14 @@ def test_a_turned_photo_is_near_to_itself_upright(tmp_path: Path) -> None:
     scene(1).transpose(Image.Transpose.ROTATE_90).save(
         tmp_path / "turned.jpg", quality=95, exif=turn
     )
-    looks = looks_of(tmp_path, ["upright.jpg", "turned.jpg"])
-    assert near_copies(looks, [0], [1]) == {1: 0}
+    hashes = hash_files(tmp_path, ["upright.jpg", "turned.jpg"])
+    assert near_copies(hashes, [0], [1]) == {1: 0}
 
 
 def test_flat_pictures_of_other_colours_are_not_near() -> None:
-    looks = [look_of(Image.new("RGB", (40, 30), colour)) for colour in ("red", "navy", "red")]
-    assert looks[0].dhash == looks[1].dhash
-    assert near_groups(looks) == [0, 1, 0]
+    hashes = [hash_image(Image.new("RGB", (40, 30), colour)) for colour in ("red", "navy", "red")]
+    assert hashes[0].dhash == hashes[1].dhash
+    assert near_groups(hashes) == [0, 1, 0]
 
 
 def test_many_pictures_of_one_hash_are_compared_all() -> None:
@@ -81,15 +81,15 @@ def test_many_pictures_of_one_hash_are_compared_all() -> None:
         for green in levels
         for blue in levels
     ]
-    assert near_groups([look_of(image) for image in flat]) == list(range(27))
+    assert near_groups([hash_image(image) for image in flat]) == list(range(27))
 
 
 def test_a_broken_image_is_near_to_none(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(b"")
-    looks = looks_of(tmp_path, ["a.jpg", "b.jpg"])
-    assert near_groups(looks) == [0, 1]
-    assert near_copies(looks, [0], [1]) == {}
+    hashes = hash_files(tmp_path, ["a.jpg", "b.jpg"])
+    assert near_groups(hashes) == [0, 1]
+    assert near_copies(hashes, [0], [1]) == {}
 
 
 def test_remembered_looks_are_the_same_and_follow_the_content(tmp_path: Path, monkeypatch) -> None:
@@ -97,11 +97,11 @@ def test_remembered_looks_are_the_same_and_follow_the_content(tmp_path: Path, mo
     scene(1).save(tmp_path / "b.png")
     (tmp_path / "a.jpg").write_bytes(b"<html>")
     scene(2).save(tmp_path / "c.jpg")
-    first = remembered_looks(tmp_path, ("b.png", "a.jpg", "c.jpg"), ("2", "1", "3"))
-    assert first == [look_at(tmp_path / name) for name in ("b.png", "a.jpg", "c.jpg")]
+    first = remembered_hashes(tmp_path, ("b.png", "a.jpg", "c.jpg"), ("2", "1", "3"))
+    assert first == [hash_file(tmp_path / name) for name in ("b.png", "a.jpg", "c.jpg")]
     for file in tmp_path.glob("*.*g"):
         file.unlink()  # so only what is remembered can answer, whatever the files are called
-    assert remembered_looks(tmp_path, ("x.png", "y.jpg", "z.jpg"), ("2", "1", "3")) == first
+    assert remembered_hashes(tmp_path, ("x.png", "y.jpg", "z.jpg"), ("2", "1", "3")) == first
 
 
 def test_near_duplicates_stay_on_one_side_of_a_split(tmp_path: Path) -> None:

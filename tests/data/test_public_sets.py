@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog.cards import list_cards, load_card
 from cnnbench.data.catalog.fetch import fetch
-from cnnbench.data.errors import DataError, FetchError
 from cnnbench.data.open import open_dataset
 from cnnbench.data.pixels.cache import decoded
-from cnnbench.data.sources.torchvision import SETS, card_for
+from cnnbench.data.sources.libraries import SETS, card_for
 from cnnbench.data.thorough_check import examine
 
 pytest.importorskip("sklearn", reason="the digits travel with scikit-learn")
@@ -36,10 +36,12 @@ def test_digits_are_decoded_to_grey_squares(tmp_path: Path) -> None:
 
 
 def test_check_compares_images_that_are_no_files() -> None:
-    found = examine("digits")
-    assert found.usable
-    assert found.images == {"train": 1437, "test": 360}
-    assert not [f for f in found.findings if f.verdict.startswith("near")]  # 8 x 8: all look alike
+    diagnosis = examine("digits")
+    assert diagnosis.usable
+    assert diagnosis.images == {"train": 1437, "test": 360}
+    assert not [
+        f for f in diagnosis.findings if f.verdict.startswith("near")
+    ]  # 8 x 8: all look alike
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cnnbench.data import FetchError
 from cnnbench.data.catalog.unpack import Limits, drop_top_folder, unpack
-from cnnbench.data.errors import FetchError
 
 Maker = Callable[[Path], None]
 

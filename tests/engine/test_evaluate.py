@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
-from cnnbench.engine.device import Machine
+from cnnbench.engine.device import Device
 from cnnbench.engine.evaluate import evaluate
 
-CPU = Machine(device=torch.device("cpu"), precision="fp32")
+CPU = Device(torch_device=torch.device("cpu"), precision="fp32")
 
 
 class Echo(nn.Module):
@@ -20,12 +20,12 @@ def view(*logits):
 
 def test_views_are_averaged_as_probabilities_and_not_as_logits():
     views = [view([0.0, 3.0]), view([1.0, 0.0]), view([1.0, 0.0])]
-    found = evaluate(Echo(), views, CPU)
+    evaluation = evaluate(Echo(), views, CPU)
     probabilities = torch.stack([v[0][0].flatten().softmax(0) for v in views]).mean(0)
-    torch.testing.assert_close(torch.from_numpy(found.logits).softmax(1)[0], probabilities)
-    assert found.correct == 1  # the mean of the logits would say the second class
+    torch.testing.assert_close(torch.from_numpy(evaluation.logits).softmax(1)[0], probabilities)
+    assert evaluation.correct == 1  # the mean of the logits would say the second class
 
 
 def test_one_view_keeps_its_logits():
-    found = evaluate(Echo(), [view([0.5, 2.0])], CPU)
-    assert found.logits.tolist() == [[0.5, 2.0]]
+    evaluation = evaluate(Echo(), [view([0.5, 2.0])], CPU)
+    assert evaluation.logits.tolist() == [[0.5, 2.0]]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from cnnbench.engine.clock import Clock
-from cnnbench.engine.device import Machine
+from cnnbench.engine.device import Device
 from cnnbench.engine.evaluate import score
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import CheckpointDue, Scored, train, warm_up
@@ -45,17 +45,17 @@ class Stream:
         return images[places], places % 2
 
 
-def a_job(budget, *, tick=0.0, batch_size=4, evaluations=4, lr=0.1, **changes):
+def a_training(budget, *, tick=0.0, batch_size=4, evaluations=4, lr=0.1, **changes):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(48, 8), nn.Linear(8, 2))
     recipe = make_recipe("common", family="none", lr=lr, batch_size=batch_size)
     values = {
         "model": model,
         "stream": Stream([]),
-        "test": lambda: score(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])),
+        "evaluate": lambda: score(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])),
         "recipe": recipe,
         "budget": Budget.parse(budget),
-        "machine": Machine(device=torch.device("cpu"), precision="fp32"),
+        "device": Device(torch_device=torch.device("cpu"), precision="fp32"),
         "clock": Clock(now=FakeTime(tick)),
         "params": 1,
         "macs": 1,
@@ -79,11 +79,11 @@ def weights(model):
 )
 @settings(derandomize=True, deadline=None, max_examples=30)
 def test_a_counted_budget_is_spent_to_the_image(images, batch_size, evaluations):
-    job = a_job(f"{images}img", batch_size=batch_size, evaluations=evaluations)
-    events = list(train(job))
+    training = a_training(f"{images}img", batch_size=batch_size, evaluations=evaluations)
+    events = list(train(training))
     assert isinstance(events[-1], Finished)
     assert events[-1].spent.images == images
-    steps = job.stream.sizes[1:]  # the first was the warm-up's
+    steps = training.stream.sizes[1:]  # the first was the warm-up's
     assert [start for start, _ in steps] == [
         sum(s for _, s in steps[:i]) for i in range(len(steps))
     ]
@@ -93,28 +93,28 @@ def test_a_counted_budget_is_spent_to_the_image(images, batch_size, evaluations)
 
 
 def test_epochs_and_flops_are_counted_too():
-    assert list(train(a_job("3ep")))[-1].spent.images == 24
-    assert list(train(a_job("200flop")))[-1].spent.images == 20
+    assert list(train(a_training("3ep")))[-1].spent.images == 24
+    assert list(train(a_training("200flop")))[-1].spent.images == 20
 
 
 @pytest.mark.parametrize("budget", ["10s", "33s", "1m"])
 def test_a_clock_budget_ends_within_one_step_and_never_over(budget):
-    job = a_job(budget, tick=STEP_SECONDS / 4)
-    spent = list(train(job))[-1].spent
-    limit = job.budget.limit
+    training = a_training(budget, tick=STEP_SECONDS / 4)
+    spent = list(train(training))[-1].spent
+    limit = training.budget.limit
     step = spent.seconds / spent.steps
     assert limit - step <= spent.seconds <= limit
 
 
 def test_the_last_learning_rate_is_zero_to_one_step():
-    job = a_job("400img")
-    finished = list(train(job))[-1]
-    one_step = job.recipe.lr * 4 / 400
-    assert 0 <= finished.last_lr <= one_step / (1 - job.recipe.warmup) * 1.001
+    training = a_training("400img")
+    finished = list(train(training))[-1]
+    one_step = training.recipe.lr * 4 / 400
+    assert 0 <= finished.last_lr <= one_step / (1 - training.recipe.warmup) * 1.001
 
 
 def test_events_begin_and_end_in_order_and_spending_never_falls():
-    events = list(train(a_job("40s", tick=STEP_SECONDS / 4)))
+    events = list(train(a_training("40s", tick=STEP_SECONDS / 4)))
     assert isinstance(events[0], Started)
     spent = [e.event.spent if isinstance(e, Scored) else e.spent for e in events]
     assert [s.seconds for s in spent] == sorted(s.seconds for s in spent)
@@ -123,25 +123,25 @@ def test_events_begin_and_end_in_order_and_spending_never_falls():
 
 
 def test_evaluations_come_at_equal_shares_of_the_budget():
-    job = a_job("400img", evaluations=5)
-    shares = [e.event.progress for e in train(job) if isinstance(e, Scored)]
+    training = a_training("400img", evaluations=5)
+    shares = [e.event.progress for e in train(training) if isinstance(e, Scored)]
     assert shares == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
 
 
 def test_time_outside_a_step_is_not_charged():
-    job = a_job("20s", tick=STEP_SECONDS / 4)
-    for _ in train(job):
-        job.clock._now.seconds += 1000  # a slow reader of events
-    assert job.clock.charged <= 20
+    training = a_training("20s", tick=STEP_SECONDS / 4)
+    for _ in train(training):
+        training.clock._now.seconds += 1000  # a slow reader of events
+    assert training.clock.charged <= 20
 
 
 def test_warming_up_leaves_weights_statistics_and_generators_as_they_were():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.Flatten())
     model.append(nn.Linear(16, 2))
-    job = a_job("8img", model=model)
+    training = a_training("8img", model=model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     generator = torch.get_rng_state()
-    warm_up(job)
+    warm_up(training)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert torch.equal(generator, torch.get_rng_state())
     assert all(p.grad is None for p in model.parameters())
@@ -151,9 +151,9 @@ def test_a_loss_that_is_not_finite_ends_the_cell_before_the_weights_move():
     model = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
     with torch.no_grad():
         model[1].bias.fill_(math.nan)
-    job = a_job("40img", model=model)
+    training = a_training("40img", model=model)
     before = model[1].weight.detach().clone()
-    events = list(train(job))
+    events = list(train(training))
     assert isinstance(events[-1], Failed)
     assert events[-1].status == "diverged"
     assert "step 1" in events[-1].reason
@@ -161,7 +161,7 @@ def test_a_loss_that_is_not_finite_ends_the_cell_before_the_weights_move():
 
 
 def test_a_huge_learning_rate_is_reported_as_diverged():
-    events = list(train(a_job("400img", lr=1e5)))
+    events = list(train(a_training("400img", lr=1e5)))
     assert isinstance(events[-1], Failed)
     assert events[-1].status == "diverged"
 
@@ -177,50 +177,53 @@ def test_auxiliary_logits_count_with_their_weights():
         def forward(self, images):
             return self.main(images.flatten(1)), self.side(images.flatten(1))
 
-    job = a_job("8img", model=Two())
-    before = job.model.side.weight.detach().clone()
-    list(train(job))
-    assert not torch.equal(before, job.model.side.weight)
+    training = a_training("8img", model=Two())
+    before = training.model.side.weight.detach().clone()
+    list(train(training))
+    assert not torch.equal(before, training.model.side.weight)
 
 
 @pytest.mark.parametrize("stop_after", [1, 4, 7])
 def test_a_resumed_run_reaches_the_same_weights(stop_after):
-    whole = a_job("40img")
+    whole = a_training("40img")
     list(train(whole))
-    cut = a_job("40img")
+    cut = a_training("40img")
     asked = iter([False] * (stop_after - 1) + [True])
-    first = a_job("40img", model=cut.model, stop_asked=lambda: next(asked))
+    first = a_training("40img", model=cut.model, should_stop=lambda: next(asked))
     last = list(train(first))[-1]
     assert isinstance(last, CheckpointDue)
     assert last.last
     state = last.state()
     state["model"] = {name: value.clone() for name, value in state["model"].items()}
-    second = a_job("40img")
+    second = a_training("40img")
     torch.manual_seed(99)
-    list(train(second, state=state))
+    list(train(second, checkpoint=state))
     assert torch.equal(weights(second.model), weights(whole.model))
     assert second.stream.sizes[1:][0][0] == stop_after * 4
 
 
 def test_several_passes_give_the_step_of_the_whole_batch():
-    whole, pieces = a_job("24img", batch_size=8), a_job("24img", batch_size=8, micro_batch=3)
-    for job in (whole, pieces):
-        job.model[1].p = 0.0  # dropout would draw other masks in other passes
-        list(train(job))
+    whole, pieces = (
+        a_training("24img", batch_size=8),
+        a_training("24img", batch_size=8, micro_batch=3),
+    )
+    for training in (whole, pieces):
+        training.model[1].p = 0.0  # dropout would draw other masks in other passes
+        list(train(training))
     torch.testing.assert_close(weights(pieces.model), weights(whole.model))
 
 
 def test_a_budget_in_joules_stops_before_the_step_that_would_overshoot():
     drawn = iter(range(0, 10_000, 7))  # seven joules between two readings, one step each
-    job = a_job("100J", joules=lambda: float(next(drawn)))
-    *_, finished = train(job)
+    training = a_training("100J", joules=lambda: float(next(drawn)))
+    *_, finished = train(training)
     assert finished.spent.joules == 98
     assert finished.spent.steps == 14
 
 
 def test_the_share_of_right_training_answers_is_reported():
-    job = a_job("400img", tick=0.3, batch_size=8, lr=0.05)
-    job.model[1].p = 0.0
-    shares = [event.train_top1 for event in train(job) if isinstance(event, Stepped)]
+    training = a_training("400img", tick=0.3, batch_size=8, lr=0.05)
+    training.model[1].p = 0.0
+    shares = [event.train_top1 for event in train(training) if isinstance(event, Stepped)]
     assert all(0 <= share <= 1 for share in shares)
     assert shares[-1] == 1.0  # eight images are learnt by heart

@@ -36,8 +36,8 @@ def five(tmp_path):
         headline_split="val",
         fingerprint="f",
     )
-    one = Plan(cnnbench="0", argv=(), dataset=facts, cells=(cell,), machine={})
-    run, plan = RunFolder(tmp_path / "run"), with_seeds(one, 5)
+    single = Plan(cnnbench="0", argv=(), dataset=facts, cells=(cell,), machine={})
+    run, plan = RunFolder(tmp_path / "run"), with_seeds(single, 5)
     run.write_plan(plan)
     return run, plan
 
@@ -54,11 +54,11 @@ def statuses(run, plan):
 
 def test_a_killed_cell_and_a_crashed_one_are_rows_and_the_others_are_done(five):
     run, plan = five
-    found = ends(run, plan, FakeCells(killed=1, crashed=3, stopped=4))
+    results = ends(run, plan, FakeCells(killed=1, crashed=3, stopped=4))
     assert statuses(run, plan) == ["done", "killed", "done", "failed", "killed"]
-    assert "after it saved its state" in found[4].reason
-    assert "SIGKILL (possibly out of memory)" in found[1].reason
-    assert "this is the last line" in found[3].reason
+    assert "after it saved its state" in results[4].reason
+    assert "SIGKILL (possibly out of memory)" in results[1].reason
+    assert "this is the last line" in results[3].reason
 
 
 def test_a_cell_that_was_killed_is_tried_again_and_the_others_are_not(five):
@@ -78,7 +78,7 @@ def test_a_hung_cell_is_ended_in_time_with_all_that_it_started(five):
     run, plan = five
     found = ends(run, plan, FakeCells(hung=1), hung_after=10.0)
     assert statuses(run, plan) == ["done", "hung", "done", "done", "done"]
-    assert "no step and no batch for 10 s" in found[1].reason
+    assert "no step and no batch for 10 s" in results[1].reason
     log = (run.cell(plan.cells[1]).path / "log.txt").read_text()
     assert "Fatal Python error: Aborted" in log
     assert not commands_with("time.sleep(600.25)")

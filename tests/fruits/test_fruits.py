@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnbench import fruits
+from cnnbench.fruits import species
 from cnnbench.fruits.render import shapes, trace
 from cnnbench.fruits.render.noise import stream
-from cnnbench.fruits.species import kinds
 
 SMALL = fruits.FruitOptions(size=48, train=24, val=12, test=24)
 
@@ -97,13 +97,13 @@ def test_an_image_past_the_end_is_refused() -> None:
 
 @pytest.mark.parametrize("label", range(12), ids=fruits.CLASSES)
 def test_a_fruit_has_a_body_and_a_shadow(label: int) -> None:
-    fruit = kinds.make(label, 0.5, stream(label))
+    fruit = species.make(label, 0.5, stream(label))
     assert fruit.bodies
     assert len(fruit.balls)
 
 
 def test_a_ray_finds_the_front_of_a_ball() -> None:
-    ball = shapes.bounded(shapes.Revolved(polynomial=(1.0,)))
+    ball = shapes.measured(shapes.Revolved(polynomial=(1.0,)))
     placed = trace.Placed(centre=(0.0, 0.0, 0.0), linear=np.eye(3) * 0.3)
     hits = trace.meet(ball, placed, 64, None)
     assert hits is not None
@@ -115,7 +115,7 @@ def test_a_ray_finds_the_front_of_a_ball() -> None:
 
 
 def test_the_pixels_of_a_ball_cover_its_area() -> None:
-    ball = shapes.bounded(shapes.Revolved(polynomial=(1.0,)))
+    ball = shapes.measured(shapes.Revolved(polynomial=(1.0,)))
     placed = trace.Placed(centre=(0.02, 0.01, 0.0), linear=np.eye(3) * 0.3)
     hits = trace.meet(ball, placed, 128, None)
     assert hits is not None

@@ -9,8 +9,8 @@ import pytest
 
 from cnnbench.engine.hardware import Hardware, detect
 from cnnbench.profiler import calibration
-from cnnbench.profiler.calibration import Trial, choose, known_or_measured, path_of, settle
-from cnnbench.profiler.race import Setting, race
+from cnnbench.profiler.calibration import RaceRates, choice_from, known_or_measured, path_of, settle
+from cnnbench.profiler.race import Variant, race
 
 WITH_BF16 = Hardware(
     cpu="a processor with AMX",
@@ -26,92 +26,92 @@ WITH_BF16 = Hardware(
 WITHOUT_BF16 = dataclasses.replace(WITH_BF16, cpu="an older one", cpu_bf16=False)
 
 
-def a_trial(**changes):
+def some_rates(**changes):
     rates = {"fp32": 10.0, "bf16": 30.0, "contiguous": 20.0, "half_threads": 20.0}
-    return Trial(**{**rates, "threads": 4, "quiet": True, **changes})
+    return RaceRates(**{**rates, "threads": 4, "quiet": True, **changes})
 
 
-def keep(trial, folder, hardware=WITH_BF16):
+def keep(rates, folder, hardware=WITH_BF16):
     path = path_of(hardware, folder=folder)
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"version": 1, "trial": trial.model_dump()}))
+    path.write_text(json.dumps({"version": 1, "trial": rates.model_dump()}))
     return path
 
 
 def test_bf16_is_chosen_where_it_is_clearly_faster():
-    choice = choose(WITH_BF16, a_trial())
+    choice = choice_from(some_rates(), WITH_BF16)
     assert (choice.precision, choice.threads) == ("bf16", None)
     assert "3.00 times" in choice.why
 
 
 @pytest.mark.parametrize("bf16", [11.0, 5.0, None])
 def test_fp32_stays_where_bf16_is_not_clearly_faster(bf16):
-    assert choose(WITH_BF16, a_trial(bf16=bf16, half_threads=None)).precision == "fp32"
+    assert choice_from(some_rates(bf16=bf16, half_threads=None), WITH_BF16).precision == "fp32"
 
 
 def test_fewer_threads_are_chosen_only_where_they_are_clearly_faster():
-    assert choose(WITH_BF16, a_trial(half_threads=33.0)).threads is None
-    assert choose(WITH_BF16, a_trial(half_threads=36.0)).threads == 2
+    assert choice_from(some_rates(half_threads=33.0), WITH_BF16).threads is None
+    assert choice_from(some_rates(half_threads=36.0), WITH_BF16).threads == 2
 
 
 def test_beside_other_programs_fewer_threads_are_never_chosen():
-    assert choose(WITH_BF16, a_trial(half_threads=90.0, quiet=False)).threads is None
+    assert choice_from(some_rates(half_threads=90.0, quiet=False), WITH_BF16).threads is None
 
 
-def test_without_a_trial_nothing_is_guessed():
-    choice = choose(WITH_BF16, None)
+def test_without_rates_nothing_is_guessed():
+    choice = choice_from(None, WITH_BF16)
     assert (choice.precision, choice.threads) == ("fp32", None)
 
 
-def test_a_typed_precision_needs_no_trial(monkeypatch):
-    monkeypatch.setattr(calibration, "_measured", lambda: pytest.fail("a trial was started"))
+def test_a_typed_precision_needs_no_race(monkeypatch):
+    monkeypatch.setattr(calibration, "_raced", lambda: pytest.fail("a race was started"))
     for asked in ("fp32", "bf16"):
         assert settle(asked, device="cpu", hardware=WITH_BF16).precision == asked
 
 
-def test_a_processor_without_bf16_needs_no_trial(monkeypatch):
-    monkeypatch.setattr(calibration, "_measured", lambda: pytest.fail("a trial was started"))
+def test_a_processor_without_bf16_needs_no_race(monkeypatch):
+    monkeypatch.setattr(calibration, "_raced", lambda: pytest.fail("a race was started"))
     assert settle("auto", device="cpu", hardware=WITHOUT_BF16).precision == "fp32"
 
 
-def test_a_trial_is_made_once_and_kept(tmp_path, monkeypatch):
+def test_a_race_is_run_once_and_kept(tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr(calibration, "_measured", lambda: made.append(1) or a_trial())
+    monkeypatch.setattr(calibration, "_raced", lambda: made.append(1) or some_rates())
     first = known_or_measured(WITH_BF16, folder=tmp_path)
-    assert known_or_measured(WITH_BF16, folder=tmp_path) == first == a_trial()
+    assert known_or_measured(WITH_BF16, folder=tmp_path) == first == some_rates()
     assert len(made) == 1
 
 
 def test_a_damaged_file_is_measured_again(tmp_path, monkeypatch):
-    keep(a_trial(), tmp_path).write_text('{"version": 1, "trial": {"fp32"')
-    monkeypatch.setattr(calibration, "_measured", lambda: a_trial(bf16=12.0))
-    found = known_or_measured(WITH_BF16, folder=tmp_path)
-    assert found is not None
-    assert found.bf16 == 12.0
+    keep(some_rates(), tmp_path).write_text('{"version": 1, "trial": {"fp32"')
+    monkeypatch.setattr(calibration, "_raced", lambda: some_rates(bf16=12.0))
+    rates = known_or_measured(WITH_BF16, folder=tmp_path)
+    assert rates is not None
+    assert rates.bf16 == 12.0
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(calibration, "_measured", a_trial)
-    assert known_or_measured(WITH_BF16, folder=tmp_path / "file") == a_trial()
+    monkeypatch.setattr(calibration, "_raced", some_rates)
+    assert known_or_measured(WITH_BF16, folder=tmp_path / "file") == some_rates()
 
 
 def test_another_processor_has_another_file(tmp_path):
     assert path_of(WITH_BF16, folder=tmp_path) != path_of(WITHOUT_BF16, folder=tmp_path)
 
 
-def test_a_race_takes_every_setting_and_finds_a_rate():
-    settings = [Setting(bf16=False, channels_last=last, threads=1) for last in (True, False)]
-    rates = race(settings, seconds=0.0)
-    assert set(rates) == set(settings)
+def test_a_race_takes_every_variant_and_finds_a_rate():
+    variants = [Variant(bf16=False, channels_last=last, threads=1) for last in (True, False)]
+    rates = race(variants, seconds=0.0)
+    assert set(rates) == set(variants)
     assert all(rate > 0 for rate in rates.values())
 
 
 @pytest.mark.slow
-def test_the_hidden_command_runs_a_trial_in_a_process_of_its_own():
+def test_the_hidden_command_races_in_a_process_of_its_own():
     done = subprocess.run(
         [sys.executable, "-m", "cnnbench", "calibrate"], capture_output=True, text=True, check=True
     )
-    trial = Trial.model_validate_json(done.stdout)
-    assert trial.fp32 > 0
-    assert (trial.bf16 is None) == (not detect().cpu_bf16)
+    rates = RaceRates.model_validate_json(done.stdout)
+    assert rates.fp32 > 0
+    assert (rates.bf16 is None) == (not detect().cpu_bf16)

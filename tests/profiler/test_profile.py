@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.profiler.profiles import NoProfile, Profile, ProfileJob, estimate
-from cnnbench.profiler.profiling import profile_apart
+from cnnbench.profiler.profiles import FailedProfile, Profile, ProfileJob, estimate
+from cnnbench.profiler.profiling import profile_in_subprocess
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.recipes import make_recipe
@@ -23,7 +23,7 @@ JOB = ProfileJob(
     device="cpu",
     seconds=0.01,
 )
-FOUND = Profile(
+PROFILE = Profile(
     job=JOB,
     params=10,
     macs=100,
@@ -74,32 +74,32 @@ def a_plan(*budgets, curve="test"):
 
 
 def test_rates_and_share_follow_from_the_seconds():
-    assert FOUND.images_per_second == 16
-    assert FOUND.forward_images_per_second == 80
-    assert FOUND.backward_images_per_second == 40
-    assert FOUND.matmul_share == pytest.approx(0.1)
+    assert PROFILE.images_per_second == 16
+    assert PROFILE.forward_images_per_second == 80
+    assert PROFILE.backward_images_per_second == 40
+    assert PROFILE.matmul_share == pytest.approx(0.1)
 
 
 def test_a_profile_measures_every_part_of_a_step():
-    found = profile_apart(JOB)
-    assert isinstance(found, Profile), found.reason
-    assert found.steps >= 3
-    assert min(found.data_seconds, found.forward_seconds, found.backward_seconds) > 0
-    assert found.macs > 0
-    assert 0 < found.matmul_share < 1
-    assert sum(found.kinds.values()) == pytest.approx(1)
-    assert Profile.model_validate_json(found.model_dump_json()) == found
+    profile = profile_in_subprocess(JOB)
+    assert isinstance(profile, Profile), profile.reason
+    assert profile.steps >= 3
+    assert min(profile.data_seconds, profile.forward_seconds, profile.backward_seconds) > 0
+    assert profile.macs > 0
+    assert 0 < profile.matmul_share < 1
+    assert sum(profile.kinds.values()) == pytest.approx(1)
+    assert Profile.model_validate_json(profile.model_dump_json()) == profile
 
 
 def test_a_network_that_cannot_be_built_gives_the_reason():
     tiny = JOB.model_copy(update={"model": "alexnet", "image_size": 16})
-    found = profile_apart(tiny)
-    assert isinstance(found, NoProfile)
-    assert "too small" in found.reason
+    profile = profile_in_subprocess(tiny)
+    assert isinstance(profile, FailedProfile)
+    assert "too small" in profile.reason
 
 
 def test_a_budget_in_seconds_takes_as_long_as_it_says():
-    (cell,) = estimate(a_plan("60s"), {"lenet5": FOUND})
+    (cell,) = estimate(a_plan("60s"), {"lenet5": PROFILE})
     assert cell.train_seconds == 60
     assert cell.images == 60 * 16
     assert cell.evaluation_seconds == 4 * 20 / 40
@@ -107,12 +107,12 @@ def test_a_budget_in_seconds_takes_as_long_as_it_says():
 
 
 def test_a_budget_in_images_or_flops_takes_what_the_rate_says():
-    images, flops, epochs = estimate(a_plan("160img", "96000flop", "1.6ep"), {"lenet5": FOUND})
+    images, flops, epochs = estimate(a_plan("160img", "96000flop", "1.6ep"), {"lenet5": PROFILE})
     assert images.train_seconds == flops.train_seconds == epochs.train_seconds == 10
 
 
 def test_a_split_read_at_the_end_is_counted_once_more():
-    (cell,) = estimate(a_plan("60s", curve="val"), {"lenet5": FOUND})
+    (cell,) = estimate(a_plan("60s", curve="val"), {"lenet5": PROFILE})
     assert cell.evaluation_seconds == (4 * 30 + 20) / 40
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cnnbench.profiler.steps import KINDS, kind_of, shares
+from cnnbench.profiler.steps import WORK_KINDS, work_kind, work_shares
 from zoo.layers import LocalResponseNorm
 
 STEP = "autograd::engine::evaluate_function: "
@@ -28,14 +28,14 @@ STEP = "autograd::engine::evaluate_function: "
     ],
 )
 def test_an_operation_has_the_kind_that_its_name_says(operation, kind):
-    assert kind_of(operation) == kind
+    assert work_kind(operation) == kind
 
 
 def test_the_shares_of_a_trace_add_up_to_one_and_come_largest_first():
     layers = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), LocalResponseNorm(), torch.nn.ReLU())
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as trace:
         layers(torch.randn(2, 3, 16, 16)).sum().backward()
-    found = shares(trace.events(), on_device=False)
-    assert sum(found.values()) == pytest.approx(1)
-    assert list(found.values()) == sorted(found.values(), reverse=True)
-    assert {"convolution", "LRN", "activation"} <= set(found) <= set(KINDS)
+    shares = work_shares(trace.events(), on_device=False)
+    assert sum(shares.values()) == pytest.approx(1)
+    assert list(shares.values()) == sorted(shares.values(), reverse=True)
+    assert {"convolution", "LRN", "activation"} <= set(shares) <= set(WORK_KINDS)

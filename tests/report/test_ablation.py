@@ -5,7 +5,7 @@ from pathlib import Path
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.ablation import ablation_sentences, ablation_table, base_of, effects
 from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
@@ -28,7 +28,7 @@ def test_other_networks_are_no_ablation(tmp_path: Path) -> None:
 
 def test_an_effect_stands_beside_the_papers_claim(tmp_path: Path) -> None:
     run = ablated(tmp_path)
-    table = ablation_table(effects(compare(run, rows(run)), "alexnet"), "alexnet")
+    table = ablation_table(effects(compare(run, read_rows(run)), "alexnet"), "alexnet")
     lines = {line[0]: line for line in table.rows}
     assert lines["alexnet-no-lrn"][1] == "local response normalisation"
     assert lines["alexnet-no-lrn"][2] == "\u22120.8"
@@ -39,15 +39,18 @@ def test_an_effect_stands_beside_the_papers_claim(tmp_path: Path) -> None:
 
 def test_an_effect_lies_within_its_interval(tmp_path: Path) -> None:
     run = ablated(tmp_path)
-    found = effects(compare(run, rows(run)), "alexnet")
-    assert all(one.low < one.effect < one.high for one in found)
+    for effect in effects(compare(run, read_rows(run)), "alexnet"):
+        low, high = effect.test.interval()
+        assert low < effect.test.difference < high
 
 
 def test_only_established_effects_are_called_effects(tmp_path: Path) -> None:
     run = ablated(tmp_path)
-    said = ablation_sentences(effects(compare(run, rows(run)), "alexnet"), "alexnet")
-    assert said[0] == "alexnet gets 31.2 points more than alexnet-tanh (p < 0.001)."
-    assert said[1].startswith("No effect is established against alexnet-pool2x2, alexnet-no-lrn")
+    sentences = ablation_sentences(effects(compare(run, read_rows(run)), "alexnet"), "alexnet")
+    assert sentences[0] == "alexnet gets 31.2 points more than alexnet-tanh (p < 0.001)."
+    assert sentences[1].startswith(
+        "No effect is established against alexnet-pool2x2, alexnet-no-lrn"
+    )
 
 
 def test_an_ablation_whose_base_failed_has_no_effects(tmp_path: Path) -> None:
@@ -56,7 +59,7 @@ def test_an_ablation_whose_base_failed_has_no_effects(tmp_path: Path) -> None:
         FakeModel(name="alexnet-tanh", correct=60),
     ]
     run = build_run(tmp_path, FakeRun(models=models))
-    assert effects(compare(run, rows(run)), "alexnet") == []
+    assert effects(compare(run, read_rows(run)), "alexnet") == []
 
 
 def test_the_report_has_the_table(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page as a browser shows it: `pytest -m browser` runs these where Chromium is installed."""
+"""Does a browser show the page as it is meant? `pytest -m browser`, where Chromium is installed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LOW_CONTRAST = """() => {
     return [255, 255, 255, 255];
   };
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const found = [];
+  const pale = [];
   while (walker.nextNode()) {
     const node = walker.currentNode.parentElement;
     const hidden = !walker.currentNode.data.trim() || !node.getClientRects().length;
@@ -49,9 +49,9 @@ LOW_CONTRAST = """() => {
     const ink = parse(node.closest("svg") ? style.fill : style.color);
     const [a, b] = [light(ink), light(behind(node))].sort((x, y) => y - x);
     const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < 4.5) found.push(`${node.tagName}: ${walker.currentNode.data.trim()} ${ratio}`);
+    if (ratio < 4.5) pale.push(`${node.tagName}: ${walker.currentNode.data.trim()} ${ratio}`);
   }
-  return found;
+  return pale;
 }"""
 
 
@@ -68,18 +68,21 @@ def browser() -> Iterator[Any]:
 
 
 class Seen:
-    """A page opened in the browser, with all that it said and asked for."""
+    """A page opened in the browser, with all that it wrote and asked for."""
 
     def __init__(self, browser: Any, file: Path, **options: Any) -> None:
-        self.said: list[str] = []
-        self.asked: list[str] = []
+        self.messages: list[str] = []
+        self.requests: list[str] = []
         size = {"width": 1280, "height": 900}
         self.page = browser.new_page(**({"viewport": size} | options))
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("dialog", lambda dialog: self.said.append(dialog.message))
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("dialog", lambda dialog: self.messages.append(dialog.message))
         self.page.goto(file.as_uri())
+
+    def open_chart(self) -> None:
+        self.page.get_by_role("button", name="Choose axes").click()
 
     def column(self, table: str, number: int) -> list[str]:
         cells = self.page.locator(f"{table} tbody tr:visible > :nth-child({number})")
@@ -102,8 +105,8 @@ def seen(browser: Any, report: Path) -> Seen:
 def test_the_page_says_nothing_to_the_console_and_asks_for_nothing(
     seen: Seen, report: Path
 ) -> None:
-    assert seen.said == []
-    assert seen.asked == [report.as_uri()]
+    assert seen.messages == []
+    assert seen.requests == [report.as_uri()]
 
 
 def test_a_click_on_a_heading_sorts_the_table(seen: Seen) -> None:
@@ -126,28 +129,51 @@ def test_words_typed_filter_the_rows(seen: Seen) -> None:
     assert len(seen.column(RESULTS, 1)) == 9
 
 
-def test_the_chart_switches_axis_scale_and_seeds(seen: Seen) -> None:
-    chart = seen.page.locator("#chart .plot svg")
+def test_the_curves_are_pictures_until_a_reader_asks_for_the_chart(
+    browser: Any, report: Path
+) -> None:
+    seen = Seen(browser, report)
+    still, chart = seen.page.locator("#still"), seen.page.locator("#chart")
+    assert (still.is_visible(), chart.is_visible()) == (True, False)
+    assert chart.locator("svg").count() == 0  # nothing is drawn before
+    seen.open_chart()
+    chart.locator(".plot svg").wait_for()
+    assert (still.is_visible(), chart.is_visible()) == (False, True)
+    back = seen.page.get_by_role("button", name="Back to the pictures")
+    assert back.evaluate("button => button === document.activeElement")
+    back.press("Enter")
+    assert (still.is_visible(), chart.is_visible()) == (True, False)
+
+
+@pytest.fixture(scope="module")
+def charted(browser: Any, report: Path) -> Seen:
+    seen = Seen(browser, report)
+    seen.open_chart()
+    return seen
+
+
+def test_the_chart_switches_axis_scale_and_seeds(charted: Seen) -> None:
+    chart = charted.page.locator("#chart .plot svg")
     for axis, name in (("flops", "training FLOPs"), ("epochs", "epochs"), ("images", "images")):
-        seen.page.select_option("#chart select[name=x]", axis)
+        charted.page.select_option("#chart select[name=x]", axis)
         assert name in (chart.get_attribute("aria-label") or "")
     before = chart.inner_html()
-    seen.page.check("#chart input[name=logX]")
+    charted.page.check("#chart input[name=logX]")
     assert chart.inner_html() != before
     assert chart.locator("path[fill=none]").count() == 5
-    seen.page.select_option("#chart select[name=seed]", "all")
+    charted.page.select_option("#chart select[name=seed]", "all")
     assert chart.locator("path[fill=none]").count() == 9  # four were trained twice, zfnet failed
-    assert seen.said == []
+    assert charted.messages == []
 
 
-def test_the_arrow_keys_read_the_points_of_the_chart(seen: Seen) -> None:
-    seen.page.select_option("#chart select[name=seed]", "0")
-    chart = seen.page.locator("#chart .plot svg")
+def test_the_arrow_keys_read_the_points_of_the_chart(charted: Seen) -> None:
+    charted.page.select_option("#chart select[name=seed]", "0")
+    chart = charted.page.locator("#chart .plot svg")
     chart.press("ArrowRight")
-    first = seen.page.locator("#chart .tip").inner_text()
+    first = charted.page.locator("#chart .tip").inner_text()
     chart.press("ArrowLeft")
     assert first.startswith("alexnet, seed 0: ")
-    assert seen.page.locator("#chart .tip").inner_text() != first
+    assert charted.page.locator("#chart .tip").inner_text() != first
 
 
 def test_the_chart_holds_the_numbers_of_the_events(seen: Seen, report: Path) -> None:
@@ -162,6 +188,15 @@ def test_the_chart_holds_the_numbers_of_the_events(seen: Seen, report: Path) -> 
 def test_every_text_has_contrast_enough(browser: Any, report: Path, scheme: str) -> None:
     seen = Seen(browser, report, color_scheme=scheme)
     assert seen.page.evaluate(LOW_CONTRAST) == []
+    seen.open_chart()
+    seen.page.locator("#chart .plot svg").wait_for()
+    assert seen.page.evaluate(LOW_CONTRAST) == []
+
+
+def test_the_first_picture_has_every_contender_and_every_cell_without_a_result(seen: Seen) -> None:
+    texts = seen.page.locator("[id='accuracy-figure_1'] text").all_text_contents()
+    models = {model.name for model in FOUR.models}
+    assert models | {"zfnet, seed 0"} <= set(texts)
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -186,9 +221,10 @@ def test_hostile_names_are_shown_and_not_run(browser: Any, tmp_path: Path) -> No
     fake = FakeRun(models=models, classes=PAYLOADS[:20], title=PAYLOADS[0], evaluations=1)
     file = write_report(build_run(tmp_path, fake)).with_suffix(".html")
     seen = Seen(browser, file, viewport={"width": 400, "height": 800})
-    assert (seen.said, seen.asked) == ([], [file.as_uri()])
+    assert (seen.messages, seen.requests) == ([], [file.as_uri()])
     named = seen.page.locator("#results tbody th").all_text_contents()
     assert {visible(name) for name in PAYLOADS[:8]} <= set(named)
+    seen.open_chart()
     chips = seen.page.locator("#chart .chip").all_text_contents()
     assert set(chips) == {visible(name) for name in PAYLOADS[:8]}
     assert seen.page.locator("html").evaluate("e => e.scrollWidth") == 400

@@ -14,9 +14,15 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from payloads import PAYLOADS
 
-from cnnbench.report.text.escape import csv_text, escape_markdown, shell_command, shorten, visible
-from cnnbench.report.text.latex import as_latex, escape_latex
-from cnnbench.report.text.table import Table
+from cnnbench.report.text.escape import (
+    csv_text,
+    escape_latex,
+    escape_markdown,
+    shell_command,
+    shorten,
+    visible,
+)
+from cnnbench.report.text.table import Table, as_latex
 
 quick = settings(derandomize=True, deadline=None, max_examples=150)
 hostile_text = st.text(
@@ -31,9 +37,9 @@ def leaves(markdown: str) -> list[Token]:
 
 
 def text_of(markdown: str) -> str:
-    found = leaves(markdown)
-    assert {token.type for token in found} <= {"text", "text_special"}, found
-    return "".join(token.content for token in found)
+    tokens = leaves(markdown)
+    assert {token.type for token in tokens} <= {"text", "text_special"}, tokens
+    return "".join(token.content for token in tokens)
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

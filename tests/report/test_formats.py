@@ -28,7 +28,6 @@ SEEDS_AND_A_FAILURE = FakeRun(
         FakeModel(name="vgg11", seed=2, status="oom", reason="out of memory; try --batch-size 8"),
     ]
 )
-RUNS = {"four": FOUR, "seeds-and-a-failure": SEEDS_AND_A_FAILURE}
 
 # What each column shows, from the keys of results.json.
 RESULTS: dict[str, Callable[[Row], list[float]]] = {
@@ -66,10 +65,14 @@ def stored(four: Path) -> dict[str, Row]:
     return {row["model"]: row for row in rows}
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_the_markdown_page_is_as_it_was(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["four", "seeds-and-a-failure"])
+def test_the_markdown_page_is_as_it_was(name: str, tmp_path: Path, four: Path) -> None:
     """To accept a new page: run with the variable CNNBENCH_WRITE_GOLDEN set, and read the diff."""
-    page, golden = write_report(build_run(tmp_path, RUNS[name])).read_text(), GOLDEN / f"{name}.md"
+    failed = name != "four"
+    report = (
+        write_report(build_run(tmp_path, SEEDS_AND_A_FAILURE)) if failed else four / "report.md"
+    )
+    page, golden = report.read_text(), GOLDEN / f"{name}.md"
     if os.environ.get(WRITE):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(page)
@@ -114,19 +117,19 @@ def assert_shows(
         row = stored[line[0]]
         for title, of in columns.items():
             shown = line[header.index(title)]
-            found = numbers(shown)
-            assert len(found) == len(of(row)), (line[0], title, shown)
-            for (value, unit), wanted in zip(found, of(row), strict=True):
+            values = numbers(shown)
+            assert len(values) == len(of(row)), (line[0], title, shown)
+            for (value, unit), wanted in zip(values, of(row), strict=True):
                 assert abs(value - wanted) <= 0.5001 * unit, (line[0], title, shown, wanted)
 
 
 def numbers(text: str) -> list[tuple[float, float]]:
     """Read the numbers of a cell, each with the unit of its last digit."""
-    found = []
+    values = []
     for number in re.findall(r"[\u2212+]?\d[\d,]*(?:\.\d+)?", text):
         plain = number.replace("\u2212", "-").replace(",", "")
-        found.append((float(plain), 10.0 ** -len(plain.partition(".")[2])))
-    return found
+        values.append((float(plain), 10.0 ** -len(plain.partition(".")[2])))
+    return values
 
 
 def grids(path: Path) -> Iterator[Grid]:

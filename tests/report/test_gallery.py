@@ -10,20 +10,20 @@ from synthetic import FOUR, build_run
 
 from cnnbench.data.pixels.decode import thumbnail
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
-from cnnbench.report.sections.gallery import exhibition, filter_sheet
+from cnnbench.report.analysis.rows import read_rows
+from cnnbench.report.sections.gallery import filter_sheet, gallery_of
 from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
-from cnnbench.store.gallery import Gallery
+from cnnbench.store.gallery import CellGallery
 
 
-def pictures() -> Gallery:
+def pictures() -> CellGallery:
     rng = np.random.default_rng(0)
     images = [thumbnail(rng.integers(0, 256, (96, 96, 3), dtype=np.uint8)) for _ in range(5)]
-    return Gallery(
+    return CellGallery(
         filters=rng.integers(0, 256, (96, 11, 11, 3), dtype=np.uint8),
         towers=2,
-        images=tuple(images),
+        jpegs=tuple(images),
         truth=np.array([0, 1, 2, 3, 4]),
         shown=np.array([0, 1]),
         mistakes=np.array([2]),
@@ -42,11 +42,11 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def test_a_gallery_is_read_as_it_was_written(run: RunFolder) -> None:
-    found = run.cell(run.plan().cells[0]).gallery()
-    assert found is not None
-    assert found.images == pictures().images
-    assert np.array_equal(found.filters, pictures().filters)
-    assert found.near.tolist() == [[3, 4]]
+    kept = run.cell(run.plan().cells[0]).gallery()
+    assert kept is not None
+    assert kept.jpegs == pictures().jpegs
+    assert np.array_equal(kept.filters, pictures().filters)
+    assert kept.near.tolist() == [[3, 4]]
 
 
 def test_a_damaged_gallery_is_as_none(run: RunFolder) -> None:
@@ -70,12 +70,12 @@ def test_a_run_without_pictures_has_no_such_section(tmp_path: Path) -> None:
 
 
 def test_the_right_class_is_marked_among_the_guesses(run: RunFolder) -> None:
-    shown = exhibition(run, compare(run, rows(run)))
+    shown = gallery_of(run, compare(run, read_rows(run)))
     assert shown is not None
-    first, second = shown.rooms[0].shown
+    first, second = shown.networks[0].shown
     assert [guess.right for guess in first.guesses] == [True, False]
     assert [guess.right for guess in second.guesses] == [False, True]
-    assert [tile.truth for tile in shown.rooms[0].near[0]] == ["apple", "fig", "kiwi"]
+    assert [picture.truth for picture in shown.networks[0].near[0]] == ["apple", "fig", "kiwi"]
 
 
 def test_labels_that_the_plan_does_not_know_are_left_out(run: RunFolder) -> None:
@@ -83,7 +83,7 @@ def test_labels_that_the_plan_does_not_know_are_left_out(run: RunFolder) -> None
 
     odd = replace(pictures(), truth=np.array([0, 1, 2, 3, 99]))
     run.cell(run.plan().cells[0]).write_gallery(odd)
-    assert exhibition(run, compare(run, rows(run))) is None
+    assert gallery_of(run, compare(run, read_rows(run))) is None
 
 
 def test_two_towers_are_two_blocks_of_the_sheet() -> None:

@@ -8,7 +8,7 @@ import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.headline import headline
 from cnnbench.report.sections.pairs import comparison_notes, pair_sentence
 from cnnbench.schema.names import labels
@@ -21,7 +21,7 @@ def run_with(path: Path, scores: dict[str, int]) -> RunFolder:
 
 
 def comparison(run: RunFolder) -> Comparison:
-    return compare(run, rows(run))
+    return compare(run, read_rows(run))
 
 
 def test_a_separated_winner_is_named_and_the_ties_below_it(tmp_path: Path) -> None:
@@ -34,16 +34,16 @@ def test_a_separated_winner_is_named_and_the_ties_below_it(tmp_path: Path) -> No
 
 
 def test_two_photos_make_no_winner(tmp_path: Path) -> None:
-    said = headline(run_with(tmp_path, {"alexnet": 113, "vgg11": 111}))
-    assert said[0] == (
+    sentences = headline(run_with(tmp_path, {"alexnet": 113, "vgg11": 111}))
+    assert sentences[0] == (
         "There is no winner: alexnet and vgg11 cannot be told apart with 128 test images."
     )
-    assert not any("best" in sentence for sentence in said)
+    assert not any("best" in sentence for sentence in sentences)
 
 
 def test_a_tie_at_the_top_is_better_than_what_it_beats(tmp_path: Path) -> None:
-    said = headline(run_with(tmp_path, {"a": 110, "b": 108, "c": 60}))
-    assert said == [
+    sentences = headline(run_with(tmp_path, {"a": 110, "b": 108, "c": 60}))
+    assert sentences == [
         "There is no single winner: a and b cannot be told apart with 128 test images.",
         "a and b are both better than c.",
     ]
@@ -64,9 +64,9 @@ def test_seeds_that_a_machine_treated_differently_are_told(
         for name, rates in (("a", (40.0, 10.0, 41.0)), ("b", (40.0, 39.0, 41.0)))
         for seed, rate in enumerate(rates)
     ]
-    said = " ".join(headline(build_run(tmp_path, FakeRun(models=models, budget=budget))))
-    assert ("a (10.0 to 41.0)" in said) == told
-    assert "b (" not in said
+    text = " ".join(headline(build_run(tmp_path, FakeRun(models=models, budget=budget))))
+    assert ("a (10.0 to 41.0)" in text) == told
+    assert "b (" not in text
 
 
 def test_one_finished_network_is_compared_with_nothing(tmp_path: Path) -> None:
@@ -95,9 +95,9 @@ def test_equal_scores_are_a_tie_that_no_number_of_images_separates(tmp_path: Pat
 
 def test_a_pair_says_how_many_images_it_would_take(tmp_path: Path) -> None:
     (pair,) = comparison(run_with(tmp_path, {"alexnet": 113, "vgg11": 111})).pairs
-    said = pair_sentence(pair)
-    assert said.startswith("alexnet and vgg11 cannot be told apart with 128 test images (p = ")
-    assert "would separate a difference of this size, 1.6 points" in said
+    sentence = pair_sentence(pair)
+    assert sentence.startswith("alexnet and vgg11 cannot be told apart with 128 test images (p = ")
+    assert "would separate a difference of this size, 1.6 points" in sentence
 
 
 def test_networks_on_other_images_are_not_paired(tmp_path: Path) -> None:
@@ -106,19 +106,19 @@ def test_networks_on_other_images_are_not_paired(tmp_path: Path) -> None:
     kept = folder.predictions()
     assert kept is not None
     folder.write_predictions(replace(kept, names=tuple(f"other/{n}" for n in kept.names)))
-    found = comparison(run)
-    assert not found.pairs[0].paired
-    assert any("Fisher" in note for note in comparison_notes(found))
+    compared = comparison(run)
+    assert not compared.pairs[0].paired
+    assert any("Fisher" in note for note in comparison_notes(compared))
 
 
 def test_lost_predictions_leave_the_counts_to_compare(tmp_path: Path) -> None:
     run = run_with(tmp_path, {"a": 120, "b": 60})
     for cell in run.plan().cells:
         (run.cell(cell).path / "predictions.npz").unlink()
-    found = comparison(run)
-    assert found.pairs[0].separated
-    assert not found.pairs[0].paired
-    assert found.largest_class is None
+    compared = comparison(run)
+    assert compared.pairs[0].separated
+    assert not compared.pairs[0].paired
+    assert compared.largest_class is None
 
 
 @pytest.mark.parametrize(("second", "separated"), [([60, 58, 62], True), ([60, 58, 110], False)])
@@ -132,10 +132,10 @@ def test_with_several_seeds_every_seed_must_agree(
 
 
 def test_a_crowd_is_compared_as_far_as_anybody_reads(tmp_path: Path) -> None:
-    found = comparison(run_with(tmp_path, {f"m{n}": 50 + n for n in range(MOST_COMPARED + 2)}))
-    assert (len(found.entries), found.left_out) == (MOST_COMPARED, 2)
-    assert found.entries[0].label == f"m{MOST_COMPARED + 1}"
-    assert "Only the best 60 of 62 finished contenders" in comparison_notes(found)[-1]
+    compared = comparison(run_with(tmp_path, {f"m{n}": 50 + n for n in range(MOST_COMPARED + 2)}))
+    assert (len(compared.entries), compared.left_out) == (MOST_COMPARED, 2)
+    assert compared.entries[0].label == f"m{MOST_COMPARED + 1}"
+    assert "Only the best 60 of 62 finished contenders" in comparison_notes(compared)[-1]
 
 
 def test_cells_that_differ_in_a_setting_are_named_by_it(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from synthetic import FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import Comparison, compare
 from cnnbench.report.analysis.ladder import crossings, ladder_data
-from cnnbench.report.analysis.rows import ranked, rows
+from cnnbench.report.analysis.rows import ranked, read_rows
+from cnnbench.report.sections import RunReport
 from cnnbench.report.sections.headline import headline
-from cnnbench.report.sections.ladder import ladder_section, ladder_sentences, ladder_table
+from cnnbench.report.sections.ladder import ladder_sentences, ladder_table, section
 from cnnbench.report.sections.pairs import standing
 from cnnbench.report.write import write_report
 from cnnbench.schema.names import line_names
@@ -35,40 +36,42 @@ def ladder(path: Path, scores: Mapping[str, Sequence[int | None]], *, seeds: int
 
 
 def compared(run: RunFolder) -> tuple[Comparison, dict[str, str]]:
-    return compare(run, rows(run)), line_names(run.plan())
+    return compare(run, read_rows(run)), line_names(run.plan())
 
 
 def test_only_networks_under_the_same_budget_are_compared(tmp_path: Path) -> None:
-    found, _ = compared(ladder(tmp_path, CROSSING))
-    assert [str(rung.budget) for rung in found.rungs] == list(BUDGETS)
-    assert [len(rung.pairs) for rung in found.rungs] == [1, 1, 1]
+    comparison, _ = compared(ladder(tmp_path, CROSSING))
+    assert [str(rung.budget) for rung in comparison.rungs] == list(BUDGETS)
+    assert [len(rung.pairs) for rung in comparison.rungs] == [1, 1, 1]
 
 
 def test_one_correction_covers_all_rungs(tmp_path: Path) -> None:
-    found, _ = compared(ladder(tmp_path, CROSSING))
-    tests = sorted((pair for rung in found.rungs for pair in rung.pairs), key=lambda pair: pair.p)
+    comparison, _ = compared(ladder(tmp_path, CROSSING))
+    tests = sorted(
+        (pair for rung in comparison.rungs for pair in rung.pairs), key=lambda pair: pair.p
+    )
     assert tests[0].p_holm == pytest.approx(3 * tests[0].p)
 
 
 def test_a_crossing_is_named_where_both_orders_are_established(tmp_path: Path) -> None:
-    said = ladder_sentences(*compared(ladder(tmp_path, CROSSING)))
-    assert said[0] == "resnet18 overtakes alexnet between 15s and 1m on this machine."
-    assert said[1] == "At 15s: alexnet > resnet18 (1 of 1 ranks established)."
-    assert said[2] == "At 30s: resnet18 ~ alexnet (0 of 1 ranks established)."
+    sentences = ladder_sentences(*compared(ladder(tmp_path, CROSSING)))
+    assert sentences[0] == "resnet18 overtakes alexnet between 15s and 1m on this machine."
+    assert sentences[1] == "At 15s: alexnet > resnet18 (1 of 1 ranks established)."
+    assert sentences[2] == "At 30s: resnet18 ~ alexnet (0 of 1 ranks established)."
 
 
 def test_a_crossing_that_may_be_luck_is_said_to_be_not_established(tmp_path: Path) -> None:
     scores = {"alexnet": (60, 70, 75), "resnet18": (58, 72, 110)}
-    said = ladder_sentences(*compared(ladder(tmp_path, scores)))
-    assert said[0].startswith(
+    sentences = ladder_sentences(*compared(ladder(tmp_path, scores)))
+    assert sentences[0].startswith(
         "resnet18 is seen to overtake alexnet between 15s and 30s, but this is not established"
     )
 
 
 def test_a_ladder_without_a_crossing_says_so(tmp_path: Path) -> None:
     scores = {"alexnet": (30, 40, 50), "resnet18": (80, 100, 120)}
-    said = ladder_sentences(*compared(ladder(tmp_path, scores)))
-    assert said[0] == "No network is seen to overtake another on this ladder."
+    sentences = ladder_sentences(*compared(ladder(tmp_path, scores)))
+    assert sentences[0] == "No network is seen to overtake another on this ladder."
 
 
 def test_equal_scores_between_two_rungs_do_not_hide_the_crossing(tmp_path: Path) -> None:
@@ -78,9 +81,9 @@ def test_equal_scores_between_two_rungs_do_not_hide_the_crossing(tmp_path: Path)
 
 
 def test_the_headline_is_of_the_largest_budget(tmp_path: Path) -> None:
-    said = headline(ladder(tmp_path, CROSSING))
-    assert said[0].startswith("resnet18 at 1m is best: 85.9 % right")
-    assert said[1] == "resnet18 overtakes alexnet between 15s and 1m on this machine."
+    sentences = headline(ladder(tmp_path, CROSSING))
+    assert sentences[0].startswith("resnet18 at 1m is best: 85.9 % right")
+    assert sentences[1] == "resnet18 overtakes alexnet between 15s and 1m on this machine."
 
 
 def test_a_rung_that_failed_is_a_dash_in_the_table(tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_a_rung_that_failed_is_a_dash_in_the_table(tmp_path: Path) -> None:
 
 def test_rungs_stay_together_in_the_table_of_results(tmp_path: Path) -> None:
     run = ladder(tmp_path, CROSSING)
-    limits = [row.budget.limit for row in ranked(rows(run))]
+    limits = [row.budget.limit for row in ranked(read_rows(run))]
     assert limits == sorted(limits, reverse=True)
 
 
@@ -118,9 +121,9 @@ def test_epochs_of_one_network_are_no_ladder_but_compared_with_each_other(tmp_pa
         for step, budget in enumerate(("1ep", "2ep", "4ep"))
     ]
     run = build_run(tmp_path, FakeRun(models=models))
-    found, _ = compared(run)
-    assert ladder_section(run.plan(), found) == []
-    assert len(found.pairs) == 3
+    report = RunReport.read(run)
+    assert section(report) is None
+    assert len(report.comparison.pairs) == 3
 
 
 @pytest.mark.parametrize(
@@ -136,4 +139,4 @@ def test_the_standing_shows_what_is_established(
 ) -> None:
     models = [FakeModel(name=name, correct=correct) for name, correct in scores.items()]
     run = build_run(tmp_path, FakeRun(models=models))
-    assert standing(compare(run, rows(run))) == order
+    assert standing(compare(run, read_rows(run))) == order

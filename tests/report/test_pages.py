@@ -11,11 +11,12 @@ from payloads import PAYLOADS
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.pages.html import script_hash
 from cnnbench.report.sections.classes import confusions
+from cnnbench.report.sections.settings import budget_rules
 from cnnbench.report.text.escape import visible
-from cnnbench.report.write import budget_rules, write_report
+from cnnbench.report.write import write_report
 from cnnbench.store import RunFolder
 
 PAGE_TAGS = (
@@ -141,9 +142,9 @@ def test_html_shows_the_same_table_as_markdown(four: Path) -> None:
 
 
 def test_the_table_shows_the_numbers_of_the_json(four: Path) -> None:
-    found = json.loads((four / "results.json").read_text())["rows"]
+    stored = json.loads((four / "results.json").read_text())["rows"]
     text = (four / "report.md").read_text()
-    for row in found:
+    for row in stored:
         start = f"| {row['model']} | {100 * row['top1']:.1f} | {100 * row['top1_low']:.1f}"
         assert start in text
 
@@ -251,10 +252,10 @@ def test_numbers_link_to_the_row_that_they_come_from(four: Path) -> None:
 
 def test_each_class_has_its_share_of_right_answers(four: Path) -> None:
     run = RunFolder(four)
-    found = confusions(compare(run, rows(run)), classes=12)
-    assert [one.label for one in found] == ["resnet18", "googlenet", "alexnet", "vgg11"]
-    assert [int(one.right.sum()) for one in found] == [103, 74, 70, 22]
-    assert all(one.images.sum() == 128 for one in found)
-    truth, said, count = found[0].mixups()[0]
-    assert found[0].counts[truth, said] == count > 0
-    assert truth != said
+    counted = confusions(compare(run, read_rows(run)), classes=12)
+    assert [each.label for each in counted] == ["resnet18", "googlenet", "alexnet", "vgg11"]
+    assert [int(each.right.sum()) for each in counted] == [103, 74, 70, 22]
+    assert all(each.images.sum() == 128 for each in counted)
+    truth, answer, count = counted[0].mixups()[0]
+    assert counted[0].counts[truth, answer] == count > 0
+    assert truth != answer

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,14 +14,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.analysis.comparison import compare
 from cnnbench.report.analysis.curves import Curve, curves
-from cnnbench.report.analysis.rows import rows
-from cnnbench.report.figures.curves import curves_picture, draw_lines
-from cnnbench.report.figures.style import Picture, draw, looks, spread
+from cnnbench.report.figures.curves import Line, curves_picture, draw_lines
+from cnnbench.report.figures.style import Picture, house_figure, spread, styles_of
 from cnnbench.report.figures.trade import round_numbers
+from cnnbench.report.pages.html import PAGE_COLOURS
 from cnnbench.report.pages.render import inline_svg
-from cnnbench.report.write import draw_pictures
+from cnnbench.report.sections import RunReport
+from cnnbench.report.write import page_of
 from cnnbench.schema.names import labels
 from cnnbench.store import RunFolder
 
@@ -29,8 +30,7 @@ quick = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 def draw_all(run: RunFolder) -> list[Picture]:
-    table, names = rows(run), labels(run.plan())
-    return draw_pictures(compare(run, table), table, names, curves(run, names))
+    return list(page_of(RunReport.read(run)).pictures.values())
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_many_cells_are_drawn_as_a_mean_and_a_band(tmp_path: Path) -> None:
         for seeds in (3, 13)
     )
     drawn = [
-        {one.name: one for one in draw_all(build_run(tmp_path / str(len(run.models)), run))}
+        {pic.name: pic for pic in draw_all(build_run(tmp_path / str(len(run.models)), run))}
         for run in (few, many)
     ]
     for name in ("curves-epochs", "clock"):
@@ -105,7 +105,7 @@ def test_many_cells_are_drawn_as_a_mean_and_a_band(tmp_path: Path) -> None:
 
 def test_two_long_names_that_look_alike_when_shortened_keep_their_own_bars(tmp_path: Path) -> None:
     models = [FakeModel(name=f"{'x' * 30}{mid}{'x' * 30}", correct=60) for mid in "ab"]
-    drawn = {one.name: one for one in draw_all(build_run(tmp_path, FakeRun(models=models)))}
+    drawn = {pic.name: pic for pic in draw_all(build_run(tmp_path, FakeRun(models=models)))}
     assert "mean of" not in drawn["clock"].svg
 
 
@@ -115,12 +115,16 @@ def test_a_cell_that_ended_early_shortens_no_other_line(tmp_path: Path) -> None:
     ]
     models[3] = replace(models[3], status="killed")
     run = build_run(tmp_path, FakeRun(models=models))
-    lines = curves(run, labels(run.plan()))
-    assert len({len(line.top1) for line in lines}) == 2
+    names = labels(run.plan())
+    styles = styles_of(list(names.values()))
+    lines = [
+        Line(label=curve.label, style=styles[curve.label], x=curve.epochs, y=curve.top1)
+        for curve in curves(run, names)
+    ]
+    assert len({len(line.y) for line in lines}) == 2
     axes = SimpleNamespace(plotted=[], plot=lambda x, y, **_: axes.plotted.append((x, y)))
     axes.fill_between = lambda *_, **__: None
-    values = [line.top1 for line in lines]
-    draw_lines(axes, lines, looks(["a", "b"]), "epochs", values)  # type: ignore[arg-type]
+    draw_lines(axes, lines)  # type: ignore[arg-type]
     assert [len(x) for x, _ in axes.plotted] == [10, 10]
     assert all(np.isfinite(y).all() for _, y in axes.plotted)
 
@@ -141,23 +145,16 @@ def test_the_alternative_text_states_the_finding(pictures: list[Picture]) -> Non
 
 def test_drawing_leaves_matplotlibs_settings_alone() -> None:
     import matplotlib as mpl
-    from matplotlib.figure import Figure
 
     before = dict(mpl.rcParams)
-    styled: dict[str, object] = {}
-
-    def fill() -> Figure:
-        styled.update(mpl.rcParams)
-        return Figure(figsize=(1, 1))
-
-    draw("empty", "", fill)
-    assert styled["text.parse_math"] is False
+    with house_figure(1.0):
+        assert mpl.rcParams["text.parse_math"] is False
     assert dict(mpl.rcParams) == before
 
 
 def test_colours_and_markers_tell_a_dozen_networks_apart() -> None:
-    found = looks([f"model{index}" for index in range(12)])
-    assert len({(one.colour, one.marker, one.dash) for one in found.values()}) == 12
+    styles = styles_of([f"model{index}" for index in range(12)]).values()
+    assert len({(style.colour, style.marker, style.dash) for style in styles}) == 12
 
 
 def test_a_run_without_any_result_still_has_its_picture(tmp_path: Path) -> None:
@@ -175,7 +172,7 @@ def diverging(curve: Curve) -> Curve:
 def test_losses_that_explode_are_drawn_on_a_logarithmic_axis(four: RunFolder) -> None:
     names = labels(four.plan())
     wild = [diverging(curve) for curve in curves(four, names)]
-    picture = curves_picture(wild, looks(list(names.values())), "epochs", chance=None, alt="")
+    picture = curves_picture(wild, styles_of(list(names.values())), "epochs", chance=None, alt="")
     assert ">1000<" in picture.svg
     assert "mathdefault" not in picture.svg
 
@@ -183,9 +180,9 @@ def test_losses_that_explode_are_drawn_on_a_logarithmic_axis(four: RunFolder) ->
 def test_a_curve_follows_only_its_own_split(tmp_path: Path) -> None:
     fake = FakeRun(models=FOUR.models, curve_split="val")
     run = build_run(tmp_path, fake)
-    found = curves(run, labels(run.plan()))
-    assert {curve.split for curve in found} == {"val"}
-    assert all(len(curve.top1) == fake.evaluations for curve in found)
+    lines = curves(run, labels(run.plan()))
+    assert {curve.split for curve in lines} == {"val"}
+    assert all(len(curve.top1) == fake.evaluations for curve in lines)
 
 
 def test_an_inlined_picture_has_ids_of_its_own_and_the_pages_colours(
@@ -196,3 +193,20 @@ def test_an_inlined_picture_has_ids_of_its_own_and_the_pages_colours(
     assert len(ids) == len(set(ids))
     assert all(tree.get("aria-label") for tree in trees)
     assert all("var(--ink)" in str(inline_svg(picture)) for picture in pictures)
+
+
+def test_an_inlined_picture_leaves_every_colour_to_the_page(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        assert re.findall(r"(?:fill|stroke): #\w+", str(inline_svg(picture))) == []
+
+
+def luminance(colour: str) -> float:
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def test_every_colour_of_a_picture_stands_out_from_a_dark_page() -> None:
+    paper = luminance("#0d1117") + 0.05
+    for _, dark in PAGE_COLOURS.values():
+        assert (luminance(dark) + 0.05) / paper >= 3  # what WCAG asks of graphics

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
+from cnnbench.report.sections.departures import departures
 from cnnbench.report.sections.notices import notices, run_notices
-from cnnbench.report.sections.settings import command, exact_commands, settings, title
-from cnnbench.report.write import departures, images_table
+from cnnbench.report.sections.settings import command, exact_commands, images_table, settings, title
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Tuned
 
@@ -20,14 +20,14 @@ def test_a_run_in_seconds_can_be_repeated_in_images(tmp_path: Path) -> None:
     fake = FakeRun(models=FOUR.models[:1], argv=(*argv, "--fresh", "--lr", "0.1"))
     run = build_run(tmp_path, fake)
     assert command(run.plan()) == f"cnnbench {' '.join(fake.argv)}"
-    assert exact_commands(run.plan(), rows(run)) == [
+    assert exact_commands(run.plan(), read_rows(run)) == [
         "cnnbench run --dataset fruits --lr 0.1 --models alexnet --budget 9744img"
     ]
 
 
 def test_a_run_in_images_needs_no_other_command(tmp_path: Path) -> None:
     run = build_run(tmp_path, FakeRun(models=FOUR.models, budget="3000img"))
-    assert exact_commands(run.plan(), rows(run)) == []
+    assert exact_commands(run.plan(), read_rows(run)) == []
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_rows_that_no_one_command_repeats_have_their_images_in_a_table(
     tmp_path: Path, verb: str, models: list[FakeModel]
 ) -> None:
     run = build_run(tmp_path, FakeRun(models=models, argv=(verb, "alexnet")))
-    assert exact_commands(run.plan(), rows(run)) == []
-    table = images_table(run.plan(), rows(run))
+    assert exact_commands(run.plan(), read_rows(run)) == []
+    table = images_table(run.plan(), read_rows(run))
     assert table is not None
     assert len({line[0] for line in table.rows}) == len(models)
 
@@ -62,9 +62,9 @@ def test_a_setting_that_differs_is_said_for_each_network(tmp_path: Path) -> None
         FakeModel(name="resnet18", correct=60, lr=0.02),
     ]
     run = build_run(tmp_path, FakeRun(models=models))
-    said = dict(settings(run.plan(), rows(run)))
-    assert said["learning rate"] == "0.01 (alexnet); 0.02 (resnet18)"
-    assert said["image size"] == "224 pixels"
+    values = dict(settings(run.plan(), read_rows(run)))
+    assert values["learning rate"] == "0.01 (alexnet); 0.02 (resnet18)"
+    assert values["image size"] == "224 pixels"
 
 
 def test_the_title_names_dataset_networks_and_budget(tmp_path: Path) -> None:
@@ -73,32 +73,32 @@ def test_the_title_names_dataset_networks_and_budget(tmp_path: Path) -> None:
 
 def test_what_a_reader_must_know_is_said(tmp_path: Path) -> None:
     run = build_run(tmp_path, FakeRun(models=FOUR.models, notices=("val has no images of: fig",)))
-    said = notices(run.plan(), rows(run))
-    assert said[0] == "Val has no images of: fig."
-    assert said[1] == "The images are drawn by a program; they are not photos."
-    assert said[2].startswith("The dataset has no third split")
-    assert said[3].startswith("The budget ended before the first epoch for vgg11")
+    sentences = notices(run.plan(), read_rows(run))
+    assert sentences[0] == "Val has no images of: fig."
+    assert sentences[1] == "The images are drawn by a program; they are not photos."
+    assert sentences[2].startswith("The dataset has no third split")
+    assert sentences[3].startswith("The budget ended before the first epoch for vgg11")
 
 
 def test_a_split_of_its_own_for_the_curve_needs_no_notice(tmp_path: Path) -> None:
     run = build_run(tmp_path, FakeRun(models=FOUR.models[:1], curve_split="val", drawn=False))
-    assert notices(run.plan(), rows(run)) == []
+    assert notices(run.plan(), read_rows(run)) == []
 
 
 def test_waiting_for_data_marks_a_run_as_loader_bound(tmp_path: Path) -> None:
     run = build_run(tmp_path, FOUR)
-    row = rows(run)[0]
+    row = read_rows(run)[0]
     slow = row.model_copy(
         update={"seconds": row.seconds.model_copy(update={"data_wait": 0.2 * row.seconds.train})}
     )
-    assert any(said.startswith("Loader-bound: alexnet") for said in notices(run.plan(), [slow]))
+    assert any(text.startswith("Loader-bound: alexnet") for text in notices(run.plan(), [slow]))
 
 
 def test_different_machines_are_said(tmp_path: Path) -> None:
     run = build_run(tmp_path, FOUR)
-    first, *others = rows(run)
+    first, *others = read_rows(run)
     moved = [first.model_copy(update={"machine": "another"}), *others]
-    assert any("different machines" in said for said in notices(run.plan(), moved))
+    assert any("different machines" in text for text in notices(run.plan(), moved))
 
 
 def test_departures_come_from_the_zoo_and_unknown_names_do_not_break_them(tmp_path: Path) -> None:
@@ -117,23 +117,23 @@ def test_another_image_size_than_the_papers_is_a_departure(tmp_path: Path) -> No
 def test_sizes_that_differ_and_losses_of_another_scale_are_said(tmp_path: Path) -> None:
     models = [FakeModel(name=name, correct=60) for name in ("lenet5", "resnet18")]
     run = build_run(tmp_path, FakeRun(models=models))
-    said = " ".join(run_notices(run.plan(), rows(run)))
-    assert "losses of lenet5 are on another scale" in said
-    assert "different sizes" not in said
+    text = " ".join(run_notices(run.plan(), read_rows(run)))
+    assert "losses of lenet5 are on another scale" in text
+    assert "different sizes" not in text
     cells = [cell.model_copy(update={"image_size": 32}) for cell in run.plan().cells[:1]]
     mixed = run.plan().model_copy(update={"cells": (*cells, *run.plan().cells[1:])})
-    assert "lenet5 32 and resnet18 224" in " ".join(run_notices(mixed, rows(run)))
+    assert "lenet5 32 and resnet18 224" in " ".join(run_notices(mixed, read_rows(run)))
 
 
 def test_a_machine_that_changed_its_speed_is_said(tmp_path: Path) -> None:
     run = build_run(tmp_path)
-    table = rows(run)
+    table = read_rows(run)
     steady = [row.model_copy(update={"canary_gflops": (100.0, 104.0)}) for row in table]
     assert not any("not steady" in notice for notice in notices(run.plan(), steady))
     slowed = [*steady[:-1], table[-1].model_copy(update={"canary_gflops": (100.0, 50.0)})]
-    said = next(notice for notice in notices(run.plan(), slowed) if "not steady" in notice)
-    assert "50.0 to 104 GFLOP/s" in said
-    assert table[-1].model in said
+    sentence = next(notice for notice in notices(run.plan(), slowed) if "not steady" in notice)
+    assert "50.0 to 104 GFLOP/s" in sentence
+    assert table[-1].model in sentence
 
 
 def test_tuning_says_what_was_tried_what_was_chosen_and_what_it_cost(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_tuning_says_what_was_tried_what_was_chosen_and_what_it_cost(tmp_path: P
         budget=Budget.parse("12s"),
     )
     plan = run.plan().model_copy(update={"tuned": (tuned,)})
-    said = next(notice for notice in notices(plan, rows(run)) if "learns at" in notice)
-    assert "0.001 (failed), 0.01 (25.0 %)" in said
-    assert "24.0 s" in said
+    sentence = next(notice for notice in notices(plan, read_rows(run)) if "learns at" in notice)
+    assert "0.001 (failed), 0.01 (25.0 %)" in sentence
+    assert "24.0 s" in sentence
 
 
 def test_accumulated_batches_and_too_much_memory_are_said(tmp_path: Path) -> None:
@@ -161,8 +161,8 @@ def test_accumulated_batches_and_too_much_memory_are_said(tmp_path: Path) -> Non
     ]
     table = [
         row.model_copy(update={"cell": cell.id, "peak_memory_bytes": 2**31})
-        for row, cell in zip(rows(run), cells, strict=True)
+        for row, cell in zip(read_rows(run), cells, strict=True)
     ]
-    said = " ".join(notices(plan.model_copy(update={"cells": tuple(cells)}), table))
-    assert "accumulates each batch of 32 images from passes of at most 8" in said
-    assert "More memory than allowed was used by alexnet" in said
+    text = " ".join(notices(plan.model_copy(update={"cells": tuple(cells)}), table))
+    assert "accumulates each batch of 32 images from passes of at most 8" in text
+    assert "More memory than allowed was used by alexnet" in text

@@ -5,20 +5,20 @@ import json
 from synthetic import build_run
 
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
-from cnnbench.report.sections.classes import FEWEST_IMAGES, failure_table
+from cnnbench.report.analysis.rows import read_rows
+from cnnbench.report.sections.classes import FEWEST_IMAGES, slices_table
 
 
 def with_slices(path, slices):
     run = build_run(path)
     document = {"version": 1, "split": "test", "slices": slices}
     (path / "slices.json").write_text(json.dumps(document))
-    return failure_table(run, compare(run, rows(run)))
+    return slices_table(run, compare(run, read_rows(run)))
 
 
 def test_a_run_without_known_groups_has_no_such_table(tmp_path):
     run = build_run(tmp_path)
-    assert failure_table(run, compare(run, rows(run))) is None
+    assert slices_table(run, compare(run, read_rows(run))) is None
 
 
 def test_all_images_as_one_group_give_the_networks_own_score(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 from synthetic import FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
+from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.analysis.sweeps import sweep_points, swept
 from cnnbench.report.sections.sweeps import sweep_sentences
 from cnnbench.report.write import write_report
@@ -23,14 +23,14 @@ def sweep(path: Path, models: Sequence[FakeModel]) -> RunFolder:
     return build_run(path, FakeRun(models=models))
 
 
-def said(run: RunFolder, key: str) -> list[str]:
-    found, table = compare(run, rows(run)), rows(run)
-    return sweep_sentences(sweep_points(run.plan(), table, found, key), key, found)
+def sentences_of(run: RunFolder, key: str) -> list[str]:
+    comparison, table = compare(run, read_rows(run)), read_rows(run)
+    return sweep_sentences(sweep_points(run.plan(), table, comparison, key), key, comparison)
 
 
 def test_a_rate_is_called_worse_only_if_that_is_established(tmp_path: Path) -> None:
     models = [*RATES, FakeModel(name="alexnet", correct=98, lr=0.02)]
-    sentence, diverged = said(sweep(tmp_path, models), "lr")
+    sentence, diverged = sentences_of(sweep(tmp_path, models), "lr")
     assert sentence == (
         "alexnet: the highest score is at lr 0.01, 78.1 %; 0.001 is worse; "
         "0.02 cannot be told apart from it."
@@ -42,7 +42,7 @@ def test_a_rate_that_follows_the_batch_size_is_not_swept(tmp_path: Path) -> None
     models = [FakeModel(name="alexnet", correct=60, lr=b / 3200, batch_size=b) for b in (16, 32)]
     run = sweep(tmp_path, models)
     assert swept(run.plan()) == ["batch size"]
-    points = sweep_points(run.plan(), rows(run), compare(run, rows(run)), "batch size")
+    points = sweep_points(run.plan(), read_rows(run), compare(run, read_rows(run)), "batch size")
     assert [(point.line, point.text) for point in points] == [("alexnet", "16"), ("alexnet", "32")]
 
 
@@ -54,7 +54,7 @@ def test_a_grid_sweeps_both_of_its_settings(tmp_path: Path) -> None:
     ]
     run = sweep(tmp_path, models)
     assert swept(run.plan()) == ["lr", "batch size"]
-    points = sweep_points(run.plan(), rows(run), compare(run, rows(run)), "lr")
+    points = sweep_points(run.plan(), read_rows(run), compare(run, read_rows(run)), "lr")
     assert {point.line for point in points} == {"alexnet batch size 16", "alexnet batch size 32"}
 
 
@@ -75,7 +75,7 @@ def test_several_seeds_are_one_point(tmp_path: Path) -> None:
         for lr in (0.1, 0.01)
     ]
     run = sweep(tmp_path, models)
-    points = sweep_points(run.plan(), rows(run), compare(run, rows(run)), "lr")
+    points = sweep_points(run.plan(), read_rows(run), compare(run, read_rows(run)), "lr")
     assert [point.top1 for point in points] == [61 / 128, 61 / 128]
 
 

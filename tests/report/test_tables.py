@@ -12,14 +12,16 @@ from synthetic import FOUR, FakeModel, FakeRun, build_run
 from cnnbench.report.analysis.comparison import compare
 from cnnbench.report.analysis.rows import (
     ranked,
+    read_rows,
     results_csv,
     results_json,
-    rows,
     unmeasured,
     write_results,
 )
-from cnnbench.report.sections.results import clock_table, markdown_table, result_table
+from cnnbench.report.sections.cost import clock_table
+from cnnbench.report.sections.results import result_table
 from cnnbench.report.stats.intervals import wilson
+from cnnbench.report.text.table import as_markdown
 from cnnbench.schema.names import labels
 
 BROKEN = FakeRun(
@@ -46,13 +48,13 @@ GOLDEN = """\
 
 def test_the_table_of_a_finished_run_reads_like_this(tmp_path: Path) -> None:
     run = build_run(tmp_path, FOUR)
-    table = rows(run)
-    shown = markdown_table(table, names=labels(run.plan()), letters=compare(run, table).letter)
-    assert shown == GOLDEN
+    rows = read_rows(run)
+    letters = compare(run, rows).letter
+    assert as_markdown(result_table(rows, names=labels(run.plan()), letters=letters)) == GOLDEN
 
 
 def test_every_cell_is_a_row_in_plan_order(tmp_path: Path) -> None:
-    statuses = [(row.model, row.status) for row in rows(build_run(tmp_path, BROKEN))]
+    statuses = [(row.model, row.status) for row in read_rows(build_run(tmp_path, BROKEN))]
     assert statuses == [
         ("alexnet", "diverged"),
         ("vgg11", "done"),
@@ -62,7 +64,7 @@ def test_every_cell_is_a_row_in_plan_order(tmp_path: Path) -> None:
 
 
 def test_unfinished_rows_follow_the_ranking_with_their_reason(tmp_path: Path) -> None:
-    table = result_table(rows(build_run(tmp_path, BROKEN)))
+    table = result_table(read_rows(build_run(tmp_path, BROKEN)))
     assert [line[0] for line in table.rows] == ["vgg11", "alexnet", "googlenet", "resnet18"]
     assert table.header[-1] == "status"
     assert table.rows[1][-1] == "diverged: the training loss became nan"
@@ -70,12 +72,12 @@ def test_unfinished_rows_follow_the_ranking_with_their_reason(tmp_path: Path) ->
 
 
 def test_a_row_carries_the_wilson_interval_of_its_counts(tmp_path: Path) -> None:
-    done = rows(build_run(tmp_path, BROKEN))[1]
+    done = read_rows(build_run(tmp_path, BROKEN))[1]
     assert (done.top1_low, done.top1_high) == wilson(61, 128)
 
 
 def test_a_row_without_a_score_has_no_interval(tmp_path: Path) -> None:
-    failed = rows(build_run(tmp_path, BROKEN))[0]
+    failed = read_rows(build_run(tmp_path, BROKEN))[0]
     assert failed.top1 is None
     assert failed.top1_low is None
 
@@ -85,15 +87,14 @@ def test_the_seeds_of_one_network_stay_together(tmp_path: Path) -> None:
         FakeModel(name=name, correct=correct, seed=seed)
         for name, seed, correct in [("a", 0, 90), ("b", 0, 80), ("a", 1, 50), ("b", 1, 79)]
     ]
-    order = [
-        (row.model, row.seed) for row in ranked(rows(build_run(tmp_path, FakeRun(models=models))))
-    ]
+    rows = ranked(read_rows(build_run(tmp_path, FakeRun(models=models))))
+    order = [(row.model, row.seed) for row in rows]
     assert order == [("b", 0), ("b", 1), ("a", 0), ("a", 1)]
 
 
 def test_results_json_and_csv_hold_the_same_numbers(tmp_path: Path) -> None:
     run = build_run(tmp_path, BROKEN)
-    write_results(run, rows(run))
+    write_results(run, read_rows(run))
     document = json.loads((tmp_path / "results.json").read_text())
     assert document["version"] == 1
     lines = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
@@ -106,38 +107,38 @@ def test_results_json_and_csv_hold_the_same_numbers(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_a_number_is_null_and_never_a_number(tmp_path: Path) -> None:
-    row = rows(build_run(tmp_path, FOUR))[0].model_copy(update={"test_loss": math.nan})
+    row = read_rows(build_run(tmp_path, FOUR))[0].model_copy(update={"test_loss": math.nan})
     assert json.loads(results_json([row]))["rows"][0]["test_loss"] is None
     assert next(csv.DictReader(io.StringIO(results_csv([row]))))["test_loss"] == ""
 
 
 def test_the_columns_are_there_without_any_row(tmp_path: Path) -> None:
-    full = results_csv(rows(build_run(tmp_path, FOUR))).splitlines()[0]
+    full = results_csv(read_rows(build_run(tmp_path, FOUR))).splitlines()[0]
     assert results_csv([]).splitlines() == [full]
 
 
 def test_json_keeps_a_hostile_name_as_it_is(tmp_path: Path) -> None:
     name = "=HYPERLINK(1)\n|<script>\u202e"
     run = build_run(tmp_path, FakeRun(models=(FakeModel(name=name, correct=60),)))
-    assert json.loads(results_json(rows(run)))["rows"][0]["model"] == name
+    assert json.loads(results_json(read_rows(run)))["rows"][0]["model"] == name
 
 
 def test_the_clock_audit_adds_up(tmp_path: Path) -> None:
-    row = rows(build_run(tmp_path, FOUR))[0]
+    row = read_rows(build_run(tmp_path, FOUR))[0]
     s = row.seconds
     parts = s.train + s.eval + s.checkpoint + s.warmup + s.build + s.logging
     assert math.isclose(parts + unmeasured(row), s.total)
 
 
 def test_the_clock_audit_says_how_far_off_the_budget_a_cell_was(tmp_path: Path) -> None:
-    table = clock_table(rows(build_run(tmp_path, FOUR)))
+    table = clock_table(read_rows(build_run(tmp_path, FOUR)))
     assert table.rows[0][1:4] == ("120.0 s", "119.8 s", "\u22120.20 %")
 
 
 def test_a_thousand_rows_take_seconds(tmp_path: Path) -> None:
-    row = rows(build_run(tmp_path, FOUR))[0]
+    row = read_rows(build_run(tmp_path, FOUR))[0]
     many = [row.model_copy(update={"cell": str(index), "seed": index}) for index in range(1000)]
     before = time.process_time()
-    assert len(markdown_table(many).splitlines()) == 1002
+    assert len(as_markdown(result_table(many)).splitlines()) == 1002
     assert len(results_csv(many).splitlines()) == 1001
     assert time.process_time() - before < 5

@@ -9,14 +9,14 @@ from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.cli import main
 from cnnbench.report.sections.time_to_accuracy import (
-    Reached,
+    TimeToAccuracy,
     race,
     race_sentences,
     race_table,
-    reached,
     steps_to_training_error,
     target_sentences,
     target_table,
+    times_to_accuracy,
 )
 from cnnbench.report.write import write_report
 from cnnbench.schema.budget import Spent
@@ -25,8 +25,8 @@ from cnnbench.schema.names import labels
 from cnnbench.store import RunFolder
 
 
-def found_in(run: RunFolder, target: float) -> list[Reached]:
-    return reached(run, labels(run.plan()), target)
+def times_in(run: RunFolder, target: float) -> list[TimeToAccuracy]:
+    return times_to_accuracy(run, labels(run.plan()), target)
 
 
 def test_the_first_evaluation_at_the_target_counts(tmp_path: Path) -> None:
@@ -34,41 +34,41 @@ def test_the_first_evaluation_at_the_target_counts(tmp_path: Path) -> None:
     cell = run.plan().cells[3]
     points = [event for event in run.events(cell) if isinstance(event, Evaluated)]
     first = next(point for point in points if point.top1 >= 0.6)
-    one = found_in(run, 0.6)[3]
-    assert one.spent == first.spent
-    assert one.before == points[points.index(first) - 1].spent
+    time = times_in(run, 0.6)[3]
+    assert time.spent == first.spent
+    assert time.before == points[points.index(first) - 1].spent
 
 
 def test_a_miss_stays_a_miss_with_its_best(tmp_path: Path) -> None:
-    found = found_in(build_run(tmp_path, FOUR), 0.75)
-    assert [one.spent is None for one in found] == [True, True, True, False]
-    assert target_sentences(found, 0.75)[0] == "alexnet misses 75.0 %; its best is 54.7 %."
-    line = target_table(found).rows[0]
+    times = times_in(build_run(tmp_path, FOUR), 0.75)
+    assert [time.spent is None for time in times] == [True, True, True, False]
+    assert target_sentences(times, 0.75)[0] == "alexnet misses 75.0 %; its best is 54.7 %."
+    line = target_table(times).rows[0]
     assert line[2] == "missed"
     assert line[-1] == "54.7"
 
 
 def test_a_target_that_is_met_at_once_was_not_yet_met_at_the_start(tmp_path: Path) -> None:
-    one = found_in(build_run(tmp_path, FOUR), 0.01)[0]
-    assert one.before == Spent()
+    time = times_in(build_run(tmp_path, FOUR), 0.01)[0]
+    assert time.before == Spent()
 
 
 def test_seeds_that_miss_are_counted(tmp_path: Path) -> None:
     models = [
         FakeModel(name="a", correct=c, seed=seed) for seed, c in enumerate((100, 60, 100, 100))
     ]
-    (said,) = target_sentences(found_in(build_run(tmp_path, FakeRun(models=models)), 0.7), 0.7)
-    assert said.startswith("a reaches 70.0 % in 3 of 4 seeds and misses it in 1, within ")
+    (sentence,) = target_sentences(times_in(build_run(tmp_path, FakeRun(models=models)), 0.7), 0.7)
+    assert sentence.startswith("a reaches 70.0 % in 3 of 4 seeds and misses it in 1, within ")
 
 
 def test_a_cell_that_never_started_misses(tmp_path: Path) -> None:
     run = build_run(tmp_path, FakeRun(models=(FakeModel(name="a", status="planned"),)))
-    (one,) = found_in(run, 0.5)
-    assert (one.spent, one.before, one.best) == (None, None, None)
+    (time,) = times_in(run, 0.5)
+    assert (time.spent, time.before, time.best_top1) == (None, None, None)
 
 
 def test_the_table_has_only_currencies_that_were_counted(tmp_path: Path) -> None:
-    header = target_table(found_in(build_run(tmp_path, FOUR), 0.5)).header
+    header = target_table(times_in(build_run(tmp_path, FOUR), 0.5)).header
     assert "flops, at most" in header
     assert "joules, at most" not in header
 
@@ -109,9 +109,9 @@ def test_the_race_ends_with_the_first_interval_that_is_right_enough() -> None:
 
 
 def test_a_log_without_training_accuracy_has_no_race() -> None:
-    raced = steps_to_training_error([stepped(10, None)], label="a", seed=0)
-    assert (raced.steps, raced.measured) == (None, False)
-    assert race_table([raced]) is None
+    racer = steps_to_training_error([stepped(10, None)], label="a", seed=0)
+    assert (racer.steps, racer.measured) == (None, False)
+    assert race_table([racer]) is None
 
 
 def test_the_race_is_told_in_multiples_of_the_base(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_the_race_is_told_in_multiples_of_the_base(tmp_path: Path) -> None:
         FakeModel(name="cifar4-tanh", correct=100),
     )
     run = build_run(tmp_path, FakeRun(models=models))
-    (said,) = race_sentences(race(run, labels(run.plan())), "cifar4-relu")
-    assert said.startswith("cifar4-tanh takes ")
-    assert said.endswith(" times the steps of cifar4-relu to 25 % training error.")
+    (sentence,) = race_sentences(race(run, labels(run.plan())), "cifar4-relu")
+    assert sentence.startswith("cifar4-tanh takes ")
+    assert sentence.endswith(" times the steps of cifar4-relu to 25 % training error.")
     assert "## The race to 25 % training error" in write_report(run).read_text()

@@ -1,3 +1,5 @@
+"""A run's curves arrive in other programs once, and what fails there spoils nothing here."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -11,8 +13,7 @@ from synthetic import FOUR, build_run
 
 from cnnbench.cli import main
 from cnnbench.schema.events import Evaluated
-from cnnbench.tracking import Tracker, TrackError, track
-from cnnbench.tracking.exporters import points
+from cnnbench.tracking import Tracker, TrackError, points, track
 
 
 def test_every_evaluation_becomes_a_point_at_its_images_and_charged_seconds(
@@ -21,8 +22,8 @@ def test_every_evaluation_becomes_a_point_at_its_images_and_charged_seconds(
     run = build_run(tmp_path, FOUR)
     events = run.events(run.plan().cells[0])
     tested = [event for event in events if isinstance(event, Evaluated)]
-    found = [point for point in points(events) if point.tag == "test/top1"]
-    assert found == [
+    curve = [point for point in points(events) if point.tag == "test/top1"]
+    assert curve == [
         ("test/top1", event.top1, event.spent.images, event.spent.seconds) for event in tested
     ]
 
@@ -51,9 +52,9 @@ def test_tensorboard_reads_back_what_was_written_and_writing_again_adds_nothing(
     cell = run.plan().cells[0]
     (file,) = (home / cell.id).iterdir()
     records = [record for record in EventFileLoader(str(file)).Load() if record.summary.value]
-    wanted = list(points(run.events(cell)))
-    assert [record.summary.value[0].tag for record in records] == [point.tag for point in wanted]
-    assert [record.step for record in records] == [point.images for point in wanted]
+    expected = list(points(run.events(cell)))
+    assert [record.summary.value[0].tag for record in records] == [point.tag for point in expected]
+    assert [record.step for record in records] == [point.images for point in expected]
 
 
 @pytest.mark.filterwarnings("default")  # MLflow's own
@@ -70,16 +71,16 @@ def test_mlflow_reads_back_what_was_written_and_writing_again_replaces_it(
     experiment = client.get_experiment_by_name(run.path.name)
     assert experiment is not None
     logged = client.search_runs([experiment.experiment_id])
-    assert sorted(one.info.run_name for one in logged) == sorted(
-        cell.id for cell in run.plan().cells
-    )
+    by_name = {entry.info.run_name: entry for entry in logged}
+    assert sorted(by_name) == sorted(cell.id for cell in run.plan().cells)
+    assert len(logged) == len(by_name)
     cell = run.plan().cells[0]
-    (one,) = (each for each in logged if each.info.run_name == cell.id)
-    assert one.data.params["model"] == cell.model
-    assert one.info.status == "FINISHED"
+    entry = by_name[cell.id]
+    assert entry.data.params["model"] == cell.model
+    assert entry.info.status == "FINISHED"
     total = run.result(cell).seconds.total
-    assert one.info.end_time - one.info.start_time == int(1000 * total)
-    history = client.get_metric_history(one.info.run_id, "test/top1")
+    assert entry.info.end_time - entry.info.start_time == int(1000 * total)
+    history = client.get_metric_history(entry.info.run_id, "test/top1")
     wanted = [point for point in points(run.events(cell)) if point.tag == "test/top1"]
     assert [(kept.value, kept.step) for kept in history] == [
         (point.value, point.images) for point in wanted

@@ -11,7 +11,12 @@ from synthetic import FakeModel, FakeRun, build_run
 
 from cnnbench.cli import main
 from cnnbench.cli.show.runs import show_two_runs
-from cnnbench.report.analysis.two_runs import CannotCompare, TwoRuns, compare_runs
+from cnnbench.report.analysis.two_runs import (
+    CannotCompare,
+    RunDifference,
+    TwoRuns,
+    compare_runs,
+)
 from cnnbench.store import RunFolder
 
 BASE = {"alexnet": 90, "resnet18": 100}
@@ -30,55 +35,55 @@ def both(path: Path, a: FakeRun, b: FakeRun) -> tuple[RunFolder, RunFolder]:
     return build_run(path / "a", a), build_run(path / "b", b)
 
 
-def verdicts(found: TwoRuns) -> dict[str, str]:
-    return {one.label: one.verdict for one in found.judged}
+def verdicts(two_runs: TwoRuns) -> dict[str, str]:
+    return {network.label: network.verdict for network in two_runs.judged}
 
 
 def test_a_run_against_itself_gives_no_evidence(tmp_path: Path) -> None:
-    found = compare_runs(*both(tmp_path, fake(BASE), fake(BASE)))
-    assert verdicts(found) == {"alexnet": "no evidence", "resnet18": "no evidence"}
-    assert found.unlike == ()
-    assert not found.worse
+    two_runs = compare_runs(*both(tmp_path, fake(BASE), fake(BASE)))
+    assert verdicts(two_runs) == {"alexnet": "no evidence", "resnet18": "no evidence"}
+    assert two_runs.unlike == ()
+    assert not two_runs.worse
 
 
 def test_each_network_has_its_own_verdict(tmp_path: Path) -> None:
-    found = compare_runs(*both(tmp_path, fake(BASE), fake({"alexnet": 50, "resnet18": 125})))
-    assert verdicts(found) == {"alexnet": "worse", "resnet18": "better"}
-    assert found.worse
+    two_runs = compare_runs(*both(tmp_path, fake(BASE), fake({"alexnet": 50, "resnet18": 125})))
+    assert verdicts(two_runs) == {"alexnet": "worse", "resnet18": "better"}
+    assert two_runs.worse
 
 
 def test_two_photos_are_no_evidence(tmp_path: Path) -> None:
-    found = compare_runs(*both(tmp_path, fake(BASE), fake({"alexnet": 88, "resnet18": 102})))
-    assert set(verdicts(found).values()) == {"no evidence"}
+    two_runs = compare_runs(*both(tmp_path, fake(BASE), fake({"alexnet": 88, "resnet18": 102})))
+    assert set(verdicts(two_runs).values()) == {"no evidence"}
 
 
 def test_a_difference_lies_within_its_interval(tmp_path: Path) -> None:
-    found = compare_runs(*both(tmp_path, fake(BASE), fake({"alexnet": 80, "resnet18": 110})))
-    for one in found.judged:
-        assert one.low is not None
-        assert one.high is not None
-        assert one.difference is not None
-        assert one.low < one.difference < one.high
+    two_runs = compare_runs(*both(tmp_path, fake(BASE), fake({"alexnet": 80, "resnet18": 110})))
+    for network in two_runs.judged:
+        assert network.low is not None
+        assert network.high is not None
+        assert network.difference is not None
+        assert network.low < network.difference < network.high
 
 
 def test_networks_that_never_differed_are_not_surely_equal(tmp_path: Path) -> None:
-    one = compare_runs(*both(tmp_path, fake(BASE), fake(BASE))).judged[0]
-    assert one.high == pytest.approx(1.96 / 128, abs=1e-4)
+    network = compare_runs(*both(tmp_path, fake(BASE), fake(BASE))).judged[0]
+    assert network.high == pytest.approx(1.96 / 128, abs=1e-4)
 
 
 def test_several_seeds_are_tested_together(tmp_path: Path) -> None:
     b = fake({"alexnet": 50, "resnet18": 100}, seeds=3)
-    found = compare_runs(*both(tmp_path, fake(BASE, seeds=3), b))
-    assert verdicts(found) == {"alexnet": "worse", "resnet18": "no evidence"}
-    assert {one.method for one in found.judged} == {"over seeds and images"}
+    two_runs = compare_runs(*both(tmp_path, fake(BASE, seeds=3), b))
+    assert verdicts(two_runs) == {"alexnet": "worse", "resnet18": "no evidence"}
+    assert {network.method for network in two_runs.judged} == {"over seeds and images"}
 
 
 def test_other_machines_are_refused_until_allowed(tmp_path: Path) -> None:
     runs = both(tmp_path, fake(BASE), replace(fake(BASE), machine_line="Other CPU, 64 cores"))
     with pytest.raises(CannotCompare, match=r"Other CPU, 64 cores in B.*--across-machines"):
         compare_runs(*runs)
-    found = compare_runs(*runs, across_machines=True)
-    assert [one.kind for one in found.unlike] == ["machine"]
+    two_runs = compare_runs(*runs, across_machines=True)
+    assert [change.kind for change in two_runs.unlike] == ["machine"]
 
 
 def test_other_data_are_refused_until_allowed_and_then_not_paired(tmp_path: Path) -> None:
@@ -90,8 +95,8 @@ def test_other_data_are_refused_until_allowed_and_then_not_paired(tmp_path: Path
     runs = both(tmp_path, fake(BASE), other)
     with pytest.raises(CannotCompare, match="--across-data"):
         compare_runs(*runs)
-    found = compare_runs(*runs, across_data=True)
-    assert {one.method for one in found.judged} == {"Fisher"}
+    two_runs = compare_runs(*runs, across_data=True)
+    assert {network.method for network in two_runs.judged} == {"Fisher"}
 
 
 def test_settings_that_differ_are_said_with_their_networks(tmp_path: Path) -> None:
@@ -101,10 +106,9 @@ def test_settings_that_differ_are_said_with_their_networks(tmp_path: Path) -> No
             FakeModel(name="resnet18", correct=100),
         ]
     )
-    (one,) = compare_runs(*both(tmp_path, fake(BASE), b)).unlike
-    assert (one.kind, one.what, one.a, one.b, one.models) == (
-        *("setting", "lr", "0.01", "0.02"),
-        ("alexnet",),
+    (change,) = compare_runs(*both(tmp_path, fake(BASE), b)).unlike
+    assert change == RunDifference(
+        kind="setting", what="lr", a="0.01", b="0.02", models=("alexnet",)
     )
 
 
@@ -115,17 +119,17 @@ def test_a_network_that_fails_now_is_worse(tmp_path: Path) -> None:
             FakeModel(name="resnet18", correct=100),
         ]
     )
-    found = compare_runs(*both(tmp_path, fake(BASE), b))
-    assert verdicts(found) == {"alexnet": "worse", "resnet18": "no evidence"}
-    assert found.judged[0].reason == "B oom: no room"
+    two_runs = compare_runs(*both(tmp_path, fake(BASE), b))
+    assert verdicts(two_runs) == {"alexnet": "worse", "resnet18": "no evidence"}
+    assert two_runs.judged[0].reason == "B oom: no room"
     assert verdicts(compare_runs(*both(tmp_path, b, fake(BASE))))["alexnet"] == "better"
 
 
 def test_a_network_that_has_not_started_is_no_evidence(tmp_path: Path) -> None:
     b = FakeRun(models=[FakeModel(name="alexnet", status="planned")])
-    found = compare_runs(*both(tmp_path, fake(BASE), b))
-    assert verdicts(found) == {"alexnet": "no evidence"}
-    assert found.only_a == ("resnet18",)
+    two_runs = compare_runs(*both(tmp_path, fake(BASE), b))
+    assert verdicts(two_runs) == {"alexnet": "no evidence"}
+    assert two_runs.only_a == ("resnet18",)
 
 
 def test_runs_without_a_common_network_are_refused(tmp_path: Path) -> None:
@@ -135,8 +139,8 @@ def test_runs_without_a_common_network_are_refused(tmp_path: Path) -> None:
 
 def test_worse_is_exit_code_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = both(tmp_path, fake(BASE), fake({"alexnet": 50, "resnet18": 100}))
-    found = compare_runs(a, b)
-    assert show_two_runs(found, a.path, b.path, as_json=False) == 1
+    two_runs = compare_runs(a, b)
+    assert show_two_runs(two_runs, a.path, b.path, as_json=False) == 1
     shown = capsys.readouterr().out
     assert "the same settings, machine, data and versions" in shown
     assert "of 2 networks: 0 better, 1 worse, 1 no evidence" in shown
@@ -174,4 +178,4 @@ def test_the_json_is_one_document_with_every_verdict(
     assert show_two_runs(compare_runs(a, b), a.path, b.path, as_json=True) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["worse"] is False
-    assert [one["label"] for one in document["judged"]] == ["alexnet", "resnet18"]
+    assert [network["label"] for network in document["judged"]] == ["alexnet", "resnet18"]

@@ -5,17 +5,17 @@ import torch
 from torch import nn
 
 import zoo
-from cnnbench.engine.device import Machine
+from cnnbench.engine.device import Device
 from cnnbench.engine.gallery import (
-    features,
+    candidates,
     first_filters,
+    last_layer_inputs,
     nearest,
     representatives,
-    searched,
     worst_mistakes,
 )
 
-MACHINE = Machine(device=torch.device("cpu"), precision="fp32")
+CPU = Device(torch_device=torch.device("cpu"), precision="fp32")
 
 
 def net() -> nn.Module:
@@ -47,16 +47,19 @@ def test_a_network_without_colour_filters_has_none() -> None:
 def test_features_are_what_enters_the_last_linear_layer_and_leave_nothing_behind() -> None:
     model = net().train()
     images = torch.randn(5, 3, 2, 2)
-    found = features(model, [(images[:3], torch.zeros(3)), (images[3:], torch.zeros(2))], MACHINE)
-    assert found is not None
-    assert torch.allclose(found, model[:3](images), atol=1e-6)
+    features = last_layer_inputs(
+        model, [(images[:3], torch.zeros(3)), (images[3:], torch.zeros(2))], CPU
+    )
+    assert features is not None
+    assert torch.allclose(features, model[:3](images), atol=1e-6)
     assert model.training
-    assert not any(layer._forward_pre_hooks for layer in model)
+    assert not any(layer._forward_hooks for layer in model)
 
 
 def test_a_network_without_a_linear_layer_has_no_features() -> None:
     assert (
-        features(nn.Conv2d(3, 2, 1), [(torch.zeros(1, 3, 2, 2), torch.zeros(1))], MACHINE) is None
+        last_layer_inputs(nn.Conv2d(3, 2, 1), [(torch.zeros(1, 3, 2, 2), torch.zeros(1))], CPU)
+        is None
     )
 
 
@@ -79,6 +82,6 @@ def test_the_worst_mistake_is_the_one_whose_right_class_was_least_probable() -> 
 
 
 def test_neighbours_are_looked_for_among_fewer_images_where_a_pass_is_dear() -> None:
-    assert len(searched(1178, macs=10**9)) == 300
-    assert len(searched(1178, macs=10**12)) == 64
-    assert searched(10, macs=1).tolist() == list(range(10))
+    assert len(candidates(1178, macs=10**9)) == 300
+    assert len(candidates(1178, macs=10**12)) == 64
+    assert candidates(10, macs=1).tolist() == list(range(10))

@@ -57,10 +57,10 @@ def test_progress_stays_in_its_bounds_and_never_goes_back(limit, amounts):
 
 
 def test_counted_budgets_become_images_before_the_first_step():
-    def images(text):
-        return Budget.parse(text).images(train_images=1178, flops_per_image=2e9)
+    def n_images(text):
+        return Budget.parse(text).total_images(train_images=1178, flops_per_image=2e9)
 
-    assert images("3ep") == 3534
-    assert images("500img") == 500
-    assert images("1e12flop") == 500
-    assert images("2m") is None
+    assert n_images("3ep") == 3534
+    assert n_images("500img") == 500
+    assert n_images("1e12flop") == 500
+    assert n_images("2m") is None

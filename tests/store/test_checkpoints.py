@@ -6,6 +6,7 @@ import random
 import pytest
 import torch
 
+from cnnbench.base.digests import sha256_of
 from cnnbench.store import StoreError, checkpoints
 
 
@@ -25,10 +26,10 @@ def test_nothing_saved_is_nothing_loaded(tmp_path):
 
 def test_the_newest_comes_back_as_it_was(tmp_path):
     saved(tmp_path, 5, 10)
-    found = checkpoints.load(tmp_path)
-    assert found.steps == 10
-    assert found.notice == ""
-    assert torch.equal(found.state["model"]["weight"], torch.full((8,), 10.0))
+    loaded = checkpoints.load(tmp_path)
+    assert loaded.steps == 10
+    assert loaded.notice == ""
+    assert torch.equal(loaded.state["model"]["weight"], torch.full((8,), 10.0))
 
 
 def test_two_are_kept(tmp_path):
@@ -47,9 +48,9 @@ def test_every_flipped_byte_is_caught(tmp_path):
     for place in random.Random(0).sample(range(len(whole)), 30):
         newest.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         with pytest.warns(UserWarning, match="is damaged"):
-            found = checkpoints.load(tmp_path)
-        assert found.steps == 1
-        assert "step-000000002.pt is damaged" in found.notice
+            loaded = checkpoints.load(tmp_path)
+        assert loaded.steps == 1
+        assert "step-000000002.pt is damaged" in loaded.notice
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, -1])
@@ -84,7 +85,7 @@ def test_a_hostile_pickle_has_no_effect_even_with_a_right_hash(tmp_path, capsys,
     torch.save({"model": Hostile()}, path)
     sidecar = json.loads(path.with_suffix(".json").read_text())
     del sidecar["seal"]
-    sidecar["sha256"] = checkpoints._sha256(path)
+    sidecar["sha256"] = sha256_of(path)
     sidecar["seal"] = checkpoints._seal(sidecar)
     path.with_suffix(".json").write_text(json.dumps(sidecar))
     with pytest.warns(UserWarning, match="damaged"), pytest.raises(StoreError, match="is sound"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.events import Finished, Stepped
@@ -104,9 +104,9 @@ def test_a_rewound_log_forgets_what_came_after_the_checkpoint(tmp_path):
             cell.save_checkpoint({"weight": 1}, steps=2)
         cell.append(stepped(steps))
     cell.append(stepped(3))
-    found = cell.load_checkpoint()
-    assert found is not None
-    cell.rewind(found.log_bytes)
+    checkpoint = cell.load_checkpoint()
+    assert checkpoint is not None
+    cell.rewind(checkpoint.log_bytes)
     assert [event.spent.steps for event in cell.events()] == [1, 2]
 
 

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from cnnbench.cli.show.networks import show_verdicts
-from zoo import UnknownModel
-from zoo import verify as fidelity
+from zoo import UnknownModel, verify
 
 
 def test_verdicts_are_printed_with_value_and_source(capsys):
@@ -17,11 +16,11 @@ def test_verdicts_are_printed_with_value_and_source(capsys):
 
 
 def test_a_disagreement_leaves_with_one(capsys, monkeypatch):
-    wrong = fidelity.Verdict(
+    wrong = verify.Verdict(
         id="x/y", model="x", statement="two", paper=2, ours=3, agrees=False, source="table 1",
         printed=None, note="",
     )  # fmt: skip
-    monkeypatch.setattr(fidelity, "verify", lambda names: iter([wrong]))
+    monkeypatch.setattr(verify, "verify", lambda names: iter([wrong]))
     assert show_verdicts(None, as_json=True) == 1
     assert json.loads(capsys.readouterr().out)[0]["ours"] == 3
     assert show_verdicts(None, as_json=False) == 1

@@ -18,8 +18,8 @@ def smooth(count: int, side: int, seed: int = 0) -> torch.Tensor:
 def test_hog_is_that_of_scikit_image() -> None:
     feature = pytest.importorskip("skimage.feature")
     grey = smooth(3, 64)[:, 0]
-    found = hog(grey, cell=8, orientations=9)
-    for image, ours in zip(grey.double().numpy(), found.numpy(), strict=True):
+    features = hog(grey, cell=8, orientations=9)
+    for image, ours in zip(grey.double().numpy(), features.numpy(), strict=True):
         theirs = feature.hog(image, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(2, 2))
         assert ours.shape == theirs.shape == (1764,)
         # A gradient that lies on the border of two orientations may fall to either in float32.
@@ -47,17 +47,17 @@ def test_the_histogram_counts_colours_and_not_places() -> None:
 
 def test_a_uniform_colour_fills_one_bin_whatever_its_value() -> None:
     for value in (-9.0, 0.0, 2.5, 9.0):
-        found = ColourHistogram()(torch.full((1, 3, 16, 16), value))
-        assert found.max() == FEATURE_NORM
-        assert (found > 0).sum() == 1
+        histogram = ColourHistogram()(torch.full((1, 3, 16, 16), value))
+        assert histogram.max() == FEATURE_NORM
+        assert (histogram > 0).sum() == 1
 
 
 @pytest.mark.parametrize("features", [HogFeatures(), ColourHistogram()])
 @pytest.mark.parametrize("side", [8, 28, 100, 224])
 def test_features_have_one_shape_and_norm_at_every_size(features, side: int) -> None:
-    found = features(smooth(2, side))
-    assert found.shape == (2, features.features)
-    norms = found.norm(dim=1)
+    values = features(smooth(2, side))
+    assert values.shape == (2, features.features)
+    norms = values.norm(dim=1)
     torch.testing.assert_close(norms, torch.full((2,), FEATURE_NORM), rtol=0.02, atol=0)
 
 

@@ -6,13 +6,12 @@ from torch import nn
 from torch.nn import functional as F
 
 import zoo
-from zoo import registry, vgg
+from zoo import external, registry, vgg
 from zoo.alexnet import WithinMapNorm
 from zoo.complexity import describe
 from zoo.googlenet import TABLE_1, Inception
 from zoo.lenet import TABLE_I, TableConv
 from zoo.resnet import Block, PaddedShortcut, ResNetPlan
-from zoo.verify import convert
 
 
 def noise(*shape):
@@ -107,15 +106,15 @@ def test_a_deeper_vgg_starts_from_a():
     ],
 )
 def test_another_librarys_weights_give_its_logits(ours, theirs, side):
-    assert theirs in convert.SAME_STRUCTURE[ours]
+    assert theirs in external.SAME_STRUCTURE[ours]
     torch.manual_seed(0)
     source = zoo.build(theirs, num_classes=6).eval()
     target = zoo.build(ours, num_classes=6).eval()
-    convert.load_external(target, source.state_dict())
+    external.load_weights(target, source.state_dict())
     with torch.no_grad():
         expected = source(noise(2, 3, side, side))
-        found = target(noise(2, 3, side, side))
-    assert (found - expected).abs().max() <= 1e-4 * expected.abs().max()
+        logits = target(noise(2, 3, side, side))
+    assert (logits - expected).abs().max() <= 1e-4 * expected.abs().max()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,7 @@ def test_another_librarys_weights_give_its_logits(ours, theirs, side):
 def test_weights_of_another_structure_are_refused(ours, theirs, message):
     model = registry.skeleton(ours, num_classes=6)
     with pytest.raises(ValueError, match=message):
-        convert.load_external(model, registry.skeleton(theirs, num_classes=7).state_dict())
+        external.load_weights(model, registry.skeleton(theirs, num_classes=7).state_dict())
 
 
 @pytest.mark.parametrize(
@@ -140,8 +139,8 @@ def test_weights_of_another_structure_are_refused(ours, theirs, message):
     ],
 )
 def test_networks_of_other_libraries_are_described_at_their_own_size(name, params, side):
-    found = zoo.describe(name)
-    assert (found.params, found.image_size) == (params, side)
+    facts = zoo.describe(name)
+    assert (facts.params, facts.image_size) == (params, side)
     assert zoo.card(name).image_size == side
 
 
@@ -152,9 +151,9 @@ def test_an_external_network_takes_the_common_start():
 
 
 def test_description_of_googlenet_counts_the_heads_apart():
-    found = zoo.describe("googlenet")
-    assert found.params - found.params_eval == 3_188_840 + 3_190_888
-    assert not [row for row in found.layers if row.name.startswith("aux")]
+    facts = zoo.describe("googlenet")
+    assert facts.params - facts.params_eval == 3_188_840 + 3_190_888
+    assert not [row for row in facts.layers if row.name.startswith("aux")]
 
 
 def test_description_leaves_the_model_as_it_was():
@@ -181,6 +180,6 @@ def test_layer_rows_show_kernel_stride_padding_and_groups():
 def test_a_shared_layer_is_counted_once():
     shared = nn.Linear(4, 4)
     model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4), shared, shared)
-    found = describe(model, name="shared", num_classes=4, image_size=8)
-    assert found.params == found.params_eval == 16 + 20
-    assert found.macs == 12 + 16 + 16
+    facts = describe(model, name="shared", num_classes=4, image_size=8)
+    assert facts.params == facts.params_eval == 16 + 20
+    assert facts.macs == 12 + 16 + 16

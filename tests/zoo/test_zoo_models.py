@@ -43,8 +43,8 @@ def as_tuple(outputs):
 @pytest.mark.parametrize("name", slow_unless({*zoo.list_models()} - {"resnet1202"}))
 def test_counts_are_those_of_the_data_file(name):
     card = zoo.card(name)
-    found = zoo.describe(name, num_classes=card.num_classes)
-    assert (found.params, found.macs) == (card.params, card.macs)
+    facts = zoo.describe(name, num_classes=card.num_classes)
+    assert (facts.params, facts.macs) == (card.params, card.macs)
 
 
 @pytest.mark.parametrize("name", slow_unless({*zoo.list_models()} - {"resnet1202"}))
@@ -98,11 +98,11 @@ def test_the_same_seed_draws_the_same_weights_and_fills_all_of_them(name, init, 
         first, second = build_small(name, init), build_small(name, init)
     finally:
         torch.use_deterministic_algorithms(False)
-    for (key, one), other in zip(
+    for (key, weights), other in zip(
         first.state_dict().items(), second.state_dict().values(), strict=True
     ):
-        assert torch.equal(one, other), key
-        assert torch.isfinite(one).all(), key
+        assert torch.equal(weights, other), key
+        assert torch.isfinite(weights).all(), key
 
 
 def test_the_weights_come_from_the_callers_random_state():
@@ -117,8 +117,8 @@ def test_memory_layout_changes_nothing(name, layout):
     images = images_for(name)
     expected = model(images)
     model.to(memory_format=layout)
-    found = model(images.to(memory_format=layout))
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    logits = model(images.to(memory_format=layout))
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_googlenet_gives_three_logits_in_training_and_one_in_evaluation():

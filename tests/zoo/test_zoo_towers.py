@@ -23,9 +23,9 @@ def images():
 def test_two_towers_give_the_logits_and_gradients_of_the_grouped_form(name):
     model = grouped(name)
     towers = split(model).eval().place(torch.device("cpu"), torch.device("cpu"))
-    expected, found = model(10 * images()), towers(10 * images())
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
-    for logits in (expected, found):
+    expected, ours = model(10 * images()), towers(10 * images())
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-10)
+    for logits in (expected, ours):
         F.cross_entropy(logits, torch.tensor([0, 3])).backward()
     for part in towers.parameters():
         part.data = part.grad

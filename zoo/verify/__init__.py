@@ -1,7 +1,7 @@
 """Does each network agree, statement by statement, with what its paper says?
 
-The statements, their sources and the expected values are data in `papers.toml`; how each kind is
-measured on our networks is in `evidence.py` and `experiments.py`. Nothing is trained.
+The statements, their sources and the expected values are data in `papers.toml`. `layout` measures
+what can be read off a network's structure, `numerics` what must be computed. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from typing import Any
 
 from zoo.cards import papers, resolve
 
+__all__ = ["Value", "Verdict", "close", "statement_scope", "verify"]
+
 Value = bool | int | float | str | list[Any] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """One statement held against our network.
+    """A statement held against our network.
 
-    `paper` is the expected value and `ours` the measured one; `agrees` is None where the
-    statement cannot be checked without training or data, and `note` then says why. `printed` is
-    what the paper prints where its own arithmetic gives another value.
+    `paper` is the expected value and `ours` the measured value. `agrees` is None where the check
+    would need training or data, and `note` then says why. `printed` is what the paper prints where
+    its own arithmetic gives another value.
     """
 
     id: str
@@ -82,10 +84,9 @@ def _judge(statement: dict[str, Any]) -> Verdict:
 
 
 def _measure(check: str, statement: dict[str, Any]) -> Value:
-    from zoo.verify import layout as evidence
-    from zoo.verify import numerics as experiments
+    from zoo.verify import layout, numerics
 
-    measure = (evidence.MEASURES | experiments.MEASURES)[check]
+    measure = (layout.MEASURES | numerics.MEASURES)[check]
     ours: Value = measure(statement["model"], **statement.get("args", {}))
     return ours
 

@@ -106,7 +106,7 @@ def part_macs(model: str, parts: Sequence[str], unit: float = 1) -> list[float]:
 
 @measure
 def part_macs_total(model: str, parts: Sequence[str], unit: float = 1) -> list[float]:
-    """Return the multiply-adds of parts together, in units of `unit`, as a list of one."""
+    """Return the multiply-adds of parts together, in units of `unit`, as a list of one number."""
     return [sum(part_macs(model, parts, unit))]
 
 
@@ -180,12 +180,12 @@ def kinds(model: str, first: str, last: str) -> list[str]:
 @measure
 def geometry(model: str, kind: str) -> list[list[int]]:
     """List the different `[kernel, stride, padding]` of all layers of a kind, in order."""
-    found = [
+    sizes_of_layers = [
         [sizes[0] for sizes in (row.kernel, row.stride, row.padding) if sizes]
         for row in description(model).layers
         if row.kind == kind
     ]
-    return [each for place, each in enumerate(found) if each not in found[:place]]
+    return [list(sizes) for sizes in dict.fromkeys(map(tuple, sizes_of_layers))]
 
 
 @measure
@@ -234,7 +234,7 @@ def projections(model: str) -> int:
 
 @measure
 def conv_biases(model: str) -> list[bool]:
-    """List whether convolutions have a bias: the different answers found."""
+    """List the different answers to the question whether a convolution has a bias."""
     convs = [module for module in layout(model).modules() if isinstance(module, nn.Conv2d)]
     return sorted({conv.bias is not None for conv in convs})
 
@@ -242,20 +242,16 @@ def conv_biases(model: str) -> list[bool]:
 @measure
 def connections(model: str, layers: Sequence[str]) -> list[int]:
     """List LeNet-5's connections by layer: each weight and bias counted at each position."""
-    found = rows(model)
-    return [
-        _connections(found[layer].kind, found[layer].params, found[layer].output_shape)
-        for layer in layers
-    ]
+    return [_connections(rows(model)[layer]) for layer in layers]
 
 
-def _connections(kind: str, params: int, output_shape: tuple[int, ...]) -> int:
-    channels, positions = output_shape[0], math.prod(output_shape[1:])
-    if kind == "Subsampling":  # four inputs and a bias, though only two parameters
+def _connections(row: LayerRow) -> int:
+    channels, positions = row.output_shape[0], math.prod(row.output_shape[1:])
+    if row.kind == "Subsampling":  # four inputs and a bias, though only two parameters
         return 5 * channels * positions
-    if kind == "CodeDistance":
+    if row.kind == "CodeDistance":
         return 84 * channels
-    return params * positions
+    return row.params * positions
 
 
 @measure

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo import alexnet_towers, registry, vgg
+from zoo import alexnet_towers, external, registry, vgg
 from zoo.layers import LocalResponseNorm
-from zoo.verify import convert
 
 MEASURES: dict[str, Callable[..., Any]] = {}
 
@@ -84,22 +83,21 @@ def lrn_window(model: str, layer: str, channels: Sequence[int], of: int) -> list
 @measure
 def lrn_gain(model: str, layer: str) -> float:
     """Return the factor on activations that are almost zero."""
-    return (
-        float(_norm(model, layer)(torch.full((1, 8, 1, 1), 1e-9, dtype=torch.float64))[0, 4]) / 1e-9
-    )
+    maps = torch.full((1, 8, 1, 1), 1e-9, dtype=torch.float64)
+    return float(_norm(model, layer)(maps)[0, 4]) / 1e-9
 
 
 @measure
 def conv1_sides(model: str, image_sizes: Sequence[int], padded: bool) -> list[int]:
     """List the sides of conv1's map, with the model's padding or without any."""
-    found = []
+    sides = []
     for side in image_sizes:
         network = cast(nn.Sequential, registry.skeleton(model, image_size=side))
         conv = cast(nn.Conv2d, network.get_submodule("conv1"))
         images = torch.empty(1, 3, side, side, device="meta")
         ready = network.get_submodule("pad")(images) if padded else images
-        found.append(F.conv2d(ready, conv.weight, stride=conv.stride).shape[-1])
-    return found
+        sides.append(F.conv2d(ready, conv.weight, stride=conv.stride).shape[-1])
+    return sides
 
 
 @measure
@@ -157,7 +155,7 @@ def dropout_factors(model: str, layer: str) -> list[float]:
 
 @measure
 def differs_on_signed_inputs(model: str, other: str, layers: int) -> bool:
-    """Tell whether the first `layers` layers of two models differ, given the same weights."""
+    """Return whether the first `layers` layers of two models differ, given the same weights."""
     ours, theirs = (
         cast(nn.Sequential, initialized(name, image_size=_SMALL_SIDE)) for name in (model, other)
     )
@@ -235,7 +233,7 @@ def library_difference(model: str, library: str, side: int) -> float:
     """Return the largest relative difference of logits with another library's weights."""
     theirs = registry.build(library, num_classes=10).eval()
     ours = registry.build(model, num_classes=10, init="common").eval()
-    convert.load_external(ours, theirs.state_dict())
+    external.load_weights(ours, theirs.state_dict())
     images = _noise(2, 3, side, side, dtype=torch.float32)
     logits = theirs(images)
     return float((ours(images) - logits).abs().max() / logits.abs().max())

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from cnnbench.cli.show.console import counts, print_json, print_table, say
 from cnnbench.data.catalog.cards import Card, list_cards, load_card
@@ -23,7 +22,7 @@ def show_cards(*, as_json: bool) -> None:
     """List every dataset that has a card."""
     cards = [load_card(name) for name in list_cards()]
     if as_json:
-        return print_json([_plain(card) for card in cards])
+        return print_json([card.as_json() for card in cards])
     rows = [
         (
             card.name,
@@ -46,7 +45,7 @@ def show_card(name: str, *, as_json: bool) -> None:
     """
     card = require_card(name)
     if as_json:
-        return print_json(_plain(card))
+        return print_json(card.as_json())
     say(f"{card.name}: {card.title}{' (drawn, not photos)' if card.drawn else ''}")
     for title, text in _facts(card):
         if text:
@@ -66,8 +65,8 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
     yield "cite", card.citation
     yield "splits", counts(card.splits)
     yield f"{len(card.classes)} classes", ", ".join(card.classes)
-    yield "stored size", f"{card.image_size} pixels" if card.image_size else ""
-    for title, values in (("channel mean", card.mean), ("channel deviation", card.std)):
+    yield "stored size", f"{card.image.size} pixels" if card.image.size else ""
+    for title, values in (("channel mean", card.image.mean), ("channel deviation", card.image.std)):
         yield title, " ".join(f"{value:.4f}" for value in values)
     if card.download:
         yield "archive sha256", " or ".join(card.download.sha256)

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from cnnbench.cli.show.console import print_json, print_table, say
-from cnnbench.profiler.doctor import Finding
+from cnnbench.profiler.doctor import MachineFinding
 from cnnbench.profiler.profiles import CellEstimate, Profile
-from cnnbench.profiler.profiling import Profiled
+from cnnbench.profiler.profiling import ProfileOutcome
 
 _KINDS_SHOWN = 5
 
@@ -31,7 +31,7 @@ def show_profiled(profiled: Profiled, *, as_json: bool) -> None:
     return None
 
 
-def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+def show_findings(findings: Sequence[MachineFinding], *, as_json: bool) -> None:
     """Show what was found of this machine; what needs doing comes with a way out."""
     if as_json:
         return print_json([asdict(finding) for finding in findings])

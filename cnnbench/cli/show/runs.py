@@ -16,7 +16,7 @@ from cnnbench.store import RunFolder
 from cnnbench.tracking import Tracker, TrackError, track
 
 if TYPE_CHECKING:
-    from cnnbench.report.analysis.two_runs import Judged, TwoRuns
+    from cnnbench.report.analysis.two_runs import NetworkVerdict, TwoRuns
 
 
 def show_plan(plan: Plan, folder: Path, done: int | None, *, as_json: bool) -> None:

@@ -6,14 +6,15 @@ own may have one. A byte that flips inside a JPEG often decodes without an error
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from cnnbench.base.digests import sha256_of
 from cnnbench.base.files import usable_cores
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 
+SUMS = "SHA256SUMS"
 _CHUNK = 1024
 
 
@@ -30,13 +31,9 @@ def digests_of(root: Path, names: Sequence[str]) -> tuple[str, ...]:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
-
-
-SUMS = "SHA256SUMS"
 
 
 def sums_of(folder: Path) -> dict[str, str]:

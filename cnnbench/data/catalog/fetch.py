@@ -1,13 +1,13 @@
 """How do a card's files come onto this machine, verified, whole, and only when asked for?
 
-A fetched dataset is a folder that appears in one rename, after every check. Beside its files lies
-`SHA256SUMS`, in the form of `sha256sum`, so that `cnnbench check` can say later what has changed.
+A fetched dataset is a folder that appears in one rename, after every check. It also holds a list of
+its files, `SHA256SUMS`, so that `cnnbench check` can say later what has changed.
+The second half downloads one file over a line that may be cut.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import http.client
 import os
 import shutil
@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -22,14 +23,14 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 from platformdirs import user_data_path
 
+from cnnbench.base.digests import sha256_of
+from cnnbench.data import DataError, FetchError, Progress, listed
 from cnnbench.data.catalog.cards import Card, Download, list_cards
 from cnnbench.data.catalog.checksums import SUMS, sums_of, text_of
 from cnnbench.data.catalog.unpack import drop_top_folder, unpack
 from cnnbench.data.dataset import fingerprint_of
-from cnnbench.data.errors import DataError, FetchError, listed
 
-Progress = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all or 0 when unknown)."""
+__all__ = ["fetch", "fetched_folder"]
 
 _ROOM_TO_GROW = 8  # times the size a card states: a server may pack the same files less well
 
@@ -63,21 +64,18 @@ def require_fetched(card: Card) -> Path:
 def fetch(card: Card, *, source: str | None = None, progress: Progress | None = None) -> Path:
     """Bring a card's files and return their folder; what is there already is left as it is.
 
-    `source` is a file or an address to use in place of the card's. Raises DataError for a card
-    with nothing to fetch, FetchError when the content is not what the card promises; then nothing
-    is left behind but the part of a download that can be continued.
+    `source` is a file or an address to use in place of the card's; `progress` counts bytes. Raises
+    DataError for a card with nothing to fetch, FetchError when the content is not what the card
+    promises; then nothing is left behind but the part of a download that can be continued.
     """
     target = fetched_folder(card)
+    bring: Callable[[Path], Path]
     if card.kind == "torchvision":
-        from cnnbench.data.sources.torchvision import fetch_torchvision
+        from cnnbench.data.sources.libraries import fetch_torchvision
 
-        def bring(folder: Path) -> Path:
-            return fetch_torchvision(card.loader, folder, source)
+        bring = partial(fetch_torchvision, card.loader, source=source)
     elif card.download is not None:
-        facts = card.download
-
-        def bring(folder: Path) -> Path:
-            return _bring_archive(facts, folder, source, progress)
+        bring = partial(_bring_archive, card.download, source=source, progress=progress)
     else:
         by_hand = "folder" in card.options
         raise DataError(
@@ -104,36 +102,31 @@ def _place(target: Path, bring: Callable[[Path], Path]) -> None:
 
 
 def _bring_archive(
-    facts: Download, folder: Path, source: str | None, progress: Progress | None
+    facts: Download, folder: Path, *, source: str | None, progress: Progress | None
 ) -> Path:
-    chosen = source or facts.url
-    is_address = "://" in chosen
-    archive = data_folder() / "downloads" / _file_name(chosen) if is_address else Path(chosen)
-    if is_address:
-        require_safe(chosen)
+    place = source or facts.url
+    archive = Path(place)
+    if "://" in place:
+        require_safe(place)
+        archive = data_folder() / "downloads" / f"{fingerprint_of([place])[:16]}.archive"
         archive.parent.mkdir(parents=True, exist_ok=True)
         most = _ROOM_TO_GROW * facts.archive_bytes or 2**40
-        download(chosen, archive, most_bytes=most, progress=progress)
+        download(place, archive, most_bytes=most, progress=progress)
     try:
         _require_archive(facts, archive)
         unpack(archive, folder, keep=facts.keep)
     finally:
-        if is_address:
+        if "://" in place:
             archive.unlink(missing_ok=True)
     content = drop_top_folder(folder)
-    _require_files(facts, content, chosen)
+    _require_files(facts, content, place)
     return content
-
-
-def _file_name(url: str) -> str:
-    return f"{fingerprint_of([url])[:16]}.archive"
 
 
 def _require_archive(facts: Download, archive: Path) -> None:
     """Refuse an archive that neither its own sha256 nor, later, its files can vouch for."""
     try:
-        with archive.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(archive)
     except OSError as error:
         raise FetchError(f"cannot read {str(archive)!r}: {error.strerror}") from error
     if digest not in facts.sha256 and not facts.files_sha256:
@@ -143,26 +136,25 @@ def _require_archive(facts: Download, archive: Path) -> None:
         )
 
 
-def _require_files(facts: Download, folder: Path, chosen: str) -> None:
+def _require_files(facts: Download, folder: Path, place: str) -> None:
     """Compare what was unpacked with the card's list of files."""
     if not facts.files_sha256:
         return
     sums = sums_of(folder)
-    digest = hashlib.sha256(text_of(sums).encode()).hexdigest()
+    digest = sha256_of(text_of(sums).encode())
     if digest != facts.files_sha256:
         raise FetchError(
-            f"the files in {chosen!r} are not the card's: {len(sums)} files with sha256 {digest} "
+            f"the files in {place!r} are not the card's: {len(sums)} files with sha256 {digest} "
             f"over their list, expected {facts.files} with {facts.files_sha256}; first of them: "
             f"{listed(sums, at_most=3) or 'none'}"
         )
 
 
 # -- download -------------------------------------------------------------------------------------
+#
 # The bytes go to a `.part` file beside the target. When the line is cut, the next attempt asks
 # for the rest; `If-Range` with the server's own mark makes it send the whole again if the file
 # has changed meanwhile. A `.part` left by an earlier command is continued in the same way.
-
-"""Called with (bytes done, bytes in all or 0 when unknown)."""
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # between attempts that bring nothing new
 _CHUNK = 1 << 18
@@ -189,7 +181,7 @@ def download(
     part, mark = target.with_name(target.name + ".part"), target.with_name(target.name + ".mark")
     idle = 0
     while True:
-        before = part.stat().st_size if part.exists() else 0
+        before = _size(part)
         try:
             _attempt(url, part, mark, most_bytes, progress)
             break
@@ -252,8 +244,8 @@ def _attempt(url: str, part: Path, mark: Path, most_bytes: int, progress: Progre
         continues = answer.status == 206 and _starts_at(answer, have)
         have = have if continues else 0
         mark.write_text(_mark_of(answer))
-        total = have + int(answer.headers.get("Content-Length") or 0)
-        total = total if answer.headers.get("Content-Length") else 0
+        length = int(answer.headers.get("Content-Length") or 0)
+        total = have + length if length else 0
         if total > most_bytes:
             raise FetchError(f"{url} is {total} bytes, the most expected is {most_bytes}")
         with part.open("ab" if continues else "wb") as file:

@@ -6,6 +6,8 @@ absolute names, `..`, backslashes, links, devices, names that occur twice or dif
 allowed. Modes, owners and times of the archive are not applied.
 """
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import lzma
@@ -19,7 +21,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
 
-from cnnbench.data.errors import FetchError
+from cnnbench.data import FetchError
 
 Plain = IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 

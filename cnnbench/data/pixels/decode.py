@@ -1,6 +1,6 @@
-"""Which pixels does an image file stand for?
+"""Which pixels does an image file stand for, and how is an image made small for a report?
 
-The rules, each tested:
+The rules of decoding, each tested:
 
 - The header is read first: an image over 50 megapixels is refused before it is decoded.
 - The first frame of an animation or a multi-page file counts.
@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 
 DECODE_VERSION = 1  # raised whenever the same file gives other pixels
 MAX_PIXELS = 50_000_000
@@ -72,12 +72,12 @@ def decode_square(path: Path, size: int) -> npt.NDArray[np.uint8]:
 
     Raises BrokenImage, which names the file and the reason, for every file that cannot be read.
     """
-    with opened(path) as image:
+    with open_image(path) as image:
         return square_of(image, size)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def open_image(path: Path) -> Iterator[Image.Image]:
     """Open an image whose header is within bounds, and translate every error of the block.
 
     Raises BrokenImage for whatever goes wrong while the image is opened or used.
@@ -97,7 +97,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def square_of(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     """Return the upright central square of an open image as uint8 RGB `(size, size, 3)`."""
     loaded, orientation = load_upright(image, 2 * size)
-    return np.asarray(turned(central_square(loaded, size), orientation))
+    return np.asarray(turn(central_square(loaded, size), orientation))
 
 
 def central_square(image: Image.Image, size: int) -> Image.Image:
@@ -114,7 +114,7 @@ def central_square(image: Image.Image, size: int) -> Image.Image:
 
 
 def load_upright(image: Image.Image, least: int) -> tuple[Image.Image, int]:
-    """Decode an open image to RGB over white and say which EXIF turn is still to be applied.
+    """Decode an open image to RGB over white; return it and the EXIF orientation still to apply.
 
     A JPEG may come at a half, a quarter or an eighth, its sides still at least `least` pixels.
     """
@@ -125,7 +125,7 @@ def load_upright(image: Image.Image, least: int) -> tuple[Image.Image, int]:
     return rgb_over_white(image), orientation
 
 
-def turned(image: Image.Image, orientation: int) -> Image.Image:
+def turn(image: Image.Image, orientation: int) -> Image.Image:
     """Apply an EXIF orientation; one that the standard does not know changes nothing."""
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
@@ -140,6 +140,11 @@ def _require_bounds(image: Image.Image) -> None:
         )
 
 
+def is_transparent(image: Image.Image) -> bool:
+    """Return whether an image has an alpha channel or a transparent colour."""
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+
+
 def rgb_over_white(image: Image.Image) -> Image.Image:
     """Return a loaded image as 8-bit RGB over white."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
@@ -150,7 +155,7 @@ def rgb_over_white(image: Image.Image) -> Image.Image:
             "unsupported",
             f"pixels of mode {image.mode!r} have no single 8-bit form; save it as 8 or 16 bits",
         )
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+    if is_transparent(image):
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
@@ -158,7 +163,7 @@ def rgb_over_white(image: Image.Image) -> Image.Image:
 
 
 def _reason(path: Path, error: Exception) -> tuple[str, str]:
-    """Say in one word and in a few what is wrong with a file."""
+    """Return the verdict on a file and the reason: what is wrong with it."""
     if isinstance(error, _Refused):
         return error.args[0], error.args[1]
     if isinstance(error, OSError) and error.strerror:
@@ -171,19 +176,20 @@ def _reason(path: Path, error: Exception) -> tuple[str, str]:
         return "not an image", f"not an image of a known format, it starts with {start!r}"
     if isinstance(error, Image.DecompressionBombError):
         return "too large", f"over {MAX_PIXELS // 1_000_000} megapixels; scale it down"
-    said = f"damaged or incomplete ({error or type(error).__name__})"
-    cut_short = isinstance(error, EOFError) or "truncated" in str(error)
-    return ("truncated" if cut_short else "damaged"), said
+    is_cut = isinstance(error, EOFError) or "truncated" in str(error)
+    reason = f"damaged or incomplete ({error or type(error).__name__})"
+    return ("truncated" if is_cut else "damaged"), reason
 
 
 # -- thumbnails for reports -----------------------------------------------------------------------
 
-SIDE = 80
+_THUMBNAIL_PIXELS = 80
 
 
-def thumbnail(image: npt.NDArray[np.uint8], side: int = SIDE) -> bytes:
-    """Return a uint8 `(H, W, 3)` image as a JPEG of `side` pixels, 2 to 3 kB."""
+def thumbnail(image: npt.NDArray[np.uint8]) -> bytes:
+    """Return a uint8 `(H, W, 3)` image as a JPEG of 80 x 80 pixels, 2 to 3 kB."""
     out = io.BytesIO()
-    small = Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS)
+    size = (_THUMBNAIL_PIXELS, _THUMBNAIL_PIXELS)
+    small = Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)
     small.save(out, format="JPEG", quality=80, optimize=True)
     return out.getvalue()

@@ -1,8 +1,9 @@
 """How are all images of a split decoded into one file with every core and little memory?"""
 
+from __future__ import annotations
+
 import os
 import threading
-from collections.abc import Callable
 from concurrent.futures import (
     Executor,
     Future,
@@ -17,11 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from cnnbench.base.files import usable_cores
+from cnnbench.data import DataError, Progress
 from cnnbench.data.dataset import ImageSource
-from cnnbench.data.errors import DataError
-
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all), in the calling thread."""
 
 _CHUNK = 8  # images a task: under a second of drawing, so that progress moves
 _FAULTS_SHOWN = 10
@@ -33,7 +31,8 @@ def write_images(
     """Write images 0..count-1 to `path` as one uint8 `.npy` array `(count, size, size, 3)`.
 
     Workers write each into its own place of the file, so memory does not grow with `count`.
-    Raises DataError that names the unreadable images, after every image was tried.
+    `progress` counts images, in the calling thread. Raises DataError that names the unreadable
+    images, after every image was tried.
     """
     offset = _allocate(path, (count, size, size, 3))
     chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]

@@ -1,14 +1,15 @@
-"""What does each image look like, in so few numbers that all pairs can be compared?
+"""Which images are nearly the same, though their files differ?
 
-A look is a verdict, the conversions the image needs, and three hashes of growing tolerance: the
-sha256 of its pixels (the same picture in another file), a 64-bit difference hash (dHash: is each
-cell of a 9 x 8 grey picture darker than its right neighbour?) and an 8 x 8 colour thumbnail, which
-settles what the 64 bits leave open: flat pictures of any colour have the same dHash.
+Each image gets an `ImageHash`, so few numbers that all pairs can be compared: the sha256 of its
+pixels (the same picture in another file), a 64-bit difference hash (dHash: is each cell of a 9 x 8
+grey picture darker than its right neighbour?) and an 8 x 8 colour thumbnail. The thumbnail settles
+what the 64 bits leave open: flat pictures of any colour have the same dHash.
 """
 
-import hashlib
+from __future__ import annotations
+
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,15 +19,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from cnnbench.base.digests import sha256_of
 from cnnbench.base.files import usable_cores
-from cnnbench.data.pixels.decode import BrokenImage, load_upright, opened, turned
+from cnnbench.data import Progress
+from cnnbench.data.pixels.decode import BrokenImage, is_transparent, load_upright, open_image, turn
 
-LOOKS_VERSION = 1
+HASH_VERSION = 1
 NEAR_BITS = 4  # of 64: the most by which dHashes of near duplicates differ
 NEAR_LEVELS = 20.0  # of 255: the most by which their thumbnails differ, on average
 TINY_PIXELS = 32
 _ELONGATED = 3.0
-_CHUNK = 128  # files between two words of progress
+_CHUNK = 128  # files between two calls of `progress`
 _LEAST = 128  # pixels a JPEG is decoded to at least, which is enough for 9 x 8
 _SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
@@ -41,12 +44,12 @@ _SUFFIXES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
-    """What one file shows.
+class ImageHash:
+    """The hashes of one image, or why it has none.
 
-    `verdict` is empty for an image that can be used, else one of `decode.VERDICTS`, and `reason`
-    says the rest. `notes` are the conversions it needs. `dhash` has 64 bits, `thumbnail` is 8 x 8
-    RGB as 192 bytes, `pixels` a sha256; all three are of the upright image over white.
+    `verdict` is empty for an image that can be used, else one of `decode.VERDICTS`; `reason` says
+    the rest. `notes` are the conversions that the image needs. `dhash` has 64 bits, `thumbnail` is
+    8 x 8 RGB as 192 bytes, `pixels` a sha256; all three are of the upright image over white.
     """
 
     verdict: str = ""
@@ -57,133 +60,132 @@ class Look:
     pixels: str = ""
 
 
-def look_at(path: Path) -> Look:
-    """Decode a file as training would and say what it shows; no image makes this raise."""
+def hash_file(path: Path) -> ImageHash:
+    """Decode a file as training would and return its hashes; no image makes this raise."""
     try:
-        with opened(path) as image:
+        with open_image(path) as image:
             notes = _header_notes(image, path.suffix.lower())
             loaded, orientation = load_upright(image, _LEAST)
             if orientation != 1:
                 notes.append("rotated")
             if _has_frames(image):
                 notes.append("animated")
-            return look_of(turned(loaded, orientation), notes=tuple(sorted(notes)))
+            return hash_image(turn(loaded, orientation), notes=tuple(sorted(notes)))
     except BrokenImage as error:
-        return Look(verdict=error.verdict, reason=error.reason)
+        return ImageHash(verdict=error.verdict, reason=error.reason)
 
 
-def look_of(image: Image.Image, *, notes: tuple[str, ...] = ()) -> Look:
+def hash_image(image: Image.Image, *, notes: tuple[str, ...] = ()) -> ImageHash:
     """Return the hashes of an upright RGB image."""
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BILINEAR), dtype=np.int16)
     bits = np.packbits(grey[:, :-1] < grey[:, 1:])
     small = image.resize((8, 8), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    pixels = hashlib.sha256(f"{image.size}".encode() + image.tobytes())
-    return Look(
+    return ImageHash(
         notes=notes,
         dhash=int.from_bytes(bits.tobytes(), "big"),
         thumbnail=small.tobytes(),
-        pixels=pixels.hexdigest(),
+        pixels=sha256_of(f"{image.size}".encode() + image.tobytes()),
     )
 
 
-def looks_of(
-    root: Path, names: Sequence[str], *, progress: Callable[[int, int], None] | None = None
-) -> list[Look]:
-    """Look at files below `root` with every core; `progress` is called with (done, in all)."""
-    looks: list[Look] = []
+def hash_files(
+    root: Path, names: Sequence[str], *, progress: Progress | None = None
+) -> list[ImageHash]:
+    """Hash the images of files below `root` with every core; `progress` counts them."""
+    hashes: list[ImageHash] = []
     with ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, len(names), _CHUNK):
-            looks += pool.map(look_at, (root / name for name in names[start : start + _CHUNK]))
+            hashes += pool.map(hash_file, (root / name for name in names[start : start + _CHUNK]))
             if progress is not None:
-                progress(len(looks), len(names))
-    return looks
+                progress(len(hashes), len(names))
+    return hashes
 
 
-def near_groups(looks: Sequence[Look]) -> list[int]:
+def near_groups(hashes: Sequence[ImageHash]) -> list[int]:
     """Return for each image the smallest index it is linked to by a chain of near duplicates."""
-    group = _firsts(looks)
+    group = _firsts(hashes)
 
     def root(index: int) -> int:
         while group[index] != index:
             index = group[index]
         return index
 
-    for first, second in _near_pairs(looks):
+    for first, second in _near_pairs(hashes):
         low, high = sorted((root(first), root(second)))
         group[high] = low
-    return [root(index) for index in range(len(looks))]
+    return [root(index) for index in range(len(hashes))]
 
 
 def near_copies(
-    looks: Sequence[Look], known: Sequence[int], asked: Sequence[int]
+    hashes: Sequence[ImageHash], known: Sequence[int], candidates: Sequence[int]
 ) -> dict[int, int]:
-    """Map each of the images `asked` to one of `known` that it nearly equals, if there is one.
+    """Map each of `candidates` that nearly equals an image of `known` to that image.
 
     Near: dHashes at most NEAR_BITS apart and thumbnails at most NEAR_LEVELS. Broken images are
     near to none, and tiny ones only to their equals.
     """
-    firsts = _firsts(looks)
-    holder = {firsts[index]: index for index in reversed(known) if not looks[index].verdict}
+    firsts = _firsts(hashes)
+    holder = {firsts[index]: index for index in reversed(known) if not hashes[index].verdict}
     neighbours: dict[int, list[int]] = defaultdict(list)
-    for one, other in _near_pairs(looks):
-        neighbours[one].append(other)
-        neighbours[other].append(one)
-    found = {}
-    for index in asked:
-        alike = (firsts[index], *neighbours[firsts[index]])
-        copies = [holder[one] for one in alike if one in holder]
-        if copies and not looks[index].verdict:
-            found[index] = copies[0]
-    return found
+    for i, j in _near_pairs(hashes):
+        neighbours[i].append(j)
+        neighbours[j].append(i)
+    copies = {}
+    for index in candidates:
+        near = (firsts[index], *neighbours[firsts[index]])
+        originals = [holder[i] for i in near if i in holder]
+        if originals and not hashes[index].verdict:
+            copies[index] = originals[0]
+    return copies
 
 
-def _firsts(looks: Sequence[Look]) -> list[int]:
+def _firsts(hashes: Sequence[ImageHash]) -> list[int]:
     """Return for each image the first with the same dHash and thumbnail; itself if broken."""
     first: dict[tuple[int, bytes], int] = {}
     return [
-        index if look.verdict else first.setdefault((look.dhash, look.thumbnail), index)
-        for index, look in enumerate(looks)
+        index if each.verdict else first.setdefault((each.dhash, each.thumbnail), index)
+        for index, each in enumerate(hashes)
     ]
 
 
-def _near_pairs(looks: Sequence[Look]) -> Iterator[tuple[int, int]]:
-    """Yield every near pair (i, j), i < j, of images that are the first of their looks.
+def _near_pairs(hashes: Sequence[ImageHash]) -> Iterator[tuple[int, int]]:
+    """Yield every near pair (i, j), i < j, of images that are the first with their hashes.
 
-    Of five parts of a hash at least one is equal when at most four bits differ, so that comparing
-    only hashes that share a part misses none.
+    When at most four bits differ, at least one of five parts of the hash is equal: comparing only
+    hashes that share a part misses none.
     """
-    firsts = [index for index, first in enumerate(_firsts(looks)) if index == first]
+    firsts = [index for index, first in enumerate(_firsts(hashes)) if index == first]
     # Under 32 pixels, different things look alike in 9 x 8: only equal ones count as near there.
-    usable = [i for i in firsts if not looks[i].verdict and "tiny" not in looks[i].notes]
+    usable = [i for i in firsts if not hashes[i].verdict and "tiny" not in hashes[i].notes]
     close: set[tuple[int, int]] = set()
     for part in range(NEAR_BITS + 1):
         buckets: dict[int, list[int]] = defaultdict(list)
         for index in usable:
-            buckets[looks[index].dhash >> (13 * part) & 0x1FFF].append(index)
+            buckets[hashes[index].dhash >> (13 * part) & 0x1FFF].append(index)
         for bucket in buckets.values():
-            close.update(_close_in(looks, bucket))
+            close.update(_close_in(hashes, bucket))
     for i, j in sorted(close):
-        apart = _thumbnail(looks[i]) - _thumbnail(looks[j])
-        if float(np.abs(apart).mean()) <= NEAR_LEVELS:
+        difference = _thumbnail(hashes[i]) - _thumbnail(hashes[j])
+        if float(np.abs(difference).mean()) <= NEAR_LEVELS:
             yield i, j
 
 
-def _close_in(looks: Sequence[Look], bucket: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of a bucket whose hashes are close, comparing one with all others at once."""
+def _close_in(hashes: Sequence[ImageHash], bucket: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of a bucket whose dHashes are close; a row of pairs is compared at once."""
     if len(bucket) < 16:
         for i, j in combinations(bucket, 2):
-            if (looks[i].dhash ^ looks[j].dhash).bit_count() <= NEAR_BITS:
+            if (hashes[i].dhash ^ hashes[j].dhash).bit_count() <= NEAR_BITS:
                 yield i, j
         return
-    hashes = np.array([looks[index].dhash for index in bucket], dtype=np.uint64)
+    dhashes = np.array([hashes[index].dhash for index in bucket], dtype=np.uint64)
     for place, index in enumerate(bucket[:-1]):
-        apart = np.bitwise_count(hashes[place + 1 :] ^ hashes[place])
-        for other in np.flatnonzero(apart <= NEAR_BITS).tolist():
+        bits = np.bitwise_count(dhashes[place + 1 :] ^ dhashes[place])
+        for other in np.flatnonzero(bits <= NEAR_BITS).tolist():
             yield index, bucket[place + 1 + other]
 
 
-def _thumbnail(look: Look) -> npt.NDArray[np.int16]:
-    return np.frombuffer(look.thumbnail, dtype=np.uint8).astype(np.int16)
+def _thumbnail(image_hash: ImageHash) -> npt.NDArray[np.int16]:
+    return np.frombuffer(image_hash.thumbnail, dtype=np.uint8).astype(np.int16)
 
 
 def _header_notes(image: Image.Image, suffix: str) -> list[str]:
@@ -195,7 +197,7 @@ def _header_notes(image: Image.Image, suffix: str) -> list[str]:
         notes.append("cmyk")
     if image.mode == "P":
         notes.append("palette")
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+    if is_transparent(image):
         notes.append("transparent")
     if image.mode.startswith("I"):
         notes.append("16-bit")

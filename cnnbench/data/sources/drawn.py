@@ -1,7 +1,8 @@
 """How does the fruit renderer become a dataset like any other?"""
 
+from __future__ import annotations
+
 import json
-import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cnnbench import fruits
-from cnnbench.base.files import usable_cores
+import cnnbench.fruits as fruits
+from cnnbench.base.files import usable_cores, write_whole
+from cnnbench.data import DataError
 from cnnbench.data.catalog.cards import Card
 from cnnbench.data.dataset import (
     SPLIT_NAMES,
@@ -26,8 +28,9 @@ from cnnbench.data.dataset import (
     SplitName,
     fingerprint_of,
 )
-from cnnbench.data.errors import DataError
-from cnnbench.data.pixels.cache import cache_folder
+from cnnbench.data.pixels.cache import ADVICE, cache_folder
+
+__all__ = ["nuisance_columns"]
 
 _TABLE_VERSION = 1
 _ROWS_A_TASK = 16
@@ -92,21 +95,16 @@ def nuisance_columns(split: Split, *, folder: Path | None = None) -> fruits.Colu
     Measured once with every core, without drawing, then read from `nuisances/` in the cache
     (`folder` replaces the cache's own). `fruits.slices` makes named groups of images out of it.
 
-    Raises:
-        TypeError: when the images of the split are not drawn.
+    Raises TypeError when the images of the split are not drawn, StoreError when the cache cannot
+    be written.
     """
     path = (folder or cache_folder()) / "nuisances" / f"{split.fingerprint}.json"
     stored = _read_columns(path, len(split))
     if stored is not None:
         return stored
     columns = fruits.columns_of(_measured(*_origin(split.source, tuple(range(len(split))))))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump({"version": _TABLE_VERSION, "columns": columns}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    text = json.dumps({"version": _TABLE_VERSION, "columns": columns})
+    write_whole(path, lambda file: file.write(text.encode()), advice=ADVICE)
     return columns
 
 
@@ -132,10 +130,10 @@ def _origin(source: ImageSource, indices: tuple[int, ...]) -> tuple[DrawnImages,
 
 def _measured(source: DrawnImages, indices: tuple[int, ...]) -> list[fruits.Nuisances]:
     """Return the nuisances of the images at `indices`, in that order."""
-    look = partial(fruits.nuisances, source.options, source.split)
+    measure = partial(fruits.nuisances, source.options, source.split)
     workers = min(usable_cores(), len(indices) // _ROWS_A_TASK)
     if workers < 2:
-        return [look(index) for index in indices]
+        return [measure(index) for index in indices]
     # Spawned, because a forked child of a process that runs torch threads can hang.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(look, indices, chunksize=_ROWS_A_TASK))
+        return list(pool.map(measure, indices, chunksize=_ROWS_A_TASK))

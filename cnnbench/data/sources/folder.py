@@ -4,6 +4,8 @@ The class list is the sorted folder names of `train/`, once for every split. Rea
 its own, as is usual, gives a class another label wherever one split lacks a folder.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +14,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cnnbench.base.words import did_you_mean
+from cnnbench.data import DataError, listed
 from cnnbench.data.catalog.checksums import digests_of
 from cnnbench.data.dataset import SPLIT_NAMES, Dataset, Split, SplitName, fingerprint_of
-from cnnbench.data.errors import DataError, hint, listed
-from cnnbench.data.pixels.cache import remembered_looks
+from cnnbench.data.pixels.cache import remembered_hashes
 from cnnbench.data.pixels.decode import decode_square
-from cnnbench.data.pixels.near_duplicates import Look
+from cnnbench.data.pixels.near_duplicates import ImageHash
 from cnnbench.data.sources.scan import Scan, child_folders, scan_classes
 from cnnbench.data.sources.splitting import (
     TEST_SHARE,
     Files,
-    alike,
     leave_out_broken,
+    shared_digests,
     take_test_images,
 )
 
@@ -71,23 +74,23 @@ def open_folder(
     class without images to train on, a class that `train/` lacks, and fewer than two classes.
     """
     root = _existing(folder)
-    how = reading or Reading()
+    reading = reading or Reading()
     folders = child_folders(root)
     one_level = "train" not in folders
     scans: Mapping[SplitName, Scan] = (
-        {"train": _scan_one_level(root, folders, how)}
+        {"train": _scan_one_level(root, folders, reading)}
         if one_level
-        else _scan_splits(root, folders, how)
+        else _scan_splits(root, folders, reading)
     )
     digests = _digests(root, scans)
-    looks = _looks(root, digests) if one_level or how.skip_broken else {}
-    scans, skipped = leave_out_broken(scans, looks, at_most=how.skip_broken)
-    home = root if one_level else root / "train" / how.below
+    hashes = _hashes(root, digests) if one_level or reading.skip_broken else {}
+    scans, skipped = leave_out_broken(scans, hashes, at_most=reading.skip_broken)
+    home = root if one_level else root / "train" / reading.below
     classes = _classes(home, scans)
     files: Mapping[SplitName, Files] = {split: scan.files for split, scan in scans.items()}
     notices = _empty_class_notices(scans, classes)
     if one_level:
-        files = take_test_images(files["train"], alike(digests, looks), seed=split_seed)
+        files = take_test_images(files["train"], shared_digests(digests, hashes), seed=split_seed)
         notices = (_split_notice(files, split_seed),)
     return Dataset(
         name=name or root.name or "root",
@@ -109,7 +112,7 @@ def _existing(folder: Path) -> Path:
     return root
 
 
-def _scan_splits(root: Path, folders: list[str], how: Reading) -> dict[SplitName, Scan]:
+def _scan_splits(root: Path, folders: list[str], reading: Reading) -> dict[SplitName, Scan]:
     present = [split for split in SPLIT_NAMES if split in folders]
     if present == ["train"]:
         raise DataError(
@@ -117,7 +120,8 @@ def _scan_splits(root: Path, folders: list[str], how: Reading) -> dict[SplitName
             "rename or add the split to test on, or give the folder of classes itself to split it"
         )
     scans = {
-        split: scan_classes(root, root / split / how.below, fine=how.fine) for split in present
+        split: scan_classes(root, root / split / reading.below, fine=reading.fine)
+        for split in present
     }
     for split, scan in scans.items():
         if not any(scan.files.values()):
@@ -127,10 +131,10 @@ def _scan_splits(root: Path, folders: list[str], how: Reading) -> dict[SplitName
     return scans
 
 
-def _scan_one_level(root: Path, folders: list[str], how: Reading) -> Scan:
+def _scan_one_level(root: Path, folders: list[str], reading: Reading) -> Scan:
     if folders and set(folders) <= _SPLIT_ALIASES:
         raise DataError(f"folder {str(root)!r} has no train/, saw: {listed(folders)}; {_LAYOUT}")
-    scan = scan_classes(root, root, fine=how.fine)
+    scan = scan_classes(root, root, fine=reading.fine)
     if not any(scan.files.values()):
         raise DataError(f"folder {str(root)!r} has no class folders with images; {_LAYOUT}")
     return scan
@@ -154,29 +158,24 @@ def _classes(home: Path, scans: Mapping[SplitName, Scan]) -> tuple[str, ...]:
         )
     for split, scan in scans.items():
         for name in sorted(set(scan.files) - set(classes)):
-            raise DataError(
-                f"class {name!r} is in {split}/ but not in {str(home)!r}"
-                f"{hint(name, classes)}; add it to train/ or remove it from {split}/"
-            )
+            unknown = f"class {name!r} is in {split}/ but not in {str(home)!r}"
+            advice = f"add it to train/ or remove it from {split}/"
+            near = did_you_mean(name, classes)
+            raise DataError("; ".join(filter(None, (unknown, near, advice))))
     return classes
 
 
 def _digests(root: Path, scans: Mapping[SplitName, Scan]) -> dict[str, str]:
-    names = [name for scan in scans.values() for mine in scan.files.values() for name in mine]
+    names = [name for scan in scans.values() for files in scan.files.values() for name in files]
     return dict(zip(names, digests_of(root, names), strict=True))
 
 
-def _looks(root: Path, digests: Mapping[str, str]) -> dict[str, Look]:
-    looks = remembered_looks(root, tuple(digests), tuple(digests.values()))
-    return dict(zip(digests, looks, strict=True))
+def _hashes(root: Path, digests: Mapping[str, str]) -> dict[str, ImageHash]:
+    hashes = remembered_hashes(root, tuple(digests), tuple(digests.values()))
+    return dict(zip(digests, hashes, strict=True))
 
 
-def _split(
-    root: Path,
-    classes: tuple[str, ...],
-    files: Files,
-    digests: Mapping[str, str],
-) -> Split:
+def _split(root: Path, classes: tuple[str, ...], files: Files, digests: Mapping[str, str]) -> Split:
     labelled = sorted(
         (name, label) for label, each in enumerate(classes) for name in files.get(each, ())
     )

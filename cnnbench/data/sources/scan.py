@@ -8,13 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
-
-
 _NOT_CLASSES = frozenset(("__MACOSX", "__pycache__", "lost+found"))
 
 
@@ -39,7 +37,6 @@ def scan_classes(root: Path, folder: Path, *, fine: bool = False) -> Scan:
     """Find the images of each class folder inside `folder`, at any depth below the class.
 
     With `fine`, the folder that an image lies in is its class, at any depth below `folder`.
-
     Symbolic links are never followed: a loop cannot multiply images, and nothing outside the
     dataset's folder is read. Hidden files and other file types are passed over and counted.
     """
@@ -47,8 +44,10 @@ def scan_classes(root: Path, folder: Path, *, fine: bool = False) -> Scan:
     passed_over: Counter[str] = Counter()
     for entry in _entries(folder):
         if _is_class_folder(entry):
-            found = _images_below(Path(entry.path), passed_over)
-            files[entry.name] = tuple(sorted(path.relative_to(root).as_posix() for path in found))
+            reasons = dict(_walk(Path(entry.path)))
+            paths = [path for path, reason in reasons.items() if not reason]
+            files[entry.name] = tuple(sorted(path.relative_to(root).as_posix() for path in paths))
+            passed_over.update(filter(None, reasons.values()))
         else:
             passed_over[_reason(entry, inside_a_class=False)] += 1
     return Scan(files=_by_own_folder(files) if fine else files, passed_over=passed_over)
@@ -58,7 +57,7 @@ def _by_own_folder(files: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str,
     """Group images by the name of the folder they lie in, which must name one class only."""
     homes: dict[str, str] = {}
     finer: dict[str, tuple[str, ...]] = {}
-    for name in sorted(name for mine in files.values() for name in mine):
+    for name in sorted(name for names in files.values() for name in names):
         home = name.rpartition("/")[0]
         label = home.rpartition("/")[2]
         if homes.setdefault(label, home) != home:
@@ -84,6 +83,7 @@ def everything_below(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each file below a folder with why it is passed over, or "" for an image."""
     for entry in _entries(folder):
         if _is_class_folder(entry):
             yield from _walk(Path(entry.path))
@@ -102,16 +102,6 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 def _is_class_folder(entry: os.DirEntry[str]) -> bool:
     hidden = entry.name.startswith(".") or entry.name in _NOT_CLASSES
     return not hidden and entry.is_dir(follow_symlinks=False)
-
-
-def _images_below(folder: Path, passed_over: Counter[str]) -> Iterator[Path]:
-    for entry in _entries(folder):
-        if _is_class_folder(entry):
-            yield from _images_below(Path(entry.path), passed_over)
-        elif _is_image(entry):
-            yield Path(entry.path)
-        else:
-            passed_over[_reason(entry, inside_a_class=True)] += 1
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

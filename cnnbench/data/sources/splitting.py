@@ -1,14 +1,14 @@
-"""Which images of a folder without splits are kept for the test?"""
+"""Which images of a folder are kept for the test, and which broken ones are left out?"""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 
+from cnnbench.base.digests import sha256_of
+from cnnbench.data import DataError, listed
 from cnnbench.data.dataset import SplitName
-from cnnbench.data.errors import DataError, listed
-from cnnbench.data.pixels.near_duplicates import Look, near_groups
+from cnnbench.data.pixels.near_duplicates import ImageHash, near_groups
 from cnnbench.data.sources.scan import Scan
 
 TEST_SHARE = 0.2
@@ -16,18 +16,18 @@ TEST_SHARE = 0.2
 Files = Mapping[str, tuple[str, ...]]
 
 
-def alike(digests: Mapping[str, str], looks: Mapping[str, Look]) -> dict[str, str]:
+def shared_digests(digests: Mapping[str, str], hashes: Mapping[str, ImageHash]) -> dict[str, str]:
     """Return for each file a digest that all its near duplicates share.
 
     It is the smallest digest among them, so it follows from contents and not from names.
     """
     names = list(digests)
-    groups = near_groups([looks[name] for name in names])
+    groups = near_groups([hashes[name] for name in names])
     smallest: dict[int, str] = {}
     for group, name in zip(groups, names, strict=True):
         smallest[group] = min(smallest.get(group, digests[name]), digests[name])
     shared = {name: smallest[group] for group, name in zip(groups, names, strict=True)}
-    # Files of one content share it whatever their looks say: broken ones have no looks.
+    # Files of one content share it whatever their hashes say: broken ones have none.
     by_content: dict[str, str] = {}
     for name in names:
         by_content.setdefault(digests[name], shared[name])
@@ -39,18 +39,17 @@ def take_test_images(
 ) -> dict[SplitName, dict[str, tuple[str, ...]]]:
     """Split each class 80/20 by a seed, with at least one image on either side.
 
-    Files of equal digest (see `alike`) go to one side together, also when they lie in different
-    classes. An image's rank comes from the seed and its digest, so adding or renaming files moves
-    few others.
-    Raises DataError for a class that has only one distinct image.
+    Files of equal digest (see `shared_digests`) go to one side together, also when they lie in
+    different classes. An image's rank comes from the seed and its digest, so adding or renaming
+    files moves few others. Raises DataError for a class that has only one distinct image.
     """
     side: dict[str, SplitName] = {}
     for name in sorted(files):
         _assign(name, [digests[file] for file in files[name]], seed, side)
     return {
         split: {
-            name: tuple(file for file in mine if side[digests[file]] == split)
-            for name, mine in files.items()
+            name: tuple(file for file in of_class if side[digests[file]] == split)
+            for name, of_class in files.items()
         }
         for split in ("train", "test")
     }
@@ -59,7 +58,7 @@ def take_test_images(
 def _assign(name: str, digests: list[str], seed: int, side: dict[str, SplitName]) -> None:
     """Choose the side of every content of one class that an earlier class has not chosen."""
     copies = Counter(digests)
-    ranked = sorted(copies, key=lambda digest: hashlib.sha256(f"{seed} {digest}".encode()).digest())
+    ranked = sorted(copies, key=lambda digest: sha256_of(f"{seed} {digest}".encode()))
     free = [digest for digest in ranked if digest not in side]
     wanted = max(1, round(TEST_SHARE * len(digests)))
     taken = sum(copies[digest] for digest in ranked if side.get(digest) == "test")
@@ -82,24 +81,24 @@ Scans = Mapping[SplitName, Scan]
 
 
 def leave_out_broken(
-    scans: Scans, looks: Mapping[str, Look], *, at_most: int
+    scans: Scans, hashes: Mapping[str, ImageHash], *, at_most: int
 ) -> tuple[dict[SplitName, Scan], str]:
-    """Return the scans without the images whose look says they are broken, and a notice.
+    """Return the scans without the images whose hash says they are broken, and a notice.
 
     With `at_most` 0 nothing is left out: training stops at the first broken image. Raises
     DataError when there are more than `at_most`.
     """
-    broken = [name for name, look in looks.items() if look.verdict]
+    broken = [name for name, each in hashes.items() if each.verdict]
     if not at_most or not broken:
         return dict(scans), ""
     if len(broken) > at_most:
         raise DataError(
-            f"{len(broken)} of {len(looks)} images are broken, skip_broken allows {at_most}: "
+            f"{len(broken)} of {len(hashes)} images are broken, skip_broken allows {at_most}: "
             f"{listed(broken, at_most=5)}; `cnnbench check` lists them with the reasons"
         )
     gone = frozenset(broken)
     kept = {split: _without(scan, gone) for split, scan in scans.items()}
-    reasons = (f"{name} ({looks[name].verdict})" for name in sorted(broken))
+    reasons = (f"{name} ({hashes[name].verdict})" for name in sorted(broken))
     return kept, (
         f"{len(broken)} broken images are left out for every model (skip_broken={at_most}): "
         f"{listed(reasons, at_most=20)}"

@@ -1,32 +1,63 @@
-"""How bright is a point of a surface under the light of the scene?
+"""What colour is a point of a surface, and how bright is it under the light of the scene?
 
-Colours are linear, as (3, N). One directional lamp with soft shadows, a sky above, light that
-comes back from the ground, and darkening where things touch; everything that casts a shadow is
-stood for by balls.
+Colours are written as 8-bit sRGB and computed in linear light, with a gamma of two, as (3, N). The
+light is a directional lamp with soft shadows, a sky above, what comes back from the ground, and
+darkness where things touch. Balls stand for everything that casts a shadow.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-from cnnbench.fruits.render.noise import FloatArray, IntArray
+from cnnbench.fruits.render.noise import FloatArray, IntArray, Rng, Vector, Window
+
+Colour: TypeAlias = tuple[float, float, float]
 
 _NEAREST = 6  # balls that shade one solid, at most
+
+
+def linear(colour: Colour) -> FloatArray:
+    """Return an 8-bit sRGB colour in linear light, (3, 1)."""
+    return np.array([[(v / 255.0) ** 2] for v in colour], np.float32)
+
+
+def vary(colour: Colour, rng: Rng, amount: float = 0.08) -> FloatArray:
+    """Return `linear(colour)` a little lighter or darker and off its hue, (3, 1)."""
+    shift = np.exp(rng.normal(0.0, amount, (3, 1)) + rng.normal(0.0, amount))
+    varied: FloatArray = (linear(colour) * shift).astype(np.float32)
+    return varied
+
+
+def blend(first: FloatArray, second: FloatArray, share: FloatArray | float) -> FloatArray:
+    """Return `first` where `share` (N,) is 0 and `second` where it is 1, as (3, N)."""
+    mixed: FloatArray = first + (second - first) * share
+    return mixed
+
+
+def step(values: FloatArray, low: float, high: float) -> FloatArray:
+    """Return 0 at `low`, 1 at `high`, a smooth ramp between; `low` may be the larger."""
+    ramp = np.clip((values - low) * (1.0 / (high - low)), 0.0, 1.0)
+    smooth: FloatArray = ramp * ramp * (3.0 - 2.0 * ramp)
+    return smooth
+
+
+# -- lamp, sky and ground -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Light:
     """The light of a scene; directions are unit vectors in camera space."""
 
-    toward: tuple[float, float, float]  # to the lamp
-    up: tuple[float, float, float]  # away from the ground, which passes through `ground`
+    toward: Vector  # to the lamp
+    up: Vector  # away from the ground, which passes through `ground`
     ground: float  # the ground is where position . up = ground
-    lamp: tuple[float, float, float]
-    sky: tuple[float, float, float]
-    bounce: tuple[float, float, float]
+    lamp: Colour
+    sky: Colour
+    bounce: Colour
     softness: float  # of the edge of a shadow
 
 
@@ -69,15 +100,15 @@ def occlusion(
     return lamp, sky
 
 
-def _dot(vectors: FloatArray, other: tuple[float, float, float]) -> FloatArray:
-    """Return the products (N,) of `vectors` (3, N) with one other."""
+def _dot(vectors: FloatArray, other: Vector) -> FloatArray:
+    """Return the dot products (N,) of `vectors` (3, N) with `other`."""
     product: FloatArray = vectors[0] * other[0]
     product += vectors[1] * other[1]
     product += vectors[2] * other[2]
     return product
 
 
-def nearest(balls: FloatArray, centre: tuple[float, float, float], reach: float) -> FloatArray:
+def nearest(balls: FloatArray, centre: Vector, reach: float) -> FloatArray:
     """Return the few of `balls` (K, 4) that can darken something at `centre`."""
     if not len(balls):
         return balls
@@ -98,13 +129,9 @@ def shade(
 ) -> FloatArray:
     """Return the light (3, N) that leaves the points towards the camera.
 
-    Args:
-        position: (3, N), camera space.
-        normal: (3, N), unit length, camera space.
-        surface: what the surface is like there.
-        balls: (K, 4) centre and radius of what may stand between it and the light.
-        light: the light of the scene.
-        scale: size of the solid, for how far the ground's darkness reaches.
+    `position` and the unit `normal` are (3, N) in camera space. `balls` (K, 4) are centres and
+    radii of what may stand between the points and the light. `scale` is the size of the solid: as
+    far reaches the ground's darkness.
     """
     lamp, sky = occlusion(position, normal, balls, light)
     lx, ly, lz = light.toward
@@ -133,12 +160,7 @@ def shade(
 
 
 def bump(
-    normal: FloatArray,
-    height: FloatArray,
-    index: IntArray,
-    window: tuple[int, int, int, int],
-    size: int,
-    depth: float,
+    normal: FloatArray, height: FloatArray, index: IntArray, window: Window, size: int, depth: float
 ) -> FloatArray:
     """Tilt `normal` (3, N) by the slope of `height` across the picture.
 

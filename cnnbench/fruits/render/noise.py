@@ -1,8 +1,8 @@
 """Where does the irregularity of a drawn picture come from?
 
-Two sources, both deterministic: a fixed tile and a fixed cube of smooth noise that every picture
-reads at its own offset (grain, peel, speckle), and small random grids enlarged to the picture
-(stains, cloth, wood).
+It has two sources, both deterministic: a fixed tile and a fixed cube of smooth noise, which every
+picture reads at its own offset (grain, peel, speckle), and small random grids, enlarged to the
+picture (stains, cloth, wood). The types that all files of the drawing share stand here too.
 """
 
 from __future__ import annotations
@@ -17,14 +17,27 @@ from PIL import Image
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 IntArray: TypeAlias = NDArray[np.integer[Any]]
 BoolArray: TypeAlias = NDArray[np.bool_]
+Rng: TypeAlias = np.random.Generator
+Vector: TypeAlias = tuple[float, float, float]
+Window: TypeAlias = tuple[int, int, int, int]  # top, left, height and width in pixels
 
 _SIDE = 64  # of the noise cube, in voxels
 _TILE = 512  # of the grain tile, in pixels
 
 
-def stream(*words: int) -> np.random.Generator:
+def stream(*words: int) -> Rng:
     """Return a generator that depends on nothing but `words` (non-negative integers)."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
+
+
+def near(value: float, spread: float, rng: Rng) -> float:
+    """Return a number within `spread` (a share) of `value`."""
+    return value * float(rng.uniform(1.0 - spread, 1.0 + spread))
+
+
+def lean_of(rng: Rng) -> FloatArray:
+    """Return how much a colour follows each axis, (3,)."""
+    return rng.standard_normal(3).astype(np.float32)
 
 
 @cache
@@ -48,9 +61,9 @@ def _tile() -> FloatArray:
 def solid(points: FloatArray, frequency: float, offset: float, pixel: float = 0.0) -> FloatArray:
     """Sample noise of unit deviation at `points` (3, N); features are about 1 / frequency wide.
 
-    Nearest voxel, three voxels a feature: a gather costs a tenth of an interpolation, and what
-    is read this way (peel, fuzz, speckle) is rough in nature. Where a feature is smaller than two
-    pixels (each `pixel` wide, in the units of the points) it fades, as it would in a lens.
+    Each point takes the nearest voxel, three voxels a feature: a gather costs a tenth of an
+    interpolation, and what is read this way (peel, fuzz, speckle) is rough in nature. A feature
+    smaller than two pixels (each `pixel` wide, in the units of the points) fades, as in a lens.
     """
     voxels = (points * (3.0 * frequency) + offset).astype(np.int32)
     voxels &= _SIDE - 1
@@ -67,7 +80,7 @@ def polar(unit: FloatArray) -> tuple[FloatArray, FloatArray]:
     return y / np.sqrt(x * x + y * y + z * z + 1e-9), np.arctan2(z, x)
 
 
-def waves(points: FloatArray, frequency: float, rng: np.random.Generator) -> FloatArray:
+def waves(points: FloatArray, frequency: float, rng: Rng) -> FloatArray:
     """Return smooth noise at `points` (3, N), roughly within [-1, 1]: a sum of five plane waves."""
     total = np.zeros(points.shape[1], np.float32)
     for _ in range(5):
@@ -77,7 +90,7 @@ def waves(points: FloatArray, frequency: float, rng: np.random.Generator) -> Flo
     return total * 0.45
 
 
-def grain(shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
+def grain(shape: tuple[int, int], rng: Rng) -> FloatArray:
     """Return white noise of unit deviation and `shape`, cut from a fixed tile at a random place.
 
     Neither side of `shape` may be longer than 1024.
@@ -94,16 +107,11 @@ def enlarge(grid: FloatArray, shape: tuple[int, int]) -> FloatArray:
     return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
 
 
-def field(
-    shape: tuple[int, int], cells: tuple[float, float], octaves: int, rng: np.random.Generator
-) -> FloatArray:
-    """Return fractal noise of `shape`, deviation near 1.
+def field(shape: tuple[int, int], cells: tuple[float, float], octaves: int, rng: Rng) -> FloatArray:
+    """Return fractal noise of `shape` (height, width) and a deviation near 1.
 
-    Args:
-        shape: height and width in pixels.
-        cells: features along height and width at the coarsest octave.
-        octaves: how many times the features are halved.
-        rng: where the noise comes from.
+    `cells` counts the features along height and width at the coarsest octave; each of the other
+    `octaves` halves them.
     """
     # The grids do not depend on the size of the picture, so the same scene is drawn at any size.
     total: FloatArray | None = None

@@ -1,8 +1,8 @@
-"""How are thin things drawn: stems, leaves, crowns?
+"""How are thin things shaped and drawn: stems, leaves, crowns?
 
-A sheet is a stack of small grids of points in space. It is diced finer than the pixels, the dice
-are dropped into a picture of twice the resolution, the nearest stays, and four of those cells
-make a pixel with its cover.
+A sheet is a stack of small grids of points in space. It is diced finer than the pixels, and the
+dice are dropped into cells of half a pixel's width. The nearest die of each cell stays, and four
+cells make a pixel with its cover.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnbench.fruits.render.noise import BoolArray, FloatArray, IntArray
+from cnnbench.fruits.render.light import Colour, vary
+from cnnbench.fruits.render.noise import BoolArray, FloatArray, IntArray, Rng, Vector, Window, near
 from cnnbench.fruits.render.trace import Placed, window_of
 
-_DICE = 2.3  # dice to a pixel's width; two would do on a flat sheet
+GREEN: Colour = (84, 120, 44)
+BARK: Colour = (98, 70, 40)
 
-Vector = tuple[float, float, float]
+_DICE = 2.3  # dice to a pixel's width; two would do on a flat sheet
+_GOLDEN_ANGLE = 2.399963
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +71,7 @@ def blades(
     widths: FloatArray,
     droop: FloatArray,
     colours: FloatArray,
-    rng: np.random.Generator,
+    rng: Rng,
     pointed: float = 1.0,
 ) -> Sheet:
     """Return L leaves, their upper sides towards +y.
@@ -104,6 +107,46 @@ def blades(
     tone = (0.8 + 0.3 * u)[:, None] * (1.0 + 0.25 * np.exp(-((v / 0.15) ** 2)))
     albedo = colours[:, :, None, None] * tone
     return Sheet(points=points.astype(np.float32), albedo=albedo.astype(np.float32), glow=0.25)
+
+
+def stem(foot: Vector, length: float, width: float, colour: Colour, rng: Rng) -> Sheet:
+    """Return a stem that leaves `foot` upwards, leans and ends in a knob."""
+    lean = rng.normal(0.0, 0.35, 2) * length
+    u = np.linspace(0.0, 1.0, 8)
+    path = np.stack(
+        [foot[0] + lean[0] * u * u, foot[1] + length * (u - 0.05), foot[2] + lean[1] * u * u]
+    )
+    radii = width * (1.0 - 0.35 * u + 2.8 * np.clip(u - 0.85, 0.0, 1.0))
+    return tube(path, radii, np.repeat(vary(colour, rng), 8, axis=1))
+
+
+def leaf(chance: float, foot: Vector, length: float, rng: Rng) -> tuple[Sheet, ...]:
+    """Return, with probability `chance`, a leaf that grows sideways out of `foot`."""
+    if rng.random() >= chance:
+        return ()
+    length = near(length, 0.2, rng)
+    angle = float(rng.uniform(0.0, 2.0 * math.pi))
+    outward = np.array([[math.cos(angle)], [0.35], [math.sin(angle)]])
+    blade = blades(
+        roots=np.array(foot)[:, None],
+        outward=outward / math.sqrt(1.0 + 0.35**2),
+        lengths=np.array([length]),
+        widths=np.array([length * near(0.5, 0.2, rng)]),
+        droop=np.array([near(0.3, 0.6, rng)]),
+        colours=vary(GREEN, rng, 0.15),
+        rng=rng,
+    )
+    return (blade,)
+
+
+def whorl(count: int, low: float, high: float, rng: Rng) -> FloatArray:
+    """Return `count` unit directions round +y, from elevation `low` to `high` radians, (3, L)."""
+    turn = np.arange(count) * _GOLDEN_ANGLE + rng.uniform(0.0, 6.28)
+    rise = np.linspace(low, high, count) + rng.normal(0.0, 0.08, count)
+    return np.stack([np.cos(turn) * np.cos(rise), np.sin(rise), np.sin(turn) * np.cos(rise)])
+
+
+# -- from a sheet to pixels -----------------------------------------------------------------------
 
 
 def _between(old: int, count: int) -> tuple[IntArray, FloatArray]:
@@ -152,10 +195,8 @@ def splat(sheet: Sheet, placed: Placed, size: int) -> Splat | None:
     # Normals and colours change slowly: those of the nearest point of the grid will do.
     blade, place = np.divmod(winner, row.size * column.size)
     u, v = np.divmod(place, column.size)
-    u, v = (
-        (row + np.round(row_share).astype(np.int64))[u],
-        (column + np.round(column_share).astype(np.int64))[v],
-    )
+    u = (row + np.round(row_share).astype(np.int64))[u]
+    v = (column + np.round(column_share).astype(np.int64))[v]
     return _pixels(
         (dice.reshape(3, -1)[:, winner], normal[:, blade, u, v], sheet.albedo[:, blade, u, v]),
         held,
@@ -164,7 +205,7 @@ def splat(sheet: Sheet, placed: Placed, size: int) -> Splat | None:
 
 
 def _nearest(
-    dice: FloatArray, window: tuple[int, int, int, int], size: int
+    dice: FloatArray, window: Window, size: int
 ) -> tuple[IntArray, IntArray, BoolArray] | None:
     """Drop the dice (3, K) into cells, four to a pixel.
 

@@ -1,40 +1,39 @@
-"""What solids are fruit made of, and where does a line of sight meet one?
+"""Which solids are fruit made of, and how far is a point from the surface of each?
 
 A shape lives in its own unit space and answers `distance(x, y, z)`: negative inside, positive
-outside, with a slope near one across the surface, so that a ray can walk towards it.
+outside, with a slope near 1 across the surface, so that a ray can walk towards it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from cnnbench.fruits.render.noise import FloatArray
+from cnnbench.fruits.render.noise import FloatArray, Vector
 
 Plane: TypeAlias = tuple[float, float, float, float]  # a normal and an offset
+Lump: TypeAlias = tuple[float, float, float, float, float]  # depth, wave in x, y and z, phase
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Walk:
+    """How a ray may walk towards a solid."""
+
+    bound: float = 1.0  # radius of a sphere round the origin that holds the solid
+    pace: float = 0.9  # share of the distance that is walked at once without passing through
+    haste: float = 3.0  # strides that are taken at once when the gap grows or hardly shrinks
+    sharp: bool = False  # the solid has edges: a normal across the view is no sign of an outline
 
 
 class Shape(Protocol):
     """A solid in unit space."""
 
     @property
-    def bound(self) -> float:
-        """Radius of a sphere round the origin that holds the solid."""
-
-    @property
-    def pace(self) -> float:
-        """Share of the distance that a ray may walk at once without passing through."""
-
-    @property
-    def sharp(self) -> bool:
-        """Whether it has edges, so that a normal across the view is no sign of an outline."""
-
-    @property
-    def haste(self) -> float:
-        """Strides that a ray may take at once when the gap grows or hardly shrinks."""
+    def walk(self) -> Walk:
+        """How a ray may walk towards it."""
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the surface, negative inside."""
@@ -65,13 +64,9 @@ class Revolved:
     tail: float = 0.0
     tail_rate: float = 10.0
     bend: float = 0.0  # the axis becomes the parabola x = bend * y^2
-    lump: float = 0.0
-    lump_wave: tuple[float, float, float, float] = (2.0, 1.5, 2.2, 0.0)
-    scales: tuple[float, float, float] = (0.0, 0.0, 0.0)  # depth, count round, pitch along
-    bound: float = field(default=1.0)
-    pace: float = field(default=0.9)
-    haste: float = field(default=3.0)
-    sharp: bool = field(default=False)
+    lump: Lump = (0.0, 0.0, 0.0, 0.0, 0.0)
+    scales: Vector = (0.0, 0.0, 0.0)  # depth, count round, pitch along
+    walk: Walk = Walk()
 
     def radius(self, c: FloatArray) -> FloatArray:
         """Return the radius in the direction whose cosine with the axis is `c`."""
@@ -91,9 +86,9 @@ class Revolved:
             x = x - self.bend * y * y
         r = np.sqrt(x * x + y * y + z * z + 1e-9)
         gap = r - self.radius(y / r)
-        if self.lump:
-            kx, ky, kz, phase = self.lump_wave
-            gap += self.lump * np.sin(kx * x + ky * y + kz * z + phase)
+        if self.lump[0]:
+            lump, kx, ky, kz, phase = self.lump
+            gap += lump * np.sin(kx * x + ky * y + kz * z + phase)
         if self.scales[0]:
             depth, around, along = self.scales
             angle, rise = around * np.arctan2(z, x), along * y
@@ -112,20 +107,12 @@ class Arc:
     neck: float = 0.3  # share of the thickness left at the stem end
     tip: float = 0.35
     twist: float = 0.0
-    bound: float = field(default=1.0)
-    pace: float = field(default=0.85)
-    haste: float = field(default=2.0)
-    sharp: bool = field(default=False)
-
-    def along(self, x: FloatArray, y: FloatArray) -> FloatArray:
-        """Return the position along the arc: -1 at the flower end, 1 at the stem."""
-        angle = np.arctan2(y, x + self.curve)
-        place: FloatArray = np.clip(angle / self.half_angle, -1.0, 1.0)
-        return place
+    walk: Walk = Walk(bound=1.5, pace=0.85, haste=2.0)
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the tube."""
-        t = self.along(x, y)
+        # Along the arc: -1 at the flower end, 1 at the stem.
+        t = np.clip(np.arctan2(y, x + self.curve) / self.half_angle, -1.0, 1.0)
         angle = t * self.half_angle
         cx, cy = self.curve * np.cos(angle), self.curve * np.sin(angle)
         dx, dy = x + self.curve - cx, y - cy
@@ -147,22 +134,18 @@ class Cut:
 
     body: Shape
     planes: tuple[Plane, ...]
-    bound: float = field(default=1.0)
-    pace: float = field(default=0.9)
-    haste: float = field(default=3.0)
-    sharp: bool = field(default=False)
 
-    def faces(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return the largest signed distance to a cutting plane."""
-        (a, b, c, d), *others = self.planes
-        gap: FloatArray = a * x + b * y + c * z - d
-        for a, b, c, d in others:
-            gap = np.maximum(gap, a * x + b * y + c * z - d)
-        return gap
+    @property
+    def walk(self) -> Walk:
+        """How a ray may walk towards it: as towards the whole body."""
+        return self.body.walk
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the cut solid."""
-        return np.maximum(self.body.distance(x, y, z), self.faces(x, y, z))
+        gap = self.body.distance(x, y, z)
+        for a, b, c, d in self.planes:
+            gap = np.maximum(gap, a * x + b * y + c * z - d)
+        return gap
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,10 +153,8 @@ class Shell:
     """The lower half of a hollow ball, open at the top."""
 
     thick: float = 0.05
-    bound: float = field(default=1.06)
-    pace: float = field(default=0.95)
-    haste: float = field(default=1.0)  # it is hollow: there is a far wall to meet
-    sharp: bool = field(default=True)
+    # It is hollow: there is a far wall to meet, so no haste.
+    walk: Walk = Walk(bound=1.06, pace=0.95, haste=1.0, sharp=True)
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the shell."""
@@ -185,10 +166,7 @@ class Shell:
 class Slab:
     """A box, two units wide, high and deep until it is stretched."""
 
-    bound: float = field(default=1.74)
-    pace: float = field(default=1.0)
-    haste: float = field(default=3.0)
-    sharp: bool = field(default=True)
+    walk: Walk = Walk(bound=1.74, pace=1.0, sharp=True)
 
     def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the distance to the nearest face's plane."""
@@ -208,15 +186,16 @@ class Balls:
         return float((np.sqrt((self.centres**2).sum(axis=1)) + self.radii).max())
 
 
-def bounded(shape: Revolved) -> Revolved:
-    """Return `shape` with its bounding radius and pace measured from its profile."""
+def measured(shape: Revolved) -> Revolved:
+    """Return `shape` with the bounding radius and the pace that its profile allows."""
     c = np.linspace(-1.0, 1.0, 257)
     radius = shape.radius(c)
     slope = np.gradient(radius, c) * np.sqrt(1.0 - c * c) / radius
     steep = float(np.sqrt(1.0 + slope**2).max())
     widest = float(radius.max())
-    reach = widest + abs(shape.lump) + abs(shape.bend) * widest**2
-    return replace(shape, bound=reach * 1.01, pace=max(0.5, min(0.95, 1.15 / steep)))
+    reach = widest + abs(shape.lump[0]) + abs(shape.bend) * widest**2
+    walk = Walk(bound=reach * 1.01, pace=max(0.5, min(0.95, 1.15 / steep)))
+    return replace(shape, walk=walk)
 
 
 def inside(shape: Shape, spacing: float) -> tuple[FloatArray, FloatArray]:
@@ -228,7 +207,7 @@ def inside(shape: Shape, spacing: float) -> tuple[FloatArray, FloatArray]:
     return grid[:, held].T, depth[held]
 
 
-def aligned(source: tuple[float, float, float], target: tuple[float, float, float]) -> FloatArray:
+def aligned(source: Vector, target: Vector) -> FloatArray:
     """Return a (3, 3) rotation that turns the direction `source` into `target`."""
     a, b = np.array(source), np.array(target)
     cosine = float((a * b).sum() / math.sqrt(float((a * a).sum() * (b * b).sum())))
@@ -238,7 +217,7 @@ def aligned(source: tuple[float, float, float], target: tuple[float, float, floa
     return rotation((x, y, z), math.acos(max(-1.0, min(1.0, cosine))))
 
 
-def rotation(axis: tuple[float, float, float], angle: float) -> FloatArray:
+def rotation(axis: Vector, angle: float) -> FloatArray:
     """Return the (3, 3) rotation by `angle` radians about `axis`."""
     norm = math.sqrt(sum(v * v for v in axis)) or 1.0
     x, y, z = (v / norm for v in axis)

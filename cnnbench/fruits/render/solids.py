@@ -1,4 +1,7 @@
-"""What is one fruit: its bodies, its stems and leaves, and the balls that stand for its shadow?"""
+"""What is a fruit made of, and how does an individual differ from the next?
+
+A fruit has bodies, stems and leaves, and balls that stand for its shadow.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cnnbench.fruits.render.light import Surface
-from cnnbench.fruits.render.noise import FloatArray, IntArray
-from cnnbench.fruits.render.parts import Sheet, Vector
-from cnnbench.fruits.render.shapes import Balls, Shape, inside
+from cnnbench.fruits.render.light import Colour, Surface
+from cnnbench.fruits.render.noise import FloatArray, IntArray, Rng, Vector
+from cnnbench.fruits.render.parts import Sheet
+from cnnbench.fruits.render.shapes import Balls, Lump, Shape, inside
 from cnnbench.fruits.render.trace import Placed
 
 
@@ -46,7 +49,7 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fruit:
-    """One fruit, or what is counted as one (a bunch of grapes, a pair of cherries, a hand).
+    """A fruit, or what is counted as such: a bunch of grapes, a hand of bananas.
 
     Everything is in the space of the fruit: y is up along the stem, and the whole is about two
     units wide, so that one scale suits every class.
@@ -54,8 +57,8 @@ class Fruit:
 
     variety: str
     bodies: tuple[Body, ...]
-    sheets: tuple[Sheet, ...]
     balls: FloatArray  # (K, 4) centre and radius
+    sheets: tuple[Sheet, ...] = ()
     lies: float = 0.5  # chance that it lies on its side, in no matter which direction
     tilt: float = 0.6  # radians; how far it leans otherwise
     face: Vector | None = None  # the cut side, which has to be seen
@@ -85,6 +88,34 @@ def moved(balls: FloatArray, placed: Placed) -> FloatArray:
     return out
 
 
-def balls_of(fruit: Fruit, placed: Placed) -> FloatArray:
-    """Return the balls of `fruit` in camera space, (K, 4)."""
-    return moved(fruit.balls, placed)
+# -- individuals ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Variety:
+    """A kind within a class: its colours, how often it comes, and a number of its own."""
+
+    name: str
+    colours: tuple[Colour, ...]
+    share: float
+    amount: float = 0.0
+
+
+def pick(varieties: tuple[Variety, ...], choice: float) -> Variety:
+    """Return the variety on which `choice` in [0, 1) falls; the shares sum to 1."""
+    for variety in varieties:
+        choice -= variety.share
+        if choice < 0:
+            return variety
+    return varieties[-1]
+
+
+def lump(depth: float, rng: Rng) -> Lump:
+    """Return a slight irregularity of a shape."""
+    x, y, z = (float(v) for v in rng.uniform(1.5, 3.2, 3))
+    return depth, x, y, z, float(rng.uniform(0.0, 6.28))
+
+
+def ball(radius: float) -> FloatArray:
+    """Return the shadow ball of a round fruit, (1, 4)."""
+    return np.array([[0.0, 0.0, 0.0, radius]])

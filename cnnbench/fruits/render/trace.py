@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnbench.fruits.render.noise import FloatArray, IntArray
+from cnnbench.fruits.render.noise import FloatArray, IntArray, Vector, Window
 from cnnbench.fruits.render.shapes import Balls, Shape
 
 _STEPS = 9  # at most, along a ray
@@ -23,7 +23,7 @@ _WORTH = 0.9  # where no more than this share is still under way
 class Placed:
     """A linear map from unit space to the camera: point = centre + linear @ unit point."""
 
-    centre: tuple[float, float, float]
+    centre: Vector
     linear: FloatArray  # (3, 3)
 
     @property
@@ -31,7 +31,12 @@ class Placed:
         """The map from camera offsets to unit space, (3, 3)."""
         return np.linalg.inv(self.linear)
 
-    def reach(self, bound: float) -> tuple[float, float, float]:
+    @property
+    def scale(self) -> float:
+        """How much larger things are here than in unit space, on average."""
+        return math.pow(abs(float(np.linalg.det(self.linear))), 1 / 3)
+
+    def reach(self, bound: float) -> Vector:
         """Return the half extents in x, y and z of the sphere of radius `bound` once mapped."""
         x, y, z = (bound * math.sqrt(float((row * row).sum())) for row in self.linear)
         return x, y, z
@@ -42,7 +47,7 @@ class Hits:
     """What the rays of one solid met; N pixels, given by flat index into the picture."""
 
     index: IntArray  # (N,)
-    window: tuple[int, int, int, int]  # top, left, height, width that hold all of them
+    window: Window  # holds all of them
     unit: FloatArray  # (3, N) points in unit space
     which: IntArray | None  # (N,) the member of a cluster
     normal: FloatArray  # (3, N) in camera space
@@ -50,10 +55,8 @@ class Hits:
     alpha: FloatArray  # (N,) share of the pixel that is covered
 
 
-def window_of(
-    centre: tuple[float, float, float], reach: tuple[float, float, float], size: int
-) -> tuple[int, int, int, int]:
-    """Return top, left, height and width in pixels of a box in the picture, clipped to it."""
+def window_of(centre: Vector, reach: Vector, size: int) -> Window:
+    """Return the window of a box, clipped to the picture."""
     left = max(0, math.floor((centre[0] - reach[0] + 0.5) * size) - 1)
     right = min(size, math.ceil((centre[0] + reach[0] + 0.5) * size) + 1)
     top = max(0, math.floor((0.5 - centre[1] - reach[1]) * size) - 1)
@@ -61,9 +64,7 @@ def window_of(
     return top, left, max(0, bottom - top), max(0, right - left)
 
 
-def pixel_grid(
-    window: tuple[int, int, int, int], size: int
-) -> tuple[FloatArray, FloatArray, IntArray]:
+def pixel_grid(window: Window, size: int) -> tuple[FloatArray, FloatArray, IntArray]:
     """Return x, y (camera units) and the flat index of every pixel of a window, each (N,)."""
     top, left, height, width = window
     columns = np.arange(left, left + width, dtype=np.int32)
@@ -79,11 +80,8 @@ def enter(
 ) -> tuple[FloatArray, FloatArray]:
     """Return where rays meet the sphere of radius `bound` in unit space.
 
-    Args:
-        x: (N,) camera offsets from the solid's centre, to the right.
-        y: (N,) upwards.
-        inverse: (3, 3) from camera offsets to unit space; rays run along -inverse[:, 2].
-        bound: radius of the sphere.
+    `x` and `y` (N,) are offsets from the solid's centre in the picture; `inverse` (3, 3) takes
+    camera offsets to unit space, where the rays run along -inverse[:, 2].
 
     Returns:
         The t (N,) of each ray at the middle of its chord, and the square of half the chord, below
@@ -98,52 +96,45 @@ def enter(
 def march(
     shape: Shape,
     origin: tuple[FloatArray, FloatArray, FloatArray],
-    direction: tuple[float, float, float],
+    direction: Vector,
     span: tuple[FloatArray, FloatArray],
     tolerance: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Walk along the rays origin + t * direction to the first surface or the closest approach.
 
-    Args:
-        shape: what is looked for.
-        origin: x, y and z of the rays at t = 0, each (N,), in unit space.
-        direction: the same for every ray.
-        span: the t (N,) at which each ray may start and where it gives up.
-        tolerance: a gap in unit space that counts as touching.
+    `origin` is x, y and z, each (N,), of the rays at t = 0 in unit space. `span` is the t (N,) at
+    which each ray starts and the t at which it gives up. A gap of `tolerance` counts as touching.
 
     Returns:
         For each ray its t (N,) and the gap left there (N,).
     """
     (ox, oy, oz), (dx, dy, dz), (t, leave) = origin, direction, span
-    stride = shape.pace / math.sqrt(dx * dx + dy * dy + dz * dz)
-    found_t, found = np.empty_like(t), np.empty_like(t)
-    best_t, best = t.copy(), np.full(t.shape, 9.0, np.float32)
+    stride = shape.walk.pace / math.sqrt(dx * dx + dy * dy + dz * dz)
+    last_t, last_gap = np.empty_like(t), np.empty_like(t)
+    best_t, best_gap = t.copy(), np.full_like(t, 9.0)
     alive = np.arange(t.size, dtype=np.int32)
     before, walked = np.zeros_like(t), np.zeros_like(t)
     for step in range(_STEPS):
         gap = shape.distance(ox + t * dx, oy + t * dy, oz + t * dz)
         # Sums and numbered picks: numpy branches on masks, at ten times the cost.
-        best_t += (t - best_t) * (gap < best)
-        np.minimum(best, gap, out=best)
+        best_t += (t - best_t) * (gap < best_gap)
+        np.minimum(best_gap, gap, out=best_gap)
         if step in _PRUNE:
-            going = (gap > tolerance) & (t < leave)
-            kept = np.flatnonzero(going)
-            if kept.size < _WORTH * going.size:
-                # Who goes on is written again when it ends.
-                found_t[alive], found[alive] = best_t, best
+            kept = np.flatnonzero((gap > tolerance) & (t < leave))
+            if kept.size < _WORTH * alive.size:
+                last_t[alive], last_gap[alive] = best_t, best_gap
                 if not kept.size:
-                    return found_t, found
-                alive, t, leave, gap = alive[kept], t[kept], leave[kept], gap[kept]
-                ox, oy, oz = ox[kept], oy[kept], oz[kept]
-                best_t, best = best_t[kept], best[kept]
-                before, walked = before[kept], walked[kept]
+                    return last_t, last_gap
+                alive, state = alive[kept], (ox, oy, oz, t, leave, gap, before, walked)
+                ox, oy, oz, t, leave, gap, before, walked = (part[kept] for part in state)
+                best_t, best_gap = best_t[kept], best_gap[kept]
         # As far as the gap would last if it went on shrinking as it did; a gap that grows is left
         # behind at the longest stride.
-        pace = np.clip(walked / np.maximum(before - gap, 1e-6), stride, shape.haste * stride)
+        pace = np.clip(walked / np.maximum(before - gap, 1e-6), stride, shape.walk.haste * stride)
         before, walked = gap, pace * gap
         t += walked
-    found_t[alive], found[alive] = best_t, best
-    return found_t, found
+    last_t[alive], last_gap[alive] = best_t, best_gap
+    return last_t, last_gap
 
 
 def slope(shape: Shape, unit: FloatArray, gap: FloatArray) -> FloatArray:
@@ -162,49 +153,40 @@ def slope(shape: Shape, unit: FloatArray, gap: FloatArray) -> FloatArray:
 def meet(shape: Shape, placed: Placed, size: int, hidden: FloatArray | None) -> Hits | None:
     """Return what the rays through the pixels meet of `shape`, or None when nothing is seen.
 
-    Args:
-        shape: the solid, in unit space.
-        placed: where it stands.
-        size: width and height of the picture in pixels.
-        hidden: flat (size * size) height z below which a pixel is known to be covered.
+    `hidden` (size * size,) is the height z below which a pixel is known to be covered.
     """
-    reach = placed.reach(shape.bound)
+    reach = placed.reach(shape.walk.bound)
     window = window_of(placed.centre, reach, size)
-    if not (window[2] and window[3]):
-        return None
     x, y, index = pixel_grid(window, size)
-    inverse = placed.inverse.astype(np.float32)
-    middle, room = enter(x - placed.centre[0], y - placed.centre[1], inverse, shape.bound)
+    dx, dy = x - placed.centre[0], y - placed.centre[1]
+    inverse, scale = placed.inverse.astype(np.float32), placed.scale
+    middle, room = enter(dx, dy, inverse, shape.walk.bound)
     open_rays = room > 0
     if hidden is not None:
         open_rays &= hidden[index] < placed.centre[2] + reach[2]
     rays = np.flatnonzero(open_rays)
     if not rays.size:
         return None
-    x, y, middle, root = x[rays], y[rays], middle[rays], np.sqrt(room[rays])
-    dx, dy = x - placed.centre[0], y - placed.centre[1]
+    dx, dy, middle, root = dx[rays], dy[rays], middle[rays], np.sqrt(room[rays])
     ox, oy, oz = (row[0] * dx + row[1] * dy for row in inverse)
-    origin = (ox, oy, oz)
     rx, ry, rz = (-float(row[2]) for row in inverse)
-    direction = (rx, ry, rz)
-    scale = float(np.abs(np.linalg.det(placed.linear))) ** (1 / 3)
-    t, gap = march(shape, origin, direction, (middle - root, middle + root), 0.4 / (size * scale))
+    origin, direction, span = (ox, oy, oz), (rx, ry, rz), (middle - root, middle + root)
+    t, gap = march(shape, origin, direction, span, tolerance=0.4 / (size * scale))
     near = np.flatnonzero(gap * scale < 1.5 / size)  # farther misses need no normal
     if not near.size:
         return None
-    t, gap = t[near], gap[near]
+    t, gap, seen = t[near], gap[near], rays[near]
     unit = np.stack([o[near] + d * t for o, d in zip(origin, direction, strict=True)])
     normal, length = _normal(slope(shape, unit, gap), inverse)
+    gap /= length
     return Hits(
-        index=index[rays[near]],
+        index=index[seen],
         window=window,
         unit=unit,
         which=None,
         normal=normal,
-        position=np.stack([x[near], y[near], placed.centre[2] - t]),
-        alpha=_sharp_coverage(gap / length, size)
-        if shape.sharp
-        else coverage(gap / length, normal[2], 0.8 * scale, size),
+        position=np.stack([x[seen], y[seen], placed.centre[2] - t]),
+        alpha=_coverage(gap, None if shape.walk.sharp else normal[2], 0.8 * scale, size),
     )
 
 
@@ -219,22 +201,22 @@ def _normal(gradient: FloatArray, inverse: FloatArray) -> tuple[FloatArray, Floa
     return normal, length
 
 
-def coverage(gap: FloatArray, facing: FloatArray, curvature_radius: float, size: int) -> FloatArray:
+def _coverage(
+    gap: FloatArray, facing: FloatArray | None, curvature_radius: float, size: int
+) -> FloatArray:
     """Return the share of a pixel that is covered, from the ray's clearance of the silhouette.
 
     A ray that stands `gap` outside a ball of radius rho, where the normal's z is `facing`, passes
-    the ball's middle at (rho + gap) * sqrt(1 - facing^2): less than rho is a hit.
+    the ball's middle at (rho + gap) * sqrt(1 - facing^2): less than rho is a hit. `facing` is None
+    for a solid with edges, of which only the gap is known.
     """
+    if facing is None:
+        sharp: FloatArray = np.clip(1.3 - gap * size, 0.0, 1.0)
+        return sharp
     sideways = np.sqrt(np.maximum(1.0 - facing * facing, 0.0))
     clearance = (curvature_radius + np.maximum(gap, 0.0)) * sideways - curvature_radius
     clearance += (gap - clearance) * (facing < -0.2)
     return np.clip(0.5 - clearance * size, 0.0, 1.0)
-
-
-def _sharp_coverage(gap: FloatArray, size: int) -> FloatArray:
-    """Return the share of a pixel that is covered by a solid with edges, from the gap left."""
-    share: FloatArray = np.clip(1.3 - gap * size, 0.0, 1.0)
-    return share
 
 
 def meet_balls(balls: Balls, placed: Placed, size: int, hidden: FloatArray | None) -> Hits | None:
@@ -243,7 +225,7 @@ def meet_balls(balls: Balls, placed: Placed, size: int, hidden: FloatArray | Non
     top, left, height, width = window
     if not (height and width):
         return None
-    scale = float(np.abs(np.linalg.det(placed.linear))) ** (1 / 3)
+    scale = placed.scale
     centres = (placed.linear[None] * balls.centres[:, None, :]).sum(axis=2) + placed.centre
     depth = np.full((height, width), -9.0, np.float32)
     miss = np.full((height, width), 9.0, np.float32)
@@ -271,7 +253,7 @@ def _ball_hits(
     balls: Balls,
     centres: FloatArray,
     scale: float,
-    window: tuple[int, int, int, int],
+    window: Window,
     maps: tuple[FloatArray, FloatArray, IntArray],
     size: int,
     hidden: FloatArray | None,

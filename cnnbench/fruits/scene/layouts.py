@@ -1,4 +1,4 @@
-"""Where do the fruit of a scene go?
+"""Which scenes are there: where do the fruit go, and how are they lit and seen?
 
 Places are on the ground, round the hero at the origin: x to the right, z towards the camera, in
 shares of the picture's width.
@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnbench.fruits.render.camera import Camera
-from cnnbench.fruits.render.parts import Vector
+from cnnbench.fruits.render import Camera
+from cnnbench.fruits.render.noise import Rng, Vector
 from cnnbench.fruits.scene.surroundings import BACKDROPS, GROUNDS
-
-Rng = np.random.Generator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

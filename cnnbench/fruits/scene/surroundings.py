@@ -1,7 +1,7 @@
-"""What lies under and behind the fruit?
+"""What is under, behind and around the fruit?
 
-Every function returns linear albedo (3, H, W). A ground is a table of wood, cloth, stone, slate or
-paper; a backdrop is something far away and out of focus.
+A ground is a table or a bed of straw, a backdrop something far away and out of focus: both are
+linear albedo (3, H, W). Furniture is what the fruit lie in or on: a bowl, plate, board or crate.
 """
 
 from __future__ import annotations
@@ -11,14 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnbench.fruits.render.canvas import Colour, blend, step, vary
-from cnnbench.fruits.render.light import Surface
-from cnnbench.fruits.render.noise import FloatArray, enlarge, field, grain, solid
-from cnnbench.fruits.render.parts import Vector
+from cnnbench.fruits.render.light import Colour, Surface, blend, step, vary
+from cnnbench.fruits.render.noise import FloatArray, Rng, Vector, enlarge, field, grain, solid
 from cnnbench.fruits.render.shapes import Shell, Slab
 from cnnbench.fruits.render.solids import Body, Painter, Spots
 
-Rng = np.random.Generator
 Size = tuple[int, int]
 
 _ANY: tuple[Colour, ...] = (
@@ -48,7 +45,7 @@ def _pick(colours: tuple[Colour, ...], rng: Rng) -> FloatArray:
     return vary(colours[int(rng.integers(len(colours)))], rng, 0.12)[:, :, None]
 
 
-def wood(size: Size, squash: float, rng: Rng) -> FloatArray:
+def wood(size: Size, _squash: float, rng: Rng) -> FloatArray:
     """Planks with grain along them."""
     long, wide = (size[1], size[0]) if rng.random() < 0.5 else size
     turned = (long, wide) == size
@@ -63,7 +60,6 @@ def wood(size: Size, squash: float, rng: Rng) -> FloatArray:
     value = tone * (1.0 + 0.10 * fibre + 0.10 * rings) * np.where(seam, 0.35, 1.0)
     if turned:
         value = value.T
-    del squash
     return _pick(_WOOD, rng) * np.clip(value, 0.1, 2.0)
 
 
@@ -149,29 +145,21 @@ def shelves(size: Size, rng: Rng) -> FloatArray:
 
 def wall(size: Size, rng: Rng) -> FloatArray:
     """A plain wall with a slow fall of light."""
-    small = (8, 8)
-    fall = enlarge(1.0 + 0.2 * field(small, (1.5, 1.5), 1, rng), size)
+    fall = enlarge(1.0 + 0.2 * field((8, 8), (1.5, 1.5), 1, rng), size)
     return _pick(_ANY, rng) * np.clip(fall, 0.2, 2.0)
 
 
 GROUNDS: dict[str, Callable[[Size, float, Rng], FloatArray]] = {
-    "wood": wood,
-    "cloth": cloth,
-    "stone": stone,
-    "slate": slate,
-    "paper": paper,
-    "straw": straw,
+    function.__name__: function for function in (wood, cloth, stone, slate, paper, straw)
 }
 BACKDROPS: dict[str, Callable[[Size, Rng], FloatArray]] = {
-    "leaves": leaves,
-    "shelves": shelves,
-    "wall": wall,
+    function.__name__: function for function in (leaves, shelves, wall)
 }
 
 
 # -- bowls, plates, boards and crates -------------------------------------------------------------
-# Everything is in world space: x to the right, y up from the ground under the hero, z towards the
-# camera, in shares of the picture's width.
+# World space: x to the right, y up from the ground under the hero, z towards the camera, in shares
+# of the picture's width.
 
 _GLAZES: tuple[Colour, ...] = (
     (232, 228, 218),
@@ -194,12 +182,12 @@ class Furniture:
 
 
 def _glaze(rng: Rng) -> Painter:
-    """Paint one glaze, at times with a band of another under the rim."""
     base = vary(_GLAZES[int(rng.integers(len(_GLAZES)))], rng)
     band = vary(_GLAZES[int(rng.integers(len(_GLAZES)))], rng)
     banded = rng.random() < 0.4
 
     def paint(spots: Spots) -> Surface:
+        """Paint one glaze, at times with a band of another under the rim."""
         y = spots.unit[1]
         albedo = base * (1.0 + 0.05 * solid(spots.unit, 3.0, 2.0))
         if banded:
@@ -210,11 +198,11 @@ def _glaze(rng: Rng) -> Painter:
 
 
 def _timber(rng: Rng) -> Painter:
-    """Paint a board whose grain runs along x."""
     base = vary(_TIMBERS[int(rng.integers(len(_TIMBERS)))], rng)
     offset = float(rng.uniform(0.0, 60.0))
 
     def paint(spots: Spots) -> Surface:
+        """Paint a board whose grain runs along x."""
         grain = solid(spots.unit * _FIBRES, 2.0, offset) + solid(spots.unit * _FIBRES, 0.8, offset)
         albedo = base * np.clip(1.0 + 0.14 * grain, 0.3, 1.6)
         return Surface(albedo=albedo, gloss=0.04, tight=10.0)
@@ -226,26 +214,28 @@ def _board(half: Vector, middle: Vector, paint: Painter) -> Body:
     return Body(shape=Slab(), paint=paint, stretch=half, offset=middle)
 
 
+def _shell(radius: float, depth: float, rim: float, paint: Painter) -> Body:
+    stretch = (radius, depth, radius)
+    return Body(shape=Shell(), paint=paint, stretch=stretch, offset=(0.0, rim, 0.0))
+
+
+def nothing(_diameter: float, _rng: Rng) -> Furniture:
+    """Return the furniture of the bare ground."""
+    return Furniture(bodies=(), balls=np.zeros((0, 4)))
+
+
 def bowl(diameter: float, rng: Rng) -> Furniture:
     """Return a deep bowl for a heap of fruit of `diameter`."""
     radius, depth = 1.62 * diameter, float(rng.uniform(0.72, 0.95)) * diameter
-    body = Body(
-        shape=Shell(),
-        paint=_glaze(rng),
-        stretch=(radius, depth, radius),
-        offset=(0.0, 0.94 * depth, 0.0),
-    )
+    body = _shell(radius, depth, 0.94 * depth, _glaze(rng))
     return Furniture(bodies=(body,), balls=np.array([[0.0, 0.6 * depth, 0.0, 0.8 * radius]]))
 
 
 def plate(diameter: float, rng: Rng) -> Furniture:
     """Return a shallow dish."""
     radius, depth = 1.75 * diameter, float(rng.uniform(0.12, 0.25)) * diameter
-    body = Body(
-        shape=Shell(), paint=_glaze(rng), stretch=(radius, depth, radius), offset=(0.0, depth, 0.0)
-    )
-    flat = np.array([[0.0, -0.72 * radius, 0.0, radius]])
-    return Furniture(bodies=(body,), balls=flat)
+    body = _shell(radius, depth, depth, _glaze(rng))
+    return Furniture(bodies=(body,), balls=np.array([[0.0, -0.72 * radius, 0.0, radius]]))
 
 
 def board(diameter: float, rng: Rng) -> Furniture:
@@ -270,6 +260,7 @@ def crate(diameter: float, rng: Rng) -> Furniture:
 
 
 FURNITURE: dict[str, Callable[[float, Rng], Furniture]] = {
+    "none": nothing,
     "bowl": bowl,
     "plate": plate,
     "board": board,

@@ -6,23 +6,11 @@ import math
 
 import numpy as np
 
-from cnnbench.fruits.render.canvas import blend, linear, step, vary
-from cnnbench.fruits.render.light import Surface
-from cnnbench.fruits.render.noise import FloatArray, solid, waves
-from cnnbench.fruits.render.parts import Sheet, blades, tube
-from cnnbench.fruits.render.shapes import Balls, Revolved, bounded, rotation
-from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots
-from cnnbench.fruits.species.growth import (
-    Rng,
-    Variety,
-    leaf,
-    lean_of,
-    lumps,
-    near,
-    pick,
-    stem,
-    whorl,
-)
+from cnnbench.fruits.render.light import Surface, blend, linear, step, vary
+from cnnbench.fruits.render.noise import FloatArray, Rng, Vector, lean_of, near, solid, waves
+from cnnbench.fruits.render.parts import Sheet, blades, leaf, stem, tube, whorl
+from cnnbench.fruits.render.shapes import Balls, Revolved, measured, rotation
+from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots, Variety, lump, pick
 
 _CHERRIES = (
     Variety(name="red", colours=((190, 20, 30), (150, 14, 26)), share=0.45),
@@ -54,9 +42,8 @@ def cherry(choice: float, rng: Rng) -> Fruit:
         balls.append([*offset, size * 0.95])
         foot = np.array(offset) + body.turn @ np.array([0.0, size * 0.58, 0.0])
         sheets.append(_cherry_stem(foot, knot, rng))
-    if rng.random() < 0.4:
-        x, y, z = (float(v) for v in knot)
-        sheets.append(leaf((x, y, z), near(0.9, 0.2, rng), rng))
+    x, y, z = (float(v) for v in knot)
+    sheets.extend(leaf(0.4, (x, y, z), 0.9, rng))
     return Fruit(
         variety=variety.name,
         bodies=tuple(bodies),
@@ -67,14 +54,12 @@ def cherry(choice: float, rng: Rng) -> Fruit:
     )
 
 
-def _cherry_body(
-    variety: Variety, size: float, offset: tuple[float, float, float], rng: Rng
-) -> Body:
+def _cherry_body(variety: Variety, size: float, offset: Vector, rng: Rng) -> Body:
     dimple = -near(0.34, 0.2, rng)
-    shape = bounded(Revolved(polynomial=(0.98, 0.04), top=dimple, top_rate=8.0))
+    shape = Revolved(polynomial=(0.98, 0.04), top=dimple, top_rate=8.0)
     lean = rotation((float(rng.normal()), 0.0, float(rng.normal())), near(0.2, 1.0, rng))
     return Body(
-        shape=shape,
+        shape=measured(shape),
         paint=_cherry_skin(variety, rng),
         stretch=(size, size * 0.94, size * 0.96),
         offset=offset,
@@ -92,11 +77,11 @@ def _cherry_stem(foot: FloatArray, knot: FloatArray, rng: Rng) -> Sheet:
 
 
 def _cherry_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint one glossy colour, or yellow with a red cheek."""
     base, cheek = (vary(colour, rng) for colour in variety.colours)
     lean = lean_of(rng)
 
     def paint(spots: Spots) -> Surface:
+        """Paint one glossy colour, or yellow with a red cheek."""
         x, y, z = spots.unit
         side = lean[0] * x + lean[1] * y + lean[2] * z + 0.12 * solid(spots.unit, 4.0, 5.0)
         albedo = blend(base, cheek, step(side, -0.6, 1.0))
@@ -115,14 +100,13 @@ def grape(choice: float, rng: Rng) -> Fruit:
     centres = np.stack([rim * np.cos(turn), 0.75 - 1.75 * u**0.85, rim * np.sin(turn)], axis=1)
     centres += rng.normal(0.0, 0.05, centres.shape)
     radii = near(0.29, 0.12, rng) * rng.uniform(0.85, 1.1, count)
-    sheets = [stem((0.0, 0.75, 0.0), near(0.7, 0.2, rng), 0.05, (120, 110, 56), rng)]
-    if rng.random() < 0.4:
-        sheets.append(leaf((0.0, 1.0, 0.0), near(1.0, 0.2, rng), rng))
+    twig = stem((0.0, 0.75, 0.0), near(0.7, 0.2, rng), 0.05, (120, 110, 56), rng)
+    sheets = (twig, *leaf(0.4, (0.0, 1.0, 0.0), 1.0, rng))
     body = Body(shape=Balls(centres=centres, radii=radii), paint=_grape_skin(variety, rng))
     return Fruit(
         variety=variety.name,
         bodies=(body,),
-        sheets=tuple(sheets),
+        sheets=sheets,
         balls=np.array([[0.0, 0.4, 0.0, 0.75], [0.0, -0.3, 0.0, 0.6], [0.0, -0.8, 0.0, 0.35]]),
         lies=0.8,
         tilt=0.9,
@@ -130,12 +114,12 @@ def grape(choice: float, rng: Rng) -> Fruit:
 
 
 def _grape_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint glassy grapes, each a little different, under a patchy waxy bloom."""
     base, other = (vary(colour, rng) for colour in variety.colours)
     wax_colour = linear((165, 168, 190))
     seed = int(rng.integers(1 << 30))
 
     def paint(spots: Spots) -> Surface:
+        """Paint glassy grapes, each a little different, under a patchy waxy bloom."""
         local = np.random.default_rng(seed)
         member = np.zeros(spots.unit.shape[1], np.int32) if spots.which is None else spots.which
         tones = local.uniform(0.0, 1.0, int(member.max()) + 1).astype(np.float32)
@@ -151,20 +135,16 @@ def _grape_skin(variety: Variety, rng: Rng) -> Painter:
 
 def strawberry(choice: float, rng: Rng) -> Fruit:
     """Return a strawberry: a cone with seeds in pits, under a star of leaves."""
-    lump, wave = lumps(0.03, rng)
-    shape = bounded(
-        Revolved(
-            polynomial=(0.80, 0.02, -0.05),
-            top=-0.12,
-            top_rate=6.0,
-            tail=near(0.42, 0.2, rng),
-            tail_rate=near(2.6, 0.15, rng),
-            lump=lump,
-            lump_wave=wave,
-        )
+    shape = Revolved(
+        lump=lump(0.03, rng),
+        polynomial=(0.80, 0.02, -0.05),
+        top=-0.12,
+        top_rate=6.0,
+        tail=near(0.42, 0.2, rng),
+        tail_rate=near(2.6, 0.15, rng),
     )
     body = Body(
-        shape=shape,
+        shape=measured(shape),
         paint=_strawberry_skin(choice, rng),
         stretch=(1.05, 1.0, 0.98),
         offset=(0.0, 0.18, 0.0),
@@ -199,12 +179,12 @@ def _calyx(rng: Rng) -> Sheet:
 
 
 def _strawberry_skin(choice: float, rng: Rng) -> Painter:
-    """Paint red, pale at the shoulder where unripe, with rows of seeds in pits."""
     red, pale = vary((196, 24, 28), rng, 0.07), vary((238, 190, 120), rng)
     seed_colour, rows = vary((226, 186, 84), rng), float(rng.uniform(5.0, 6.5))
     unripe = float(rng.uniform(0.0, 0.3 if choice < 0.7 else 1.0))
 
     def paint(spots: Spots) -> Surface:
+        """Paint red, pale at the shoulder where unripe, with rows of seeds in pits."""
         x, y, z = spots.unit
         girth = np.sqrt(x * x + z * z)
         line = np.round(y * rows)

@@ -1,60 +1,59 @@
-"""What are the fruit like that come whole and cut: a kiwi and a watermelon?"""
+"""What are the fruit like that come whole or cut: a kiwi and a watermelon?"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from cnnbench.fruits.render.canvas import blend, linear, step, vary
-from cnnbench.fruits.render.light import Surface
-from cnnbench.fruits.render.noise import FloatArray, polar, solid, waves
-from cnnbench.fruits.render.parts import Vector
-from cnnbench.fruits.render.shapes import Cut, Plane, Revolved, bounded
-from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots, carved
-from cnnbench.fruits.species.growth import Rng, ball, lumps, near
+from cnnbench.fruits.render.light import Surface, blend, linear, step, vary
+from cnnbench.fruits.render.noise import FloatArray, Rng, Vector, near, polar, solid, waves
+from cnnbench.fruits.render.shapes import Cut, Plane, Revolved, Walk, measured
+from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots, ball, carved, lump
 
 _FACE = 0.12  # height of the cut through a kiwi
 _FIBRES = np.array([[1.0], [0.35], [1.0]], np.float32)
 
 
+def _piece(variety: str, body: Body, face: Vector, downs: tuple[Vector, ...]) -> Fruit:
+    """Return a fruit that was cut: `face` has to be seen, and it comes to rest on `downs`."""
+    balls, support = carved(body)
+    return Fruit(
+        variety=variety, bodies=(body,), balls=balls, face=face, downs=downs, support=support
+    )
+
+
+# -- kiwi -----------------------------------------------------------------------------------------
+
+
 def kiwi(choice: float, rng: Rng) -> Fruit:
     """Return a kiwi: whole, halved or a slice, green or golden inside."""
-    lump, wave = lumps(0.02, rng)
-    shape = bounded(
-        Revolved(polynomial=(0.97, 0.0, 0.03), top=0.02, top_rate=60.0, lump=lump, lump_wave=wave)
+    shape = measured(
+        Revolved(polynomial=(0.97, 0.0, 0.03), top=0.02, top_rate=60.0, lump=lump(0.02, rng))
     )
     stretch = (near(0.9, 0.05, rng), near(1.15, 0.08, rng), near(0.88, 0.05, rng))
     if choice < 0.45:
         body = Body(shape=shape, paint=_kiwi_skin(rng), stretch=stretch)
-        return Fruit(
-            variety="whole", bodies=(body,), sheets=(), balls=ball(0.92), lies=0.85, end_on=0.85
-        )
+        return Fruit(variety="whole", bodies=(body,), balls=ball(0.92), lies=0.85, end_on=0.85)
     planes: tuple[Plane, ...] = ((0.0, 1.0, 0.0, _FACE),)
     if rng.random() < 0.35:
         planes = (*planes, (0.0, -1.0, 0.0, 0.25))
     golden = choice > 0.88
-    cut = Cut(body=shape, planes=planes, bound=shape.bound, pace=shape.pace)
-    paint = _kiwi_flesh(golden=golden, rng=rng)
-    body = Body(shape=cut, paint=paint, stretch=stretch, offset=(0.0, 0.3, 0.0))
-    balls, support = carved(body)
-    return Fruit(
-        variety="golden" if golden else "green",
-        bodies=(body,),
-        sheets=(),
-        balls=balls,
-        face=(0.0, 1.0, 0.0),
-        downs=((0.0, -1.0, 0.0), (0.8, -0.6, 0.0)),
-        support=support,
+    body = Body(
+        shape=Cut(body=shape, planes=planes),
+        paint=_kiwi_flesh(golden=golden, rng=rng),
+        stretch=stretch,
+        offset=(0.0, 0.3, 0.0),
     )
+    downs = ((0.0, -1.0, 0.0), (0.8, -0.6, 0.0))
+    return _piece("golden" if golden else "green", body, (0.0, 1.0, 0.0), downs)
 
 
 def _kiwi_skin(rng: Rng) -> Painter:
-    """Paint brown fuzz and two dark ends."""
     base, dark, end = vary((140, 110, 68), rng), vary((92, 70, 40), rng), linear((50, 36, 22))
 
     def paint(spots: Spots) -> Surface:
+        """Paint brown fuzz and two dark ends."""
         hair = solid(spots.unit * _FIBRES, 20.0, 1.0, spots.pixel)
         patch = solid(spots.unit, 2.5, 8.0)
         c, _ = polar(spots.unit)
@@ -66,12 +65,12 @@ def _kiwi_skin(rng: Rng) -> Painter:
 
 
 def _kiwi_flesh(*, golden: bool, rng: Rng) -> Painter:
-    """Paint a kiwi cut across: skin, flesh with rays, a ring of seeds and a pale core."""
     skin, seed_colour, pale = _kiwi_skin(rng), linear((28, 20, 14)), linear((236, 236, 180))
     flesh = vary((226, 190, 50) if golden else (128, 168, 40), rng)
     phase = float(rng.uniform(0.0, 6.28))
 
     def paint(spots: Spots) -> Surface:
+        """Paint a kiwi cut across: skin, flesh with rays, a ring of seeds and a pale core."""
         x, y, z = spots.unit
         outer = skin(spots)
         radius = np.sqrt(x * x + z * z)
@@ -99,91 +98,48 @@ def _kiwi_flesh(*, golden: bool, rng: Rng) -> Painter:
     return paint
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Piece:
-    """A way to cut a watermelon."""
-
-    name: str
-    planes: tuple[Plane, ...]
-    face: Vector
-    downs: tuple[Vector, ...]
-    offset: Vector
+# -- watermelon -----------------------------------------------------------------------------------
 
 
 def watermelon(choice: float, rng: Rng) -> Fruit:
     """Return a watermelon: whole, halved, a wedge or a slice."""
-    shape = Revolved(polynomial=(1.0,), bound=1.01)
     if choice < 0.4:
-        long = float(rng.uniform(1.0, 1.4))
-        thin = 1.0 / math.sqrt(long)
-        body = Body(
-            shape=shape, paint=_melon(opened=False, rng=rng), stretch=(thin, math.sqrt(long), thin)
-        )
-        return Fruit(variety="whole", bodies=(body,), sheets=(), balls=ball(0.95), lies=0.9)
-    piece = _piece(choice, rng)
-    cut = Cut(body=shape, planes=piece.planes, bound=1.01, pace=0.95)
-    body = Body(
-        shape=cut,
-        paint=_melon(opened=True, rng=rng),
-        stretch=(1.2, 1.2, 1.2),
-        offset=piece.offset,
-    )
-    balls, support = carved(body)
-    return Fruit(
-        variety=piece.name,
-        bodies=(body,),
-        sheets=(),
-        balls=balls,
-        face=piece.face,
-        downs=piece.downs,
-        support=support,
-    )
-
-
-def _piece(choice: float, rng: Rng) -> _Piece:
+        shape = Revolved(polynomial=(1.0,), walk=Walk(bound=1.01))
+        long = math.sqrt(float(rng.uniform(1.0, 1.4)))
+        thin = 1.0 / long
+        body = Body(shape=shape, paint=_melon(opened=False, rng=rng), stretch=(thin, long, thin))
+        return Fruit(variety="whole", bodies=(body,), balls=ball(0.95), lies=0.9)
     if choice < 0.58:
-        return _Piece(
-            name="half",
-            planes=((0.0, 0.0, 1.0, 0.0),),
-            face=(0.0, 0.0, 1.0),
-            downs=((0.0, 0.0, -1.0), (0.7, 0.0, -0.7)),
-            offset=(0.0, 0.0, 0.3),
-        )
-    if choice < 0.8:
+        name, offset, face = "half", (0.0, 0.0, 0.3), (0.0, 0.0, 1.0)
+        planes: tuple[Plane, ...] = ((0.0, 0.0, 1.0, 0.0),)
+        downs: tuple[Vector, ...] = ((0.0, 0.0, -1.0), (0.7, 0.0, -0.7))
+    elif choice < 0.8:
         half_angle = float(rng.uniform(0.35, 0.7))
         s, c = math.sin(half_angle), math.cos(half_angle)
-        return _Piece(
-            name="wedge",
-            planes=((-s, 0.0, c, 0.0), (-s, 0.0, -c, 0.0)),
-            face=(-0.3, 0.0, 1.0),
-            downs=((1.0, 0.0, 0.0), (-s, 0.0, -c)),
-            offset=(-0.5, 0.0, 0.0),
-        )
-    thin = float(rng.uniform(0.08, 0.16))
-    planes: tuple[Plane, ...] = (
-        (0.0, 0.0, 1.0, thin),
-        (0.0, 0.0, -1.0, thin),
-        (-1.0, 0.0, 0.0, 0.0),
-    )
-    if rng.random() < 0.4:
-        planes = (*planes, (0.0, -1.0, 0.0, 0.0))
-    return _Piece(
-        name="slice",
-        planes=planes,
-        face=(0.0, 0.0, 1.0),
-        downs=((0.0, 0.0, -1.0), (1.0, 0.0, 0.0)),
-        offset=(-0.45, 0.0, 0.0),
-    )
+        name, offset, face = "wedge", (-0.5, 0.0, 0.0), (-0.3, 0.0, 1.0)
+        planes = ((-s, 0.0, c, 0.0), (-s, 0.0, -c, 0.0))
+        downs = ((1.0, 0.0, 0.0), (-s, 0.0, -c))
+    else:
+        thin = float(rng.uniform(0.08, 0.16))
+        name, offset, face = "slice", (-0.45, 0.0, 0.0), (0.0, 0.0, 1.0)
+        planes = ((0.0, 0.0, 1.0, thin), (0.0, 0.0, -1.0, thin), (-1.0, 0.0, 0.0, 0.0))
+        if rng.random() < 0.4:
+            planes = (*planes, (0.0, -1.0, 0.0, 0.0))
+        downs = ((0.0, 0.0, -1.0), (1.0, 0.0, 0.0))
+    cut = Cut(body=measured(Revolved(polynomial=(1.0,))), planes=planes)
+    paint = _melon(opened=True, rng=rng)
+    body = Body(shape=cut, paint=paint, stretch=(1.2, 1.2, 1.2), offset=offset)
+    return _piece(name, body, face, downs)
 
 
 def _melon(*, opened: bool, rng: Rng) -> Painter:
-    """Paint ragged stripes outside and, where it is opened, rind, flesh and pips."""
     pale, dark = vary((150, 176, 96), rng), vary((34, 66, 34), rng)
     flesh = vary((232, 190, 70) if rng.random() < 0.12 else (214, 44, 52), rng)
     stripes, seed = int(rng.integers(7, 12)), int(rng.integers(1 << 30))
     plain, pips = rng.random() < 0.12, rng.random() < 0.85
 
     def paint(spots: Spots) -> Surface:
+        """Paint ragged stripes outside and, where it is opened, rind, flesh and pips."""
         local = np.random.default_rng(seed)
         x, y, z = spots.unit
         ragged = 0.35 * waves(spots.unit, 2.2, local) + 0.16 * solid(spots.unit, 4.0, 6.0)

@@ -1,26 +1,16 @@
-"""What are a lemon and an orange like?"""
+"""What are a lemon, an orange, an apple and a pear like?"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cnnbench.fruits.render.canvas import Colour, blend, linear, step, vary
-from cnnbench.fruits.render.light import Surface
-from cnnbench.fruits.render.noise import polar, solid, waves
-from cnnbench.fruits.render.shapes import Revolved, bounded
-from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots
-from cnnbench.fruits.species.growth import (
-    BARK,
-    Rng,
-    Variety,
-    ball,
-    leaf,
-    lean_of,
-    lumps,
-    near,
-    pick,
-    stem,
-)
+from cnnbench.fruits.render.light import Colour, Surface, blend, linear, step, vary
+from cnnbench.fruits.render.noise import Rng, lean_of, near, polar, solid, waves
+from cnnbench.fruits.render.parts import BARK, leaf, stem
+from cnnbench.fruits.render.shapes import Revolved, measured
+from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots, Variety, ball, lump, pick
+
+# -- lemon and orange -----------------------------------------------------------------------------
 
 _LEMONS = (
     Variety(name="yellow", colours=((240, 210, 50), (226, 206, 70)), share=0.5),
@@ -38,66 +28,47 @@ _ORANGES = (
 def lemon(choice: float, rng: Rng) -> Fruit:
     """Return a lemon: a spindle with a nipple at one end and a button at the other."""
     variety = pick(_LEMONS, choice)
-    lump, wave = lumps(0.018, rng)
-    shape = bounded(
-        Revolved(
-            polynomial=(0.78, 0.0, 0.13),
-            top=near(0.12, 0.3, rng),
-            top_rate=26.0,
-            tail=near(0.30, 0.2, rng),
-            tail_rate=near(21.0, 0.25, rng),
-            lump=lump,
-            lump_wave=wave,
-        )
+    shape = Revolved(
+        lump=lump(0.018, rng),
+        polynomial=(0.78, 0.0, 0.13),
+        top=near(0.12, 0.3, rng),
+        top_rate=26.0,
+        tail=near(0.30, 0.2, rng),
+        tail_rate=near(21.0, 0.25, rng),
     )
     long = near(1.14, 0.06, rng)
-    sheets = []
-    if rng.random() < 0.3:
-        sheets.append(leaf((0.0, 1.03 * long, 0.0), near(1.0, 0.2, rng), rng))
-    body = Body(shape=shape, paint=_peel(variety, 0.006, rng), stretch=(1.0, long, 1.0))
+    sheets = leaf(0.3, (0.0, 1.03 * long, 0.0), 1.0, rng)
+    body = Body(shape=measured(shape), paint=_peel(variety, 0.006, rng), stretch=(1.0, long, 1.0))
     return Fruit(
-        variety=variety.name,
-        bodies=(body,),
-        sheets=tuple(sheets),
-        balls=ball(0.85),
-        lies=0.9,
-        end_on=0.8,
+        variety=variety.name, bodies=(body,), sheets=sheets, balls=ball(0.85), lies=0.9, end_on=0.8
     )
 
 
 def orange(choice: float, rng: Rng) -> Fruit:
     """Return an orange: nearly a ball, with pores and a green button."""
     variety = pick(_ORANGES, choice)
-    lump, wave = lumps(0.012, rng)
-    shape = bounded(
-        Revolved(
-            polynomial=(0.97, 0.0, near(0.02, 1.0, rng)),
-            top=-0.06,
-            top_rate=30.0,
-            tail=-0.05,
-            tail_rate=60.0,
-            lump=lump,
-            lump_wave=wave,
-        )
+    shape = Revolved(
+        lump=lump(0.012, rng),
+        polynomial=(0.97, 0.0, near(0.02, 1.0, rng)),
+        top=-0.06,
+        top_rate=30.0,
+        tail=-0.05,
+        tail_rate=60.0,
     )
     height = near(0.95, 0.06, rng)
-    sheets = []
-    if rng.random() < 0.35:
-        sheets.append(leaf((0.0, 0.93 * height, 0.0), near(1.0, 0.2, rng), rng))
-    body = Body(shape=shape, paint=_peel(variety, 0.009, rng), stretch=(1.0, height, 1.0))
-    return Fruit(
-        variety=variety.name, bodies=(body,), sheets=tuple(sheets), balls=ball(0.95), lies=0.5
-    )
+    sheets = leaf(0.35, (0.0, 0.93 * height, 0.0), 1.0, rng)
+    body = Body(shape=measured(shape), paint=_peel(variety, 0.009, rng), stretch=(1.0, height, 1.0))
+    return Fruit(variety=variety.name, bodies=(body,), sheets=sheets, balls=ball(0.95), lies=0.5)
 
 
 def _peel(variety: Variety, depth: float, rng: Rng) -> Painter:
-    """Paint pores, a slow change of colour and a green button with a pale star."""
     base, end = (vary(colour, rng, 0.06) for colour in variety.colours)
     button, rim = linear((92, 98, 44)), linear((150, 150, 60))
     seed, lean = int(rng.integers(1 << 30)), lean_of(rng)
     frequency = float(rng.uniform(13.0, 18.0))
 
     def paint(spots: Spots) -> Surface:
+        """Paint pores, a slow change of colour and a green button with a pale star."""
         local = np.random.default_rng(seed)
         x, y, z = spots.unit
         c, _ = polar(spots.unit)
@@ -134,31 +105,23 @@ def apple(choice: float, rng: Rng) -> Fruit:
     """Return an apple: a dimple with a stem above, a smaller one below."""
     variety = pick(_APPLES, choice)
     top = -near(0.40, 0.2, rng)
-    lump, wave = lumps(0.015, rng)
-    shape = bounded(
-        Revolved(
-            polynomial=(0.97, near(0.05, 0.9, rng), 0.04),
-            top=top,
-            top_rate=near(9.0, 0.2, rng),
-            tail=-near(0.20, 0.4, rng),
-            tail_rate=13.0,
-            lump=lump,
-            lump_wave=wave,
-        )
+    shape = Revolved(
+        lump=lump(0.015, rng),
+        polynomial=(0.97, near(0.05, 0.9, rng), 0.04),
+        top=top,
+        top_rate=near(9.0, 0.2, rng),
+        tail=-near(0.20, 0.4, rng),
+        tail_rate=13.0,
     )
     height = near(0.92, 0.1, rng)
     foot = (0.0, (1.02 + top) * height - 0.02, 0.0)
-    sheets = [stem(foot, near(0.62, 0.3, rng), 0.045, BARK, rng)]
-    if rng.random() < 0.35:
-        sheets.append(leaf((0.0, foot[1] + 0.3, 0.0), near(0.9, 0.2, rng), rng))
-    body = Body(shape=shape, paint=_apple_skin(variety, rng), stretch=(1.0, height, 1.0))
-    return Fruit(
-        variety=variety.name, bodies=(body,), sheets=tuple(sheets), balls=ball(0.95), lies=0.3
-    )
+    twig = stem(foot, near(0.62, 0.3, rng), 0.045, BARK, rng)
+    sheets = (twig, *leaf(0.35, (0.0, foot[1] + 0.3, 0.0), 0.9, rng))
+    body = Body(shape=measured(shape), paint=_apple_skin(variety, rng), stretch=(1.0, height, 1.0))
+    return Fruit(variety=variety.name, bodies=(body,), sheets=sheets, balls=ball(0.95), lies=0.3)
 
 
 def _apple_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint a ground colour, streaks of blush, pale dots, a russet dimple, at times a bruise."""
     base, over = (vary(colour, rng) for colour in variety.colours)
     russet_colour, bruise_colour = linear((112, 100, 52)), linear((118, 76, 40))
     seed, dots = int(rng.integers(1 << 30)), float(rng.uniform(0.3, 1.0))
@@ -167,6 +130,7 @@ def _apple_skin(variety: Variety, rng: Rng) -> Painter:
     spot /= np.sqrt((spot * spot).sum())
 
     def paint(spots: Spots) -> Surface:
+        """Paint a ground colour, streaks of blush, pale dots, a russet dimple, perhaps a bruise."""
         local = np.random.default_rng(seed)
         c, longitude = polar(spots.unit)
         x, y, z = spots.unit
@@ -190,29 +154,24 @@ def pear(choice: float, rng: Rng) -> Fruit:
     """Return a pear: a round belly and a neck that runs into the stem."""
     variety = pick(_PEARS, choice)
     neck = near(0.68, 0.15, rng)
-    lump, wave = lumps(0.02, rng)
-    shape = bounded(
-        Revolved(
-            polynomial=(0.80, -0.03, 0.03),
-            top=neck,
-            top_rate=near(9.5, 0.3, rng),
-            tail=-0.13,
-            tail_rate=12.0,
-            bend=float(rng.normal(0.0, 0.05)),
-            lump=lump,
-            lump_wave=wave,
-        )
+    shape = Revolved(
+        lump=lump(0.02, rng),
+        polynomial=(0.80, -0.03, 0.03),
+        top=neck,
+        top_rate=near(9.5, 0.3, rng),
+        tail=-0.13,
+        tail_rate=12.0,
+        bend=float(rng.normal(0.0, 0.05)),
     )
     drop = 0.36
-    body = Body(shape=shape, paint=_pear_skin(variety, rng), offset=(0.0, -drop, 0.0))
+    body = Body(shape=measured(shape), paint=_pear_skin(variety, rng), offset=(0.0, -drop, 0.0))
     top = 0.80 + neck - drop
-    sheets = [stem((0.0, top - 0.06, 0.0), near(0.42, 0.3, rng), 0.045, BARK, rng)]
-    if rng.random() < 0.25:
-        sheets.append(leaf((0.0, top + 0.1, 0.0), near(0.9, 0.2, rng), rng))
+    twig = stem((0.0, top - 0.06, 0.0), near(0.42, 0.3, rng), 0.045, BARK, rng)
+    sheets = (twig, *leaf(0.25, (0.0, top + 0.1, 0.0), 0.9, rng))
     return Fruit(
         variety=variety.name,
         bodies=(body,),
-        sheets=tuple(sheets),
+        sheets=sheets,
         balls=np.array([[0.0, -drop, 0.0, 0.78], [0.0, 0.5, 0.0, 0.40]]),
         lies=0.6,
         tilt=0.4,
@@ -221,7 +180,6 @@ def pear(choice: float, rng: Rng) -> Fruit:
 
 
 def _pear_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint a matt skin, dotted with brown, with a veil of russet, at times a red cheek."""
     ground: Colour = variety.colours[0]
     base, brown, red = vary(ground, rng), vary((140, 96, 48), rng), vary((172, 66, 44), rng)
     dot_colour = linear((104, 80, 40))
@@ -229,6 +187,7 @@ def _pear_skin(variety: Variety, rng: Rng) -> Painter:
     blushed = rng.random() < 0.3
 
     def paint(spots: Spots) -> Surface:
+        """Paint a matt skin, dotted with brown, with a veil of russet, at times a red cheek."""
         local = np.random.default_rng(seed)
         x, y, z = spots.unit
         veil = waves(spots.unit, 1.2, local) + 0.35 * solid(spots.unit, 7.0, 2.0)

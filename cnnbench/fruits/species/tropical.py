@@ -6,24 +6,11 @@ import math
 
 import numpy as np
 
-from cnnbench.fruits.render.canvas import blend, linear, step, vary
-from cnnbench.fruits.render.light import Surface
-from cnnbench.fruits.render.noise import solid, waves
-from cnnbench.fruits.render.parts import Sheet, blades
-from cnnbench.fruits.render.shapes import Arc, Revolved, bounded, rotation
-from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots
-from cnnbench.fruits.species.growth import (
-    BARK,
-    Rng,
-    Variety,
-    ball,
-    lean_of,
-    lumps,
-    near,
-    pick,
-    stem,
-    whorl,
-)
+from cnnbench.fruits.render.light import Surface, blend, linear, step, vary
+from cnnbench.fruits.render.noise import Rng, lean_of, near, solid, waves
+from cnnbench.fruits.render.parts import BARK, Sheet, blades, stem, whorl
+from cnnbench.fruits.render.shapes import Arc, Revolved, measured, rotation
+from cnnbench.fruits.render.solids import Body, Fruit, Painter, Spots, Variety, ball, lump, pick
 
 _BANANAS = (
     Variety(name="yellow", colours=((232, 196, 60),), share=0.45, amount=0.55),
@@ -54,7 +41,6 @@ def banana(choice: float, rng: Rng) -> Fruit:
             half_angle=near(half, 0.05, rng),
             thick=near(thick, 0.06, rng),
             twist=float(rng.uniform(0.0, 1.0)),
-            bound=1.5,
         )
         turn = rotation((0.2, 0.0, 1.0), 0.1) @ rotation((1.0, 0.1, 0.0), fan)
         offset = (0.12 * abs(fan), 0.0, place * 0.26)
@@ -67,7 +53,6 @@ def banana(choice: float, rng: Rng) -> Fruit:
     return Fruit(
         variety=variety.name,
         bodies=tuple(bodies),
-        sheets=(),
         balls=np.array(balls),
         lies=0.9,
         tilt=1.3,
@@ -76,12 +61,12 @@ def banana(choice: float, rng: Rng) -> Fruit:
 
 
 def _banana_skin(variety: Variety, ripeness: float, rng: Rng) -> Painter:
-    """Paint green ends when young, brown flecks when old, dark tips always."""
     base, green = vary(variety.colours[0], rng, 0.05), vary((130, 160, 52), rng)
     brown, tip = vary((84, 52, 26), rng), linear((60, 44, 24))
     offset = float(rng.uniform(0.0, 50.0))
 
     def paint(spots: Spots) -> Surface:
+        """Paint green ends when young, brown flecks when old, dark tips always."""
         end = np.abs(spots.unit[1])
         young = np.clip(step(end, 0.3, 1.0) * (1.3 - 2.2 * ripeness), 0.0, 1.0)
         albedo = blend(base, green, young)
@@ -98,19 +83,15 @@ def _banana_skin(variety: Variety, ripeness: float, rng: Rng) -> Painter:
 def mango(choice: float, rng: Rng) -> Fruit:
     """Return a mango: a flattened, lopsided egg."""
     variety = pick(_MANGOES, choice)
-    lump, wave = lumps(0.025, rng)
-    shape = bounded(
-        Revolved(
-            polynomial=(0.92, -0.06, 0.0),
-            tail=near(0.12, 0.4, rng),
-            tail_rate=7.0,
-            bend=near(0.26, 0.25, rng),
-            lump=lump,
-            lump_wave=wave,
-        )
+    shape = Revolved(
+        lump=lump(0.025, rng),
+        polynomial=(0.92, -0.06, 0.0),
+        tail=near(0.12, 0.4, rng),
+        tail_rate=7.0,
+        bend=near(0.26, 0.25, rng),
     )
     body = Body(
-        shape=shape,
+        shape=measured(shape),
         paint=_mango_skin(variety, rng),
         stretch=(near(0.92, 0.05, rng), near(1.28, 0.07, rng), near(0.80, 0.06, rng)),
         offset=(-0.12, 0.0, 0.0),
@@ -124,13 +105,13 @@ def mango(choice: float, rng: Rng) -> Fruit:
 
 
 def _mango_skin(variety: Variety, rng: Rng) -> Painter:
-    """Paint a blush on one shoulder that runs into the ground colour, and pale freckles."""
     base, over = (vary(colour, rng) for colour in variety.colours)
     green, pale, dark = vary((112, 134, 52), rng), linear((226, 196, 120)), linear((50, 36, 24))
     seed, lean = int(rng.integers(1 << 30)), lean_of(rng)
     greenness = max(0.0, float(rng.uniform(-0.2, 1.0)))
 
     def paint(spots: Spots) -> Surface:
+        """Paint a blush on one shoulder that runs into the ground colour, and pale freckles."""
         local = np.random.default_rng(seed)
         x, y, z = spots.unit
         soft = waves(spots.unit, 0.7, local)
@@ -150,9 +131,9 @@ def _mango_skin(variety: Variety, rng: Rng) -> Painter:
 def pineapple(choice: float, rng: Rng) -> Fruit:
     """Return a pineapple: a barrel of lozenges under a crown of blades."""
     scales = (0.05, float(rng.integers(5, 7)), near(6.6, 0.1, rng))
-    shape = bounded(Revolved(polynomial=(0.80, 0.0, 0.40, 0.0, -0.28), scales=scales))
+    shape = Revolved(polynomial=(0.80, 0.0, 0.40, 0.0, -0.28), scales=scales)
     body = Body(
-        shape=shape,
+        shape=measured(shape),
         paint=_lozenges(scales, choice, rng),
         stretch=(0.86, 1.05, 0.86),
         offset=(0.0, -0.45, 0.0),
@@ -186,12 +167,12 @@ def _crown(foot: float, rng: Rng) -> Sheet:
 
 
 def _lozenges(scales: tuple[float, float, float], ripeness: float, rng: Rng) -> Painter:
-    """Paint lozenges, golden or green, each with a dark rim and a brown spike."""
     ripe, green = vary((206, 142, 40), rng), vary((118, 116, 44), rng)
     brown, spike = linear((150, 100, 60)), linear((70, 44, 26))
     _, around, along = scales
 
     def paint(spots: Spots) -> Surface:
+        """Paint lozenges, golden or green, each with a dark rim and a brown spike."""
         x, y, z = spots.unit
         angle, rise = around * np.arctan2(z, x), along * y
         crest = np.abs(np.cos(angle + rise) * np.cos(angle - rise))

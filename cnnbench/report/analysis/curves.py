@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnbench.schema.cell import Cell
 from cnnbench.schema.events import Evaluated, Event
+from cnnbench.store import RunFolder
 
-if TYPE_CHECKING:
-    from cnnbench.store import RunFolder
+__all__ = ["Curve", "Floats", "curves"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,7 +21,8 @@ Floats = npt.NDArray[np.float64]
 class Curve:
     """One cell's evaluations on the curve's split; every array is `(evaluations,)`.
 
-    `top1` is a share in [0, 1]; `train_loss` is the mean since the evaluation before.
+    `images` counts the training images so far, `total` the images of the split. `top1` is a share
+    in [0, 1]; `train_loss` is the mean since the evaluation before.
     """
 
     cell: str
@@ -46,29 +47,24 @@ def curves(run: RunFolder, names: Mapping[str, str]) -> list[Curve]:
     A cell that was never evaluated has none.
     """
     plan = run.plan()
-    split = plan.dataset.curve_split
-    found = (
-        curve(run.events(cell), cell=cell.id, label=names[cell.id], seed=cell.seed, split=split)
-        for cell in plan.cells
-        if cell.id in names
+    cells = [cell for cell in plan.cells if cell.id in names]
+    every = (
+        _curve(cell, run.events(cell), label=names[cell.id], split=plan.dataset.curve_split)
+        for cell in cells
     )
-    return [one for one in found if len(one.top1)]
+    return [curve for curve in every if len(curve.top1)]
 
 
-def curve(events: Iterable[Event], *, cell: str, label: str, seed: int, split: str) -> Curve:
+def _curve(cell: Cell, events: Sequence[Event], *, label: str, split: str) -> Curve:
     """Reduce one cell's events to its evaluations on a split."""
-    kinds: set[str] = set()
-    points: list[Evaluated] = []
-    for event in events:
-        kinds.add(event.kind)
-        if isinstance(event, Evaluated) and event.split == split:
-            points.append(event)
+    evaluated = (event for event in events if isinstance(event, Evaluated))
+    points = [event for event in evaluated if event.split == split]
     return Curve(
-        cell=cell,
+        cell=cell.id,
         label=label,
-        seed=seed,
+        seed=cell.seed,
         split=split,
-        finished="finished" in kinds,
+        finished=any(event.kind == "finished" for event in events),
         epochs=_array(point.spent.epochs for point in points),
         seconds=_array(point.spent.seconds for point in points),
         images=_array(point.spent.images for point in points),

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnbench.report.analysis.comparison import is_ladder
-from cnnbench.report.analysis.ladder import interval
+from cnnbench.report.analysis.comparison import Comparison, is_ladder
+from cnnbench.report.analysis.entries import Entry
+from cnnbench.report.analysis.rows import BROKEN
+from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
+from cnnbench.schema.result import Row
 
-if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison, Entry
-    from cnnbench.schema.cell import Cell, Plan
-    from cnnbench.schema.result import Row
-
+__all__ = ["KEYS", "SweepPoint", "lines_of", "sweep_points", "swept"]
 
 KEYS = ("lr", "batch size", "budget")
-NOT_FINISHED = ("diverged", "failed", "oom", "hung")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +46,7 @@ def swept(plan: Plan) -> list[str]:
     """
     keys = [key for key in KEYS if not (key == "budget" and is_ladder(plan))]
     varying = [key for key in keys if _varies(plan, key)]
-    if {"lr", "batch size"} <= set(varying) and _follows(plan):
+    if {"lr", "batch size"} <= set(varying) and _lr_follows_batch_size(plan):
         varying.remove("lr")
     return varying
 
@@ -58,15 +55,15 @@ def _varies(plan: Plan, key: str) -> bool:
     values: dict[str, set[float]] = {}
     for cell in plan.cells:
         values.setdefault(cell.model, set()).add(_value(cell, key))
-    return any(len(found) > 1 for found in values.values())
+    return any(len(of_model) > 1 for of_model in values.values())
 
 
-def _follows(plan: Plan) -> bool:
+def _lr_follows_batch_size(plan: Plan) -> bool:
     """Tell whether every network has one learning rate for each batch size."""
     rates: dict[tuple[str, int], set[float]] = {}
     for cell in plan.cells:
         rates.setdefault((cell.model, cell.recipe.batch_size), set()).add(cell.recipe.lr)
-    return all(len(found) == 1 for found in rates.values())
+    return all(len(of_batch_size) == 1 for of_batch_size in rates.values())
 
 
 def _value(cell: Cell, key: str) -> float:
@@ -78,53 +75,44 @@ def _value(cell: Cell, key: str) -> float:
     return values[key]
 
 
-def _text(cell: Cell, key: str) -> str:
-    return str(cell.budget) if key == "budget" else f"{_value(cell, key):g}"
-
-
 def sweep_points(
-    plan: Plan, table: Sequence[Row], comparison: Comparison, key: str
+    plan: Plan, rows: Sequence[Row], comparison: Comparison, key: str
 ) -> list[SweepPoint]:
     """Return the points of one swept setting, by line and value."""
-    apart = {key}
+    ignored = {key}
     if key == "batch size":  # what follows from it does not make another line
-        apart |= {"micro batch"} | ({"lr"} - set(swept(plan)))
-    full, lines = labels(plan), labels(plan, apart=apart)
-    entries = {one.label: one for one in comparison.entries}
-    rows: dict[str, list[Row]] = {}
-    for row in table:
-        rows.setdefault(full[row.cell], []).append(row)
+        ignored |= {"micro batch"} | ({"lr"} - set(swept(plan)))
+    full, lines = labels(plan), labels(plan, ignore=ignored)
+    entries = {entry.label: entry for entry in comparison.entries}
+    rows_of: dict[str, list[Row]] = {}
+    for row in rows:
+        rows_of.setdefault(full[row.cell], []).append(row)
     cells = {full[cell.id]: cell for cell in plan.cells}
-    found = [
-        _point(lines[cell.id], label, cell, key, entries.get(label), rows.get(label, []))
+    points = [
+        _point(lines[cell.id], label, cell, key, entries.get(label), rows_of.get(label, []))
         for label, cell in cells.items()
     ]
     order = list(dict.fromkeys(lines.values()))
-    return sorted(found, key=lambda point: (order.index(point.line), point.value))
+    return sorted(points, key=lambda point: (order.index(point.line), point.value))
 
 
 def _point(
-    line: str,
-    label: str,
-    cell: Cell,
-    key: str,
-    entry: Entry | None,
-    rows: Sequence[Row],
+    line: str, label: str, cell: Cell, key: str, entry: Entry | None, rows: Sequence[Row]
 ) -> SweepPoint:
-    low, high = interval(entry) if entry else (None, None)
-    ended = next((row for row in rows if row.status in NOT_FINISHED), None)
-    reason = f"{ended.status}: {ended.reason}" if ended else ""
+    value = _value(cell, key)
+    broken = next((row for row in rows if row.status in BROKEN), None)
+    done = [row for row in rows if row.status == "done"]
     return SweepPoint(
         line=line,
         label=label,
-        value=_value(cell, key),
-        text=_text(cell, key),
+        value=value,
+        text=str(cell.budget) if key == "budget" else f"{value:g}",
         top1=entry.top1 if entry else None,
-        low=low,
-        high=high,
-        test_loss=_mean([row.test_loss for row in rows if row.status == "done"]),
-        train_loss=_mean([row.train_loss for row in rows if row.status == "done"]),
-        reason=reason,
+        low=entry.interval[0] if entry else None,
+        high=entry.interval[1] if entry else None,
+        test_loss=_mean([row.test_loss for row in done]),
+        train_loss=_mean([row.train_loss for row in done]),
+        reason=f"{broken.status}: {broken.reason}" if broken else "",
     )
 
 

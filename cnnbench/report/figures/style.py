@@ -1,12 +1,13 @@
-"""What do all pictures share: colours, type, labels that do not overlap, and bytes that repeat?"""
+"""What do all figures share: colours, type, axes, labels that do not overlap, repeatable bytes?"""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,13 @@ LABEL_LIMIT: Final = 20  # characters of a name beside a line; the panels are sm
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#595959")
 # On a dark page the same hues are lighter, so that they are seen as well as on white.
 DARK_COLOURS: Final = ("#56a8e0", "#ef8236", "#2fc48f", "#e29cc4", "#f0b429", "#8fd0f5", "#a5a5a5")
+CURRENCIES: Final = {  # what stands at an axis
+    "epochs": "epochs",
+    "seconds": "charged seconds",
+    "images": "training images",
+    "flops": "training FLOPs",
+    "joules": "joules",
+}
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 _DASHES: Final[tuple[tuple[float, tuple[float, ...]], ...]] = (
     (0, ()),
@@ -35,6 +43,9 @@ _DASHES: Final[tuple[tuple[float, tuple[float, ...]], ...]] = (
     (0, (1.2, 1.2)),
     (0, (6, 2, 1.2, 2)),
 )
+DASHED: Final = (0, (4, 3))  # budgets and chance
+ABOVE: Final = ("data", "axes fraction")  # how a place over the top of the axes is given
+SMALL: Final = {"color": MUTED, "fontsize": 9}
 _RC: Final[dict[str, object]] = {
     "text.parse_math": False,
     "text.usetex": False,
@@ -61,6 +72,8 @@ _RC: Final[dict[str, object]] = {
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
     "savefig.facecolor": PAPER,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
     "lines.linewidth": 2.0,
     "lines.markersize": 5.0,
     "svg.fonttype": "none",
@@ -69,34 +82,25 @@ _RC: Final[dict[str, object]] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
-    """How one contender looks in every picture: a colour, and a marker and dash as second cue."""
+class Style:
+    """How every figure draws one contender: a colour, and marker and dash as second cue."""
 
     colour: str
     marker: str
     dash: tuple[float, tuple[float, ...]]
 
     @property
-    def variable(self) -> str:
-        """The name of the page's CSS variable that holds this colour for light and for dark."""
-        return f"--line-{COLOURS.index(self.colour)}"
+    def line(self) -> dict[str, Any]:
+        """The keywords of a matplotlib line with markers."""
+        cues = {"color": self.colour, "marker": self.marker, "linestyle": self.dash}
+        return cues | {"markeredgecolor": "white", "markeredgewidth": 0.7}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Picture:
-    """A finished picture; `alt` states the finding for whoever cannot see it."""
-
-    name: str
-    alt: str
-    svg: str
-    png: bytes
-
-
-def looks(labels: Sequence[str]) -> dict[str, Look]:
-    """Give every contender its look, in plan order, so that it is the same in every picture."""
+def styles_of(labels: Sequence[str]) -> dict[str, Style]:
+    """Give every contender a style by its place in the plan, the same in every figure."""
     distinct = list(dict.fromkeys(labels))
     return {
-        label: Look(
+        label: Style(
             colour=COLOURS[index % len(COLOURS)],
             marker=_MARKERS[index % len(_MARKERS)],
             dash=_DASHES[(index // len(COLOURS)) % len(_DASHES)],
@@ -105,23 +109,81 @@ def looks(labels: Sequence[str]) -> dict[str, Look]:
     }
 
 
-def draw(name: str, alt: str, fill: Callable[[], Figure]) -> Picture:
-    """Let `fill` build a figure in the house's style and return it as SVG and PNG.
+# -- figures and axes -----------------------------------------------------------------------------
 
-    The same input gives the same bytes. matplotlib's global settings are as before afterwards.
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """A finished figure; `alt` states the finding for a reader who cannot see it."""
+
+    name: str
+    alt: str
+    svg: str
+    png: bytes
+
+
+@contextmanager
+def house_figure(height: float) -> Iterator[Figure]:
+    """Yield an empty figure of the common width, with our style in force until the block ends.
+
+    matplotlib's global settings are as before afterwards.
     """
     import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    svg, png = io.BytesIO(), io.BytesIO()
     with mpl.rc_context(_RC), warnings.catch_warnings():  # type: ignore[arg-type]
         # A name may use a script that the bundled font lacks; the SVG still shows it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = fill()
-        FigureCanvasAgg(figure)
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": "cnnbench"})
-        figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
+        yield Figure(figsize=(WIDTH, height))
+
+
+def as_picture(figure: Figure, name: str, alt: str) -> Picture:
+    """Return a figure as SVG and PNG, inside its `house_figure` block; same input, same bytes."""
+    svg, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": "cnnbench"})
+    figure.savefig(png, format="png", dpi=160, metadata={"Software": None})
     return Picture(name=name, alt=alt, svg=svg.getvalue().decode(), png=png.getvalue())
+
+
+def add_panel(figure: Figure, *, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Add axes whose place in the figure is given in inches."""
+    whole = figure.get_figheight()
+    return figure.add_axes((left / WIDTH, bottom / whole, width / WIDTH, height / whole))
+
+
+def name_rows(axes: Axes, labels: Sequence[str], *, size: float) -> None:
+    """Write a name left of every row, the first on top; rows need no ticks, grid or spine."""
+    axes.set_yticks(range(len(labels)), labels, fontsize=size)
+    axes.set_ylim(max(1, len(labels)) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+def set_ticks(axes: Axes, values: Sequence[float], texts: Sequence[str]) -> None:
+    """Put ticks on the horizontal axis at these values and nowhere else."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    axes.xaxis.set_major_locator(FixedLocator(values))
+    axes.xaxis.set_major_formatter(FixedFormatter(texts))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def limit_to_accuracies(axes: Axes, chance: float | None) -> None:
+    """Let the axis of accuracies run from 0 to 100 % at most, with a dashed line at `chance`."""
+    if chance is not None:
+        axes.axhline(100 * chance, color=MUTED, linewidth=1.0, linestyle=DASHED, zorder=1)
+    axes.set_ylim(bottom=0, top=min(100.0, axes.get_ylim()[1]))
+
+
+def note(
+    axes: Axes, text: str, at: tuple[float, float], shift: tuple[float, float], **font: Any
+) -> None:
+    """Write beside a point, `shift` points from it; `xycoords` may say how the point is given."""
+    axes.annotate(text, at, shift, textcoords="offset points", **font)
+
+
+# -- labels ---------------------------------------------------------------------------------------
 
 
 def spread(
@@ -135,29 +197,18 @@ def spread(
     >>> spread([1.0, 1.0], gap=1.0, low=0.0, high=9.0)
     array([0.5, 1.5])
     """
+    from scipy.optimize import isotonic_regression
+
     positions = np.asarray(wanted, dtype=np.float64)
     count = len(positions)
     if count > 1:
         gap = min(gap, (high - low) / (count - 1))
     steps = gap * np.arange(count)
     order = np.argsort(positions, kind="stable")
-    fitted = _isotonic(positions[order] - steps)
+    fitted = isotonic_regression(positions[order] - steps).x
     placed = np.empty(count)
     placed[order] = np.clip(fitted, low, max(low, high - gap * (count - 1))) + steps
     return placed
-
-
-def _isotonic(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the nearest sequence that never falls, by pooling neighbours that do."""
-    blocks: list[tuple[float, int]] = []
-    for value in values:
-        mean, size = float(value), 1
-        while blocks and blocks[-1][0] > mean:
-            before, count = blocks.pop()
-            mean = (mean * size + before * count) / (size + count)
-            size += count
-        blocks.append((mean, size))
-    return np.repeat([mean for mean, _ in blocks], [size for _, size in blocks])
 
 
 def label_width(labels: Sequence[str], *, size: float = 10.0, limit: int = 28) -> float:
@@ -166,12 +217,11 @@ def label_width(labels: Sequence[str], *, size: float = 10.0, limit: int = 28) -
     return widest * size * 0.61 / 72
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LineEnd:
+class LineEnd(NamedTuple):
     """The last point of a line, in data coordinates, and the name to write beside it."""
 
     label: str
-    look: Look
+    style: Style
     x: float
     y: float
 
@@ -196,11 +246,20 @@ def label_ends(axes: Axes, ends: Sequence[LineEnd], *, column: bool = False) -> 
     for cluster in _overlapping(beside, widths):
         levels = spread(points[cluster, 1], gap=1.25 * size, low=0.0, high=height)
         for index, level in zip(cluster, levels, strict=True):
-            x, y = points[index]
-            shown = ((beside[index] + 7.0) / width, level / height)
-            moved = column or abs(level - y) > 0.4 * size
-            point = (x / width, y / height)
-            _end_label(axes, ends[index], point, shown, size=size, moved=moved)
+            end, (x, y) = ends[index], points[index]
+            leader = {"arrowstyle": "-", "color": end.style.colour, "lw": 0.8, "shrinkB": 2}
+            axes.annotate(
+                shorten(end.label, LABEL_LIMIT),
+                xy=(x / width, y / height),
+                xytext=((beside[index] + 7.0) / width, level / height),
+                xycoords="axes fraction",
+                textcoords="axes fraction",
+                va="center_baseline",
+                fontsize=size,
+                annotation_clip=False,
+                bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.7, "pad": 0.6},
+                arrowprops=leader if column or abs(level - y) > 0.4 * size else None,
+            )
 
 
 def _overlapping(
@@ -215,27 +274,3 @@ def _overlapping(
         groups[-1].append(int(index))
         reach = max(reach, starts[index] + 7.0 + widths[index])
     return [np.array(group) for group in groups]
-
-
-def _end_label(
-    axes: Axes,
-    end: LineEnd,
-    point: tuple[float, float],
-    shown: tuple[float, float],
-    *,
-    size: float,
-    moved: bool,
-) -> None:
-    leader = {"arrowstyle": "-", "color": end.look.colour, "lw": 0.8, "shrinkB": 2}
-    axes.annotate(
-        shorten(end.label, LABEL_LIMIT),
-        xy=point,
-        xytext=shown,
-        xycoords="axes fraction",
-        textcoords="axes fraction",
-        va="center_baseline",
-        fontsize=size,
-        annotation_clip=False,
-        bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.7, "pad": 0.6},
-        arrowprops=leader if moved else None,
-    )

@@ -1,90 +1,134 @@
-"""What does a sweep look like: final accuracy, test loss and training loss against the value?"""
+"""How do final scores change with the budget of a ladder or with a swept setting?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cnnbench.report.analysis.sweeps import SweepPoint, lines_of
-from cnnbench.report.figures.style import WIDTH, Look, Picture, draw
+from cnnbench.report.analysis.ladder import Point
+from cnnbench.report.analysis.sweeps import SweepPoint
+from cnnbench.report.figures.style import (
+    CURRENCIES,
+    LABEL_LIMIT,
+    WIDTH,
+    LineEnd,
+    Picture,
+    Style,
+    add_panel,
+    as_picture,
+    house_figure,
+    label_ends,
+    label_width,
+    limit_to_accuracies,
+    set_ticks,
+)
 from cnnbench.schema.cell import slug
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-_LOG_FROM = 4.0
+__all__ = ["ladder_picture", "sweep_picture"]
+
 _MOST_TICKS = 7
 
 
-def sweep_picture(
-    points: Sequence[SweepPoint], look: Mapping[str, Look], key: str, *, alt: str
+def ladder_picture(
+    points: Sequence[Point], styles: Mapping[str, Style], *, chance: float | None, alt: str
 ) -> Picture:
-    """Draw three panels against one swept setting, a line for everything else that varies."""
-    return draw(f"sweep-{slug(key)}", alt, lambda: _sweep(points, look, key))
+    """Draw every network's accuracy with its 95 % interval against the budget."""
+    height, left = 4.2, 0.6
+    names = [point.line for point in points]
+    width = WIDTH - left - (0.5 + label_width(names, size=9.5, limit=LABEL_LIMIT))
+    limits = [point.budget.limit for point in points]
+    with house_figure(height) as figure:
+        axes = add_panel(figure, left=left, bottom=0.6, width=width, height=height - 1.0)
+        axes.set_title("final accuracy under each budget (%), with 95 % interval")
+        # Networks stand a little beside each other, so that their intervals can be told apart.
+        ends = _draw(axes, points, styles, "top1", log_from=3.0, shift=0.006, caps=2.5)
+        axes.set_xlabel(f"budget ({CURRENCIES[points[0].budget.currency]})")
+        axes.set_xlim(min(limits) * 0.93, max(limits) * 1.04)
+        limit_to_accuracies(axes, chance)
+        label_ends(axes, ends)
+        return as_picture(figure, "ladder", alt)
 
 
-def _sweep(points: Sequence[SweepPoint], look: Mapping[str, Look], key: str) -> Figure:
-    from matplotlib.figure import Figure
-
-    several = len(lines_of(points)) > 1
+def sweep_picture(
+    points: Sequence[SweepPoint], styles: Mapping[str, Style], key: str, *, alt: str
+) -> Picture:
+    """Draw final accuracy and losses against a swept setting, a line for all else that varies."""
+    several = len({point.line for point in points if point.top1 is not None}) > 1
     height = 3.2 + (0.3 if several else 0.0)
-    figure = Figure(figsize=(WIDTH, height))
-    panels = figure.subplots(1, 3)
-    titles = ("final accuracy (%)", "final test loss (mean)", "final training loss (mean)")
-    reads: tuple[Callable[[SweepPoint], float | None], ...] = (
-        lambda point: None if point.top1 is None else 100 * point.top1,
-        lambda point: point.test_loss,
-        lambda point: point.train_loss,
-    )
-    for index, (axes, title, read) in enumerate(zip(panels, titles, reads, strict=True)):
-        axes.set_title(title)
-        for line, found in lines_of(points).items():
-            _line(axes, found, read, look[line], label=line, whiskers=index == 0)
-        _value_axis(axes, points, key)
-        axes.set_ylim(bottom=0)
-    if several:
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="lower center", ncols=4, frameon=False, fontsize=9)
-    figure.subplots_adjust(0.06, (0.95 if several else 0.6) / height, 0.975, 1 - 0.4 / height)
-    return figure
+    panels = {
+        "top1": "final accuracy (%)",
+        "test_loss": "final test loss (mean)",
+        "train_loss": "final training loss (mean)",
+    }
+    with house_figure(height) as figure:
+        all_axes = figure.subplots(1, len(panels))
+        for axes, (field, title) in zip(all_axes, panels.items(), strict=True):
+            axes.set_title(title)
+            _draw(axes, points, styles, field, log_from=4.0)
+            axes.set_xlabel(key)
+            axes.set_ylim(bottom=0)
+        if several:
+            handles, labels = all_axes[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="lower center", ncols=4)
+        figure.subplots_adjust(0.06, (0.95 if several else 0.6) / height, 0.975, 1 - 0.4 / height)
+        return as_picture(figure, f"sweep-{slug(key)}", alt)
 
 
-def _line(
+def _draw(
     axes: Axes,
-    points: Sequence[SweepPoint],
-    read: Callable[[SweepPoint], float | None],
-    look: Look,
+    points: Sequence[Point | SweepPoint],
+    styles: Mapping[str, Style],
+    field: str,
     *,
-    label: str,
-    whiskers: bool,
-) -> None:
-    known = [(point, value) for point in points if (value := read(point)) is not None]
-    axes.plot(
-        [point.value for point, _ in known],
-        [value for _, value in known],
-        color=look.colour,
-        marker=look.marker,
-        linestyle=look.dash,
-        markeredgecolor="white",
-        markeredgewidth=0.7,
-        label=label,
-    )
-    if whiskers:
-        for point, _ in known:
-            ends = [100 * (point.low or 0.0), 100 * (point.high or 0.0)]
-            axes.plot([point.value] * 2, ends, color=look.colour, lw=1.3)
+    log_from: float,
+    shift: float = 0.0,
+    caps: float = 0.0,
+) -> list[LineEnd]:
+    """Draw a line through each network's values of `field` and return where the lines end.
 
-
-def _value_axis(axes: Axes, points: Sequence[SweepPoint], key: str) -> None:
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
-    texts = {point.value: point.text for point in points}
-    values = sorted(texts)
-    if values[-1] >= _LOG_FROM * values[0]:
+    The axis is logarithmic where its last value is `log_from` times its first. `shift` is the
+    share by which neighbours are moved apart, `caps` the size of the intervals' caps in points.
+    """
+    texts = dict(map(_place, points))
+    places = sorted(texts)
+    if places[-1] >= log_from * places[0]:
         axes.set_xscale("log")
-    shown = values[:: -(-len(values) // _MOST_TICKS)]
-    axes.xaxis.set_major_locator(FixedLocator(shown))
-    axes.xaxis.set_major_formatter(FixedFormatter([texts[value] for value in shown]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(key)
+    shown = places[:: -(-len(places) // _MOST_TICKS)]
+    set_ticks(axes, shown, [texts[place] for place in shown])
+    known = [p for p in points if p.top1 is not None and getattr(p, field) is not None]
+    unit = 100 if field == "top1" else 1
+    lines = list(dict.fromkeys(point.line for point in known))
+    ends = []
+    for index, line in enumerate(lines):
+        own = sorted((point for point in known if point.line == line), key=_place)
+        aside = 1 + shift * (index - (len(lines) - 1) / 2)
+        x = [aside * _place(point)[0] for point in own]
+        y = [unit * getattr(point, field) for point in own]
+        axes.plot(x, y, label=line, **styles[line].line)
+        if field == "top1":
+            _draw_intervals(axes, x, own, styles[line].colour, caps)
+        ends.append(LineEnd(line, styles[line], x[-1], y[-1]))
+    return ends
+
+
+def _place(point: Point | SweepPoint) -> tuple[float, str]:
+    """Return where a point stands on the axis, and what is written there."""
+    if isinstance(point, Point):
+        return point.budget.limit, str(point.budget)
+    return point.value, point.text
+
+
+def _draw_intervals(
+    axes: Axes, x: Sequence[float], points: Sequence[Point | SweepPoint], colour: str, caps: float
+) -> None:
+    lows, highs = ([100 * (getattr(p, end) or 0.0) for p in points] for end in ("low", "high"))
+    if caps:
+        axes.vlines(x, lows, highs, color=colour, linewidth=1.3, zorder=1.9)
+        for bounds in (lows, highs):
+            axes.plot(x, bounds, "_", color=colour, ms=2 * caps, mew=0.7, zorder=1.9)
+    else:
+        for place, low, high in zip(x, lows, highs, strict=True):
+            axes.plot([place, place], [low, high], color=colour, lw=1.3)

@@ -8,24 +8,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnbench.report.analysis.comparison import Comparison
+from cnnbench.report.analysis.entries import Entry
 from cnnbench.report.figures.style import (
     LABEL_LIMIT,
     WIDTH,
     LineEnd,
-    Look,
     Picture,
-    draw,
+    Style,
+    add_panel,
+    as_picture,
+    house_figure,
     label_ends,
     label_width,
+    set_ticks,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-    from cnnbench.report.analysis.comparison import Comparison, Entry
+__all__ = ["trade_picture"]
 
-_FEWEST = 2  # one point shows no trade
 _MOST_TICKS = 5  # their numbers would overlap
 _AXES = (
     ("params", "parameters (M)", 1e6),
@@ -34,85 +37,68 @@ _AXES = (
 )
 
 
-def trade_picture(comparison: Comparison, look: Mapping[str, Look]) -> Picture | None:
+def trade_picture(comparison: Comparison, styles: Mapping[str, Style]) -> Picture | None:
     """Draw each contender's accuracy against three costs; None where there is nothing to trade.
 
     That is so where all contenders are one network with other settings.
     """
-    shown = [one for one in comparison.entries if one.label in look and _costs(one)]
-    if len({(_costs(one)["params"], _costs(one)["macs"]) for one in shown}) < _FEWEST:
+    costs = {entry.label: _costs(entry) for entry in comparison.entries}
+    shown = [entry for entry in comparison.entries if entry.label in styles and costs[entry.label]]
+    if len({tuple(costs[entry.label][:2]) for entry in shown}) <= 1:
         return None
     words = "; ".join(
-        f"{one.label} {100 * one.top1:.1f} % with {_costs(one)['params'] / 1e6:.3g} M parameters"
-        for one in shown
+        f"{entry.label} {100 * entry.top1:.1f} % with "
+        f"{costs[entry.label][0] / 1e6:.3g} M parameters"
+        for entry in shown
     )
-    alt = f"Accuracy against parameters, multiply-adds and training speed: {words}."
-    return draw("trade", alt, lambda: _trade(shown, look))
+    height, left, gap = 3.1, 0.55, 0.1
+    names = [entry.label for entry in shown]
+    margin = 0.25 + label_width(names, size=9.5, limit=LABEL_LIMIT)
+    width = (WIDTH - left) / len(_AXES) - margin - gap
+    with house_figure(height) as figure:
+        for index, (_, title, unit) in enumerate(_AXES):
+            x = left + index * (width + margin + gap)
+            axes = add_panel(figure, left=x, bottom=0.6, width=width, height=height - 1.0)
+            axes.set_xlabel(title)
+            if index == 0:
+                axes.set_title("test images named right (%)")
+            _draw_points(axes, shown, styles, [costs[name][index] / unit for name in names])
+        alt = f"Accuracy against parameters, multiply-adds and training speed: {words}."
+        return as_picture(figure, "trade", alt)
 
 
-def _costs(one: Entry) -> dict[str, float]:
-    """Return a contender's costs, the mean over its seeds; empty where one was not measured."""
-    rows = [answers.row for answers in one.answers.values()]
-    found = {key: [getattr(row, key) for row in rows] for key, _, _ in _AXES}
-    if any(not value for values in found.values() for value in values):
-        return {}
-    return {key: float(np.mean(values)) for key, values in found.items()}
+def _costs(entry: Entry) -> list[float]:
+    """Return means over a contender's seeds in the order of `_AXES`; empty if any is missing."""
+    rows = [answers.row for answers in entry.answers.values()]
+    measured = [[getattr(row, key) for row in rows] for key, _, _ in _AXES]
+    return [float(np.mean(values)) for values in measured] if all(map(all, measured)) else []
 
 
-def _trade(shown: Sequence[Entry], look: Mapping[str, Look]) -> Figure:
-    from matplotlib.figure import Figure
-
-    height, left = 3.1, 0.55
-    margin = 0.25 + label_width([one.label for one in shown], size=9.5, limit=LABEL_LIMIT)
-    width = (WIDTH - left) / len(_AXES) - margin - 0.1
-    figure = Figure(figsize=(WIDTH, height))
-    for index, (key, title, unit) in enumerate(_AXES):
-        x = left + index * (width + margin + 0.1)
-        axes = figure.add_axes((x / WIDTH, 0.6 / height, width / WIDTH, (height - 1.0) / height))
-        axes.set_xlabel(title)
-        if index == 0:
-            axes.set_title("test images named right (%)")
-        _points(axes, shown, look, [_costs(one)[key] / unit for one in shown])
-    return figure
-
-
-def _points(
-    axes: Axes, shown: Sequence[Entry], look: Mapping[str, Look], costs: Sequence[float]
+def _draw_points(
+    axes: Axes, shown: Sequence[Entry], styles: Mapping[str, Style], costs: Sequence[float]
 ) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-    for one, cost in zip(shown, costs, strict=True):
-        rows = [answers.row for answers in one.answers.values()]
-        low, high = (
-            100 * min(row.top1_low or 0.0 for row in rows),
-            100 * max(row.top1_high or 0.0 for row in rows),
-        )
-        style = look[one.label]
+    ends = []
+    for entry, cost in zip(shown, costs, strict=True):
+        rows = [answers.row for answers in entry.answers.values()]
+        low = 100 * min(row.top1_low or 0.0 for row in rows)
+        high = 100 * max(row.top1_high or 0.0 for row in rows)
+        style, top1 = styles[entry.label], 100 * entry.top1
         axes.plot([cost, cost], [low, high], color=style.colour, lw=1.6, alpha=0.5)
-        axes.plot(
-            cost, 100 * one.top1, color=style.colour, marker=style.marker, markersize=8, zorder=6
-        )
+        axes.plot(cost, top1, color=style.colour, marker=style.marker, markersize=8, zorder=6)
+        ends.append(LineEnd(entry.label, style, cost, top1))
     axes.set_xscale("log")
     margin = max(1.6, (max(costs) / min(costs)) ** 0.07)
     axes.set_xlim(min(costs) / margin, max(costs) * margin)
-    axes.xaxis.set_major_locator(FixedLocator(round_numbers(*axes.get_xlim())))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
+    ticks = round_numbers(*axes.get_xlim())
+    set_ticks(axes, ticks, [f"{value:g}" for value in ticks])
     axes.set_ylim(0, min(100.0, axes.get_ylim()[1]))
-    label_ends(
-        axes,
-        [
-            LineEnd(label=one.label, look=look[one.label], x=cost, y=100 * one.top1)
-            for one, cost in zip(shown, costs, strict=True)
-        ],
-        column=True,
-    )
+    label_ends(axes, ends, column=True)
 
 
 def round_numbers(low: float, high: float) -> list[float]:
     """Return the 1, 2 and 5 of each power of ten between two numbers, fewer where it is far."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     digits = (1, 2, 5) if high < 100 * low else (1,)
-    found = [digit * 10.0**power for power in powers for digit in digits]
-    inside = [value for value in found if low <= value <= high]
+    numbers = [digit * 10.0**power for power in powers for digit in digits]
+    inside = [number for number in numbers if low <= number <= high]
     return inside[:: -(-len(inside) // _MOST_TICKS)]

@@ -5,31 +5,49 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from cnnbench.base.files import write_whole
-from cnnbench.report.analysis.comparison import compare
-from cnnbench.report.analysis.rows import rows
-from cnnbench.report.figures.style import COLOURS, DARK_COLOURS, GRID, INK, MUTED, PAPER
-from cnnbench.report.pages.html import script_hash
-from cnnbench.report.sections import settings as conditions
-from cnnbench.report.sections.headline import finding
-from cnnbench.report.sections.results import result_table
+from cnnbench.report.figures.style import GRID, INK, MUTED, PAPER, Picture
+from cnnbench.report.pages.html import PAGE_COLOURS, script_hash
+from cnnbench.report.sections import Paragraph, RunReport, Section
+from cnnbench.report.sections.headline import headline_sentences
+from cnnbench.report.sections.results import table_of
+from cnnbench.report.sections.settings import settings
 from cnnbench.report.text.escape import escape_markdown, visible
 from cnnbench.report.text.table import as_markdown
-from cnnbench.schema.names import labels
-from cnnbench.store import StoreError
+from cnnbench.store import RunFolder, StoreError
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    from cnnbench.report.figures.style import Picture
-    from cnnbench.report.pages.page import Page
-    from cnnbench.store import RunFolder
+__all__ = ["update_readme"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """What both pages say: a title, the headline with its picture, and the sections of each."""
+
+    title: str
+    headline: Sequence[str]
+    picture: Picture
+    markdown: Sequence[Section]
+    html: Sequence[Section]
+
+    @property
+    def pictures(self) -> dict[str, Picture]:
+        """The pictures of both pages by their names."""
+        blocks = [block for section in self.html for block in section.blocks]
+        drawn = [self.picture, *(block for block in blocks if isinstance(block, Picture))]
+        return {picture.name: picture for picture in drawn}
+
+
+# -- Markdown -------------------------------------------------------------------------------------
 
 
 class _Markdown(str):
@@ -43,11 +61,21 @@ def render_markdown(page: Page) -> str:
     environment = _environment(autoescape=False, finalize=_escape_unless_markdown)
     environment.filters["table"] = lambda table: _Markdown(as_markdown(table))
     environment.filters["fenced"] = _fenced
+    environment.filters["prose"] = _markdown_prose
     return environment.get_template("report.md.jinja").render(page=page)
 
 
 def _escape_unless_markdown(value: object) -> str:
     return value if isinstance(value, _Markdown) else escape_markdown(str(value))
+
+
+def _markdown_prose(paragraph: Paragraph) -> _Markdown:
+    text = escape_markdown(paragraph.text)
+    for name in paragraph.files:
+        text = text.replace(name, f"[{name}]({name})")
+    for word in paragraph.code:
+        text = text.replace(word, f"`{word}`")
+    return _Markdown(text)
 
 
 def _fenced(lines: Sequence[str]) -> _Markdown:
@@ -56,34 +84,50 @@ def _fenced(lines: Sequence[str]) -> _Markdown:
     return _Markdown(f"{fence}console\n{text}\n{fence}")
 
 
-def render_html(page: Page) -> str:
-    """Return the page as one HTML file that loads nothing and runs one script: its own."""
+# -- HTML -----------------------------------------------------------------------------------------
+
+
+def render_html(page: Page, chart: str) -> str:
+    """Return the page as one HTML file that loads nothing and runs one script: its own.
+
+    `chart` is the data that the script draws, as `chart_json` writes it.
+    """
     from markupsafe import Markup
 
     environment = _environment(autoescape=True, finalize=None)
     environment.filters["inline"] = inline_svg
     environment.filters["visible"] = visible
-    script = templates().joinpath("page.js").read_text("utf-8")
+    environment.filters["prose"] = _html_prose
+    folder = resources.files("cnnbench.report.pages").joinpath("templates")
+    script = folder.joinpath("page.js").read_text("utf-8")
     return environment.get_template("report.html.jinja").render(
         page=page,
-        extras=page.extras,
         script=Markup(script),
         script_hash=script_hash(script),
-        chart=Markup(page.extras.chart or ""),
-        colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
+        chart=Markup(chart),
+        colours=PAGE_COLOURS,
     )
 
 
-def _environment(*, autoescape: bool, finalize: Any) -> Environment:
-    from jinja2 import DictLoader, Environment, StrictUndefined
+def _html_prose(paragraph: Paragraph) -> Markup:
+    from markupsafe import Markup, escape
 
-    sources = {
-        file.name: file.read_text("utf-8")
-        for file in templates().iterdir()
-        if file.name.endswith(".jinja")
-    }
-    return Environment(
-        loader=DictLoader(sources),
+    text = escape(visible(paragraph.text))
+    for name in paragraph.files:
+        text = text.replace(name, Markup('<a href="{0}">{0}</a>').format(name))
+    for word in paragraph.code:
+        text = text.replace(word, Markup("<code>{}</code>").format(word))
+    return text
+
+
+# -- templates ------------------------------------------------------------------------------------
+
+
+def _environment(*, autoescape: bool, finalize: Any) -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("cnnbench.report.pages"),
         autoescape=autoescape,
         finalize=finalize,
         undefined=StrictUndefined,
@@ -91,11 +135,8 @@ def _environment(*, autoescape: bool, finalize: Any) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-
-
-def templates() -> Any:
-    """Return the folder of the pages' templates, inside a wheel or not."""
-    return resources.files("cnnbench.report.pages").joinpath("templates")
+    environment.filters["kind"] = lambda block: type(block).__name__
+    return environment
 
 
 # -- pictures inside HTML -------------------------------------------------------------------------
@@ -103,7 +144,7 @@ def templates() -> Any:
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"} | {
-    colour.lower(): f"--line-{index}" for index, colour in enumerate(COLOURS)
+    light.lower(): variable for light, (variable, _) in PAGE_COLOURS.items()
 }
 _COLOURS = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 
@@ -137,14 +178,13 @@ def _attribute(key: str, value: str, *, prefix: str) -> str:
     if key == f"{{{_XLINK}}}href":
         return value.replace("#", f"#{prefix}", 1)
     value = value.replace("url(#", f"url(#{prefix}")
-    return _COLOURS.sub(lambda found: f"var({_VARIABLES[found[0].lower()]})", value)
+    return _COLOURS.sub(lambda match: f"var({_VARIABLES[match[0].lower()]})", value)
 
 
 # -- the table inside a README --------------------------------------------------------------------
 
 BEGIN, END = "<!-- cnnbench:begin -->", "<!-- cnnbench:end -->"
 _TIES = 'Networks that share a letter under "tie" cannot be told apart.'
-_BETWEEN = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
 
 
 def update_readme(readme: Path, run: RunFolder) -> None:
@@ -160,30 +200,31 @@ def update_readme(readme: Path, run: RunFolder) -> None:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise StoreError(f"cannot read {readme}: {reason}") from None
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or not _BETWEEN.search(text):
+    before, _, after = text.partition(BEGIN)
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or END not in after:
         raise StoreError(
             f"{readme} must hold {BEGIN} and, after it, {END}, once each; "
             "put them where the table should stand"
         )
     section = readme_section(run, readme.parent)
-    updated = _BETWEEN.sub(lambda _: f"{BEGIN}\n{section}{END}", text)
+    updated = f"{before}{BEGIN}\n{section}{END}{after.partition(END)[2]}"
     if updated != text:
         write_whole(readme, lambda file: file.write(updated.encode()))
 
 
 def readme_section(run: RunFolder, folder: Path) -> str:
     """Return headline, picture and table of a run, with links that hold from `folder`."""
-    plan, table = run.plan(), rows(run)
-    comparison, names = compare(run, table), labels(plan)
+    report = RunReport.read(run)
     path = Path(os.path.relpath(run.path, folder)).as_posix()
-    headline = [escape_markdown(sentence) for sentence in finding(comparison, table)]
-    settings = dict(conditions.settings(plan, table))
-    facts = [settings["dataset"], settings["images"], settings["budget"], settings["machine"]]
+    sentences = headline_sentences(report.comparison, report.rows)
+    headline = [escape_markdown(sentence) for sentence in sentences]
+    values = dict(settings(report.plan, report.rows))
+    facts = [values[name] for name in ("dataset", "images", "budget", "machine")]
     lines = [
         f"**{headline[0]}** {' '.join(headline[1:])}",
         f"![{headline[0]}]({path}/figures/accuracy.svg)",
-        as_markdown(result_table(table, names=names, letters=comparison.letter)),
-        *([_TIES] if comparison.letter else []),
+        as_markdown(table_of(report)),
+        *([_TIES] if report.comparison.letter else []),
         f"{escape_markdown('; '.join(facts))}. [The whole report]({path}/report.md).",
     ]
     return "\n\n".join(line.strip() for line in lines) + "\n"

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import zoo
-from cnnbench.report.analysis.pairs import difference_between
-from cnnbench.report.sections.section import Section
-from cnnbench.report.stats.seeds import gap_interval
+from cnnbench.report.analysis.comparison import Comparison
+from cnnbench.report.analysis.entries import difference_between
+from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
+from cnnbench.report.stats.differences import Difference
 from cnnbench.report.stats.tests import ALPHA, holm
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import MINUS, NOTHING, p_value
+from cnnbench.schema.cell import Plan
 from zoo.cards import papers
 
-if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison
-    from cnnbench.schema.cell import Plan
+_NOTE = (
+    "An effect is the accuracy with the ingredient minus the accuracy without it, under this "
+    "budget and on these images; the paper's is the fall of its top-1 error on ImageNet after full "
+    "training, so the two columns need not agree. Holm's correction covers the lines of the table."
+)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Effect:
-    """What an ingredient adds to top-1 accuracy, as shares: the base minus the network without it.
-
-    `claimed` is the paper's own effect in points of top-1 error, or None where it states none.
-    """
-
-    label: str
-    effect: float
-    low: float
-    high: float
-    p_holm: float
-    claimed: float | None
-    claim: str
-    source: str
-
-    @property
-    def established(self) -> bool:
-        """Whether the effect is established at the 5 % level."""
-        return self.p_holm < ALPHA
+def section(report: RunReport) -> Section | None:
+    """Show what ingredients are worth, if the plan leaves those of a paper out one by one."""
+    base = base_of(report.plan)
+    measured = effects(report.comparison, base) if base else []
+    if not base or not measured:
+        return None
+    points, table = Points(ablation_sentences(measured, base)), ablation_table(measured, base)
+    return Section(
+        title=f"What each ingredient of {base} is worth here",
+        blocks=[points, Grid(table), Paragraph(_NOTE, note=True)],
+    )
 
 
 def base_of(plan: Plan) -> str | None:
@@ -57,69 +52,70 @@ def ingredients(base: str) -> dict[str, str]:
         return {}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effect:
+    """What an ingredient adds: `test` is of the base's accuracy minus that of the network without.
+
+    `claimed` is the paper's own effect in points of top-1 error, or None where it states none.
+    """
+
+    label: str
+    test: Difference
+    p_holm: float
+    claimed: float | None
+    source: str
+
+    @property
+    def established(self) -> bool:
+        """Whether the effect is established at the 5 % level."""
+        return self.p_holm < ALPHA
+
+
 def effects(comparison: Comparison, base: str) -> list[Effect]:
     """Return the effect of leaving each ingredient out, the largest first.
 
     Each is tested against the base alone; Holm's correction covers these tests.
     """
-    entries = {one.label: one for one in comparison.entries}
+    entries = {entry.label: entry for entry in comparison.entries}
     whole = entries.pop(base, None)
     if whole is None:
         return []
-    tests = {label: difference_between(whole, one) for label, one in entries.items()}
+    tests = {label: difference_between(whole, entry) for label, entry in entries.items()}
     corrected = holm([test.p for test in tests.values()])
-    found = []
+    measured = []
     for (label, test), p_holm in zip(tests.items(), corrected, strict=True):
-        low, high = gap_interval(test)
-        claimed, claim, source = _claim(label.split()[0])
-        found.append(
-            Effect(
-                label=label,
-                effect=test.difference,
-                low=low,
-                high=high,
-                p_holm=p_holm,
-                claimed=claimed,
-                claim=claim,
-                source=source,
-            )
-        )
-    return sorted(found, key=lambda one: -one.effect)
+        claimed, source = _claim(label.split()[0])
+        effect = Effect(label=label, test=test, p_holm=p_holm, claimed=claimed, source=source)
+        measured.append(effect)
+    return sorted(measured, key=lambda effect: -effect.test.difference)
 
 
-def _claim(model: str) -> tuple[float | None, str, str]:
+def _claim(model: str) -> tuple[float | None, str]:
+    """Return the points of top-1 error that a paper claims for an ingredient, and where."""
     for statement in papers()["statements"]:
         if statement["id"] == f"{model}/effect":
             expected = statement["expected"]
             points = expected[0] if isinstance(expected, list) else expected
-            return float(points), statement["text"], statement["source"]
-    return None, "", ""
+            return float(points), statement["source"]
+    return None, ""
 
 
-def ablation_table(found: list[Effect], base: str) -> Table:
+def ablation_table(measured: Sequence[Effect], base: str) -> Table:
     """Return a line an ingredient: its effect here, whether it is established, the claim."""
+    header: tuple[str, ...] = (f"{base} against", "leaves out", "effect, points", "95 % interval")
+    header += ("p", "established", "paper claims, points", "where")
     lines = tuple(
         (
-            one.label,
-            _left_out(one.label, base),
-            _points(one.effect),
-            f"{_points(one.low)} to {_points(one.high)}",
-            p_value(one.p_holm),
-            "yes" if one.established else "no",
-            NOTHING if one.claimed is None else f"{one.claimed:+.1f}",
-            one.source or NOTHING,
+            effect.label,
+            _left_out(effect.label, base),
+            _points(effect.test.difference),
+            " to ".join(map(_points, effect.test.interval())),
+            p_value(effect.p_holm),
+            "yes" if effect.established else "no",
+            NOTHING if effect.claimed is None else f"{effect.claimed:+.1f}",
+            effect.source or NOTHING,
         )
-        for one in found
-    )
-    header = (
-        f"{base} against",
-        "leaves out",
-        "effect, points",
-        "95 % interval",
-        "p",
-        "established",
-        "paper claims, points",
-        "where",
+        for effect in measured
     )
     return Table(header=header, align="llrrrlrl", rows=lines)
 
@@ -133,40 +129,14 @@ def _points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", MINUS)
 
 
-def ablation_sentences(found: list[Effect], base: str) -> list[str]:
+def ablation_sentences(measured: Sequence[Effect], base: str) -> list[str]:
     """Say which ingredients help or hurt for certain under this budget."""
-    said = []
-    for one in found:
-        if one.established:
-            verb = "more" if one.effect > 0 else "fewer"
-            points = f"{abs(100 * one.effect):.1f}"
-            said.append(
-                f"{base} gets {points} points {verb} than {one.label} ({p_value(one.p_holm)})."
-            )
-    rest = [one.label for one in found if not one.established]
+    sentences = []
+    for effect in (effect for effect in measured if effect.established):
+        verb = "more" if effect.test.difference > 0 else "fewer"
+        points, p = f"{abs(100 * effect.test.difference):.1f}", p_value(effect.p_holm)
+        sentences.append(f"{base} gets {points} points {verb} than {effect.label} ({p}).")
+    rest = [effect.label for effect in measured if not effect.established]
     if rest:
-        said.append(f"No effect is established against {', '.join(rest)}.")
-    return said
-
-
-def ablation_section(plan: Plan, comparison: Comparison) -> list[Section]:
-    """Return the section on a paper's ingredients, if the plan leaves them out one by one."""
-    base = base_of(plan)
-    found = effects(comparison, base) if base else []
-    if not base or not found:
-        return []
-    return [
-        Section(
-            title=f"What each ingredient of {base} is worth here",
-            points=ablation_sentences(found, base),
-            table=ablation_table(found, base),
-            note=_ABLATION_NOTE,
-        )
-    ]
-
-
-_ABLATION_NOTE = (
-    "An effect is the accuracy with the ingredient minus the accuracy without it, under this "
-    "budget and on these images; the paper's is the fall of its top-1 error on ImageNet after full "
-    "training, so the two columns need not agree. Holm's correction covers the lines of the table."
-)
+        sentences.append(f"No effect is established against {', '.join(rest)}.")
+    return sentences

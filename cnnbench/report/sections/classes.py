@@ -1,33 +1,58 @@
-"""Which classes does each network know, and which does it take for which?"""
+"""Which classes does each network know, which does it take for which, and where does it fail?"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cnnbench.report.sections.section import Section
+from cnnbench.report.analysis.comparison import Comparison
+from cnnbench.report.analysis.entries import Entry
+from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.stats.intervals import score_interval
 from cnnbench.report.text.table import Table
-from cnnbench.report.text.wording import percent, span
-
-if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison, Entry
-    from cnnbench.store import RunFolder
-
+from cnnbench.report.text.wording import NOTHING, percent, span
+from cnnbench.store import RunFolder
 
 MOST_CLASSES_AS_MATRIX = 24  # a wider matrix is not read any more; its mix-ups are listed
-MOST_MIXUPS = 8
+_MOST_MATRICES = 12
+_MOST_MIXUPS = 8
+_NOTE = (
+    "Of the test images of each class, the share that each network named right, in per cent. With "
+    "few images a class these numbers are coarse."
+)
 
 Counts = npt.NDArray[np.int64]
 
 
+def section(report: RunReport) -> Section | None:
+    """Show the accuracy class by class and who takes what for what."""
+    classes = report.plan.dataset.classes
+    counted = confusions(report.comparison, classes=len(classes))
+    if not counted:
+        return None
+    table = per_class_table(counted, classes)
+    return Section(
+        title="Class by class",
+        anchor="classes",
+        menu="Classes",
+        blocks=[Paragraph(_NOTE, note=True), Grid(table, "Right answers by class", filtered=True)],
+        template="classes.html.jinja",
+        content={
+            "classes": classes,
+            "confusions": counted[:_MOST_MATRICES],
+            "as_matrix": len(classes) <= MOST_CLASSES_AS_MATRIX,
+        },
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confusion:
-    """What one contender answered: `counts[truth, answer]`, summed over its seeds."""
+    """What one entry answered: `counts[truth, answer]`, summed over its seeds."""
 
     label: str
     seeds: int
@@ -43,39 +68,52 @@ class Confusion:
         """How many of them were named right, `(C,)`."""
         return np.asarray(np.diagonal(self.counts))
 
-    def mixups(self, limit: int = MOST_MIXUPS) -> list[tuple[int, int, int]]:
+    @property
+    def shades(self) -> Counts:
+        """Every count in per cent of its class, `(C, C)`."""
+        return np.round(100 * self.counts / np.maximum(1, self.images)[:, None]).astype(np.int64)
+
+    def mixups(self, limit: int = _MOST_MIXUPS) -> list[tuple[int, int, int]]:
         """Return the most frequent (truth, answer, count) among the wrong answers."""
-        wrong = self.counts - np.diag(np.diagonal(self.counts))
+        wrong = self.counts - np.diag(self.right)
         order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
         pairs = [divmod(int(place), len(wrong)) for place in order]
-        return [
-            (truth, said, int(wrong[truth, said])) for truth, said in pairs if wrong[truth, said]
-        ]
+        counted = [(truth, answer, int(wrong[truth, answer])) for truth, answer in pairs]
+        return [mixup for mixup in counted if mixup[2]]
 
 
 def confusions(comparison: Comparison, *, classes: int) -> list[Confusion]:
-    """Count the answers of every finished contender, best first; those that kept none are left out.
+    """Count the answers of every finished entry, best first; those that kept none are left out.
 
     Answers outside the plan's `classes` are left out too.
     """
-    found = []
+    counted = []
     for entry in comparison.entries:
         counts, seeds = np.zeros((classes, classes), dtype=np.int64), 0
-        for one in entry.answers.values():
-            if one.truth is None or one.said is None:
+        for answers in entry.answers.values():
+            if answers.truth is None or answers.predicted is None:
                 continue
-            if max(one.truth.max(), one.said.max()) < classes:
-                np.add.at(counts, (one.truth, one.said), 1)
+            if max(answers.truth.max(), answers.predicted.max()) < classes:
+                np.add.at(counts, (answers.truth, answers.predicted), 1)
                 seeds += 1
         if seeds:
-            found.append(Confusion(label=entry.label, seeds=seeds, counts=counts))
-    return found
+            counted.append(Confusion(label=entry.label, seeds=seeds, counts=counts))
+    return counted
 
 
-def failures_section(run: RunFolder, comparison: Comparison) -> list[Section]:
-    """Return the section on groups of test images, if the data has them."""
-    table = failure_table(run, comparison)
-    return [] if table is None else [Section(title="Where they fail", table=table, note=NOTE)]
+def per_class_table(counted: Sequence[Confusion], classes: Sequence[str]) -> Table:
+    """Return right answers in per cent, a class a line and an entry a column."""
+    lines = []
+    for index, name in enumerate(classes):
+        n_images = int(counted[0].images[index]) // counted[0].seeds
+        shares = [_share(int(c.right[index]), int(c.images[index])) for c in counted]
+        lines.append((name, str(n_images), *shares))
+    header = ("class", "test images", *(f"{confusion.label} %" for confusion in counted))
+    return Table(header=header, align="l" + "r" * (len(header) - 1), rows=tuple(lines))
+
+
+def _share(right: int, n_images: int) -> str:
+    return percent(right / n_images, digits=0) if n_images else NOTHING
 
 
 # -- groups of test images ------------------------------------------------------------------------
@@ -83,32 +121,41 @@ def failures_section(run: RunFolder, comparison: Comparison) -> list[Section]:
 SLICES_FILE = "slices.json"
 FEWEST_IMAGES = 10
 _NORMAL_975 = 1.959964
-NOTE = (
+_SLICES_NOTE = (
     "Top-1 in per cent, with Wilson's 95 % interval over the images of a group; with several seeds "
     "the mean over them. The groups overlap, and so many intervals are not corrected: read them as "
     "hints where to look, not as findings."
 )
 
 
-def failure_table(run: RunFolder, comparison: Comparison) -> Table | None:
+def slices_section(report: RunReport) -> Section | None:
+    """Show the accuracy on groups of test images, if the data has them."""
+    table = slices_table(report.run, report.comparison)
+    if table is None:
+        return None
+    note = Paragraph(_SLICES_NOTE, note=True)
+    return Section(title="Where they fail", blocks=[Grid(table), note])
+
+
+def slices_table(run: RunFolder, comparison: Comparison) -> Table | None:
     """Return right answers by group of test images, or None where no groups are known.
 
     Groups of fewer than ten images are left out.
     """
-    groups = _groups(run)
-    entries = [one for one in comparison.entries if one.right is not None]
-    if not groups or not entries:
+    slices = _slices(run)
+    entries = [entry for entry in comparison.entries if entry.right is not None]
+    if not slices or not entries:
         return None
     lines = [
-        (name, str(len(places)), *(_share(one, places) for one in entries))
-        for name, places in groups.items()
+        (name, str(len(places)), *(_share_of_slice(entry, places) for entry in entries))
+        for name, places in slices.items()
         if len(places) >= FEWEST_IMAGES
     ]
-    header = ("test images", "n", *(one.label for one in entries))
+    header = ("test images", "n", *(entry.label for entry in entries))
     return Table(header=header, align="lr" + "r" * len(entries), rows=tuple(lines))
 
 
-def _groups(run: RunFolder) -> dict[str, list[int]]:
+def _slices(run: RunFolder) -> dict[str, list[int]]:
     path = run.path / SLICES_FILE
     if not path.exists():
         return {}
@@ -116,8 +163,8 @@ def _groups(run: RunFolder) -> dict[str, list[int]]:
     return {str(name): [int(i) for i in places] for name, places in stored["slices"].items()}
 
 
-def _share(one: Entry, places: list[int]) -> str:
-    right = np.asarray(one.right, dtype=np.float64)  # (seeds, images)
+def _share_of_slice(entry: Entry, places: Sequence[int]) -> str:
+    right = np.asarray(entry.right, dtype=np.float64)  # (seeds, images)
     if max(places) >= right.shape[1]:
         return ""
     share = float(right[:, places].mean())

@@ -1,4 +1,7 @@
-"""In what does a run depart from the papers: in its networks, and in how they were trained?"""
+"""In what does a run depart from the papers: in its networks, and in how they were trained?
+
+The page ends with the article this project began from, whose numbers get the same treatment.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,18 @@ from importlib import resources
 from itertools import combinations
 
 import zoo
-from cnnbench.report.stats.intervals import letters, tie_groups, wilson
-from cnnbench.report.stats.tests import ALPHA, fisher, holm
+from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
+from cnnbench.report.stats.intervals import wilson
+from cnnbench.report.stats.tests import ALPHA, fisher, holm, letters, tie_groups
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import names, p_value, percent, span
 from cnnbench.schema.cell import Cell, Plan
+
+
+def section(report: RunReport) -> Section | None:
+    """Show in what each network and its training are not their paper's."""
+    lines = [f"{model}: {departure}" for model, departure in departures(report.plan)]
+    return Section(title="Departures from the papers", blocks=[Points(lines)]) if lines else None
 
 
 def departures(plan: Plan) -> list[tuple[str, str]]:
@@ -45,20 +55,34 @@ def _of_cell(cell: Cell) -> list[str]:
             *(network or ["none in the network"]),
             "Trained by the recipe that all share, not by its paper's.",
         ]
-    found = [*network, *training["departures"], *(f"Ours: {text}" for text in training["ours"])]
+    ours = [f"Ours: {text}" for text in training["ours"]]
+    sentences = [*network, *training["departures"], *ours]
     if cell.recipe.batch_size != training["batch_size"]:
-        found.append(
+        sentences.append(
             f"Batches of {cell.recipe.batch_size} images instead of {training['batch_size']}, "
             f"at a learning rate of {cell.recipe.lr:g} instead of {training['lr']:g}."
         )
-    return found or ["none"]
+    return sentences or ["none"]
 
 
 # -- the article ----------------------------------------------------------------------------------
 
 
+def article_section(report: RunReport) -> Section:
+    """Show the article's numbers, with the intervals and ties that it does not give."""
+    del report  # the article is the same beside every run
+    return Section(
+        title="The article this project began from",
+        blocks=[
+            Paragraph(article_intro()),
+            Grid(article_table(), "The article"),
+            Paragraph(" ".join(article_sentences())),
+        ],
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Printed:
+class ArticleModel:
     """One network of the article, as printed: counts and losses."""
 
     name: str
@@ -70,18 +94,14 @@ class Printed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Article:
-    """The article's comparison; `models` in the order in which it lists them."""
+    """The article's comparison; `models` are its networks, the most accurate first."""
 
     title: str
     train_images: int
     test_images: int
     test_loss: str
     train_loss: str
-    models: tuple[Printed, ...]
-
-    def ranked(self) -> list[Printed]:
-        """Return the networks, the most accurate first."""
-        return sorted(self.models, key=lambda model: -model.correct)
+    models: tuple[ArticleModel, ...]
 
 
 @cache
@@ -90,8 +110,8 @@ def article() -> Article:
     text = resources.files("cnnbench.report.sections").joinpath("article.toml").read_text("utf-8")
     facts = tomllib.loads(text)
     facts.pop("version")
-    models = tuple(Printed(**model) for model in facts.pop("models"))
-    return Article(models=models, **facts)
+    models = [ArticleModel(**model) for model in facts.pop("models")]
+    return Article(models=tuple(sorted(models, key=lambda model: -model.correct)), **facts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +128,7 @@ class Verdict:
 def verdicts() -> tuple[Verdict, ...]:
     """Test every pair of the article's networks; only counts are known, so they are unpaired."""
     total = article().test_images
-    pairs = list(combinations(article().ranked(), 2))
+    pairs = list(combinations(article().models, 2))
     raw = [fisher(a.correct, total, b.correct, total) for a, b in pairs]
     return tuple(
         Verdict(better=a.name, worse=b.name, p=p, p_holm=corrected)
@@ -118,35 +138,24 @@ def verdicts() -> tuple[Verdict, ...]:
 
 def article_table() -> Table:
     """Return the article's numbers with the intervals and letters that belong to them."""
-    ranked = article().ranked()
-    rank = {model.name: index for index, model in enumerate(ranked)}
+    models, total = article().models, article().test_images
+    rank = {model.name: index for index, model in enumerate(models)}
     separated = {(rank[v.better], rank[v.worse]) for v in verdicts() if v.p_holm < ALPHA}
-    marks = letters(len(ranked), tie_groups(len(ranked), separated))
-    total = article().test_images
-    return Table(
-        header=(
-            "model",
-            "top-1 %",
-            "95 % interval",
-            "right",
-            "tie",
-            "test loss",
-            "train loss",
-        ),
-        align="lrrrlrr",
-        rows=tuple(
-            (
-                model.name,
-                percent(model.correct / total, digits=2),
-                span(*wilson(model.correct, total)),
-                f"{model.correct}/{total}",
-                mark,
-                f"{model.test_loss:g}",
-                f"{model.train_loss:g}",
-            )
-            for model, mark in zip(ranked, marks, strict=True)
-        ),
+    marks = letters(len(models), tie_groups(len(models), separated))
+    rows = tuple(
+        (
+            model.name,
+            percent(model.correct / total, digits=2),
+            span(*wilson(model.correct, total)),
+            f"{model.correct}/{total}",
+            mark,
+            f"{model.test_loss:g}",
+            f"{model.train_loss:g}",
+        )
+        for model, mark in zip(models, marks, strict=True)
     )
+    header = ("model", "top-1 %", "95 % interval", "right", "tie", "test loss", "train loss")
+    return Table(header=header, align="lrrrlrr", rows=rows)
 
 
 def article_intro() -> str:
@@ -162,17 +171,15 @@ def article_intro() -> str:
 
 def article_sentences() -> list[str]:
     """Say in words which of the article's networks can be told apart and which cannot."""
-    proven = [v for v in verdicts() if v.p_holm < ALPHA]
-    open_ = [v for v in verdicts() if v.p_holm >= ALPHA]
+    proven = [pair for pair in verdicts() if pair.p_holm < ALPHA]
+    tied = [pair for pair in verdicts() if pair.p_holm >= ALPHA]
     better = "; ".join(f"{v.better} is better than {v.worse} ({p_value(v.p_holm)})" for v in proven)
-    closest = max(open_, key=lambda v: v.p)
-    total = article().test_images
+    untold = names([f"{v.better} and {v.worse} ({p_value(v.p_holm)})" for v in tied])
+    closest = max(tied, key=lambda pair: pair.p)
     return [
-        f"Of its {len(verdicts())} pairs {len(proven)} can be told apart with {total} images: "
-        f"{better}.",
-        "Not told apart: "
-        + names([f"{v.better} and {v.worse} ({p_value(v.p_holm)})" for v in open_])
-        + ".",
+        f"Of its {len(verdicts())} pairs {len(proven)} can be told apart with "
+        f"{article().test_images} images: {better}.",
+        f"Not told apart: {untold}.",
         f"Before any correction the closest pair is {closest.better} and {closest.worse}, "
         f"{p_value(closest.p)}.",
     ]

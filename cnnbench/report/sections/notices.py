@@ -2,53 +2,58 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import zoo
+from cnnbench.report.sections import Points, RunReport, Section
 from cnnbench.report.text.wording import amount, names, percent, plural, significant
 from cnnbench.schema.budget import Currency
+from cnnbench.schema.cell import Plan
+from cnnbench.schema.result import Row
 
-if TYPE_CHECKING:
-    from cnnbench.schema.cell import Plan
-    from cnnbench.schema.result import Row
+__all__ = ["run_notices"]
 
-LOADER_BOUND = 0.10  # rule 10
-OFF_BUDGET = 0.02
-DRIFT = 0.05
+_LOADER_BOUND = 0.10  # rule 10
+_OFF_BUDGET = 0.02  # of the budget
+_DRIFT = 0.05  # of the speed
 
 
-def notices(plan: Plan, table: Sequence[Row]) -> list[str]:
+def section(report: RunReport) -> Section | None:
+    """Show the warnings that belong to the run, if there are any."""
+    sentences = notices(report.plan, report.rows)
+    if not sentences:
+        return None
+    return Section(title="To keep in mind", anchor="keep-in-mind", blocks=[Points(sentences)])
+
+
+def notices(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Return the warnings that belong to a run, each one sentence."""
     dataset = plan.dataset
-    found = [_sentence(notice) for notice in dataset.notices]
+    sentences = [text[:1].upper() + text[1:].rstrip(".") + "." for text in dataset.notices]
     if dataset.drawn and not any("drawn" in notice for notice in dataset.notices):
-        found.append("The images are drawn by a program; they are not photos.")
+        sentences.append("The images are drawn by a program; they are not photos.")
     if dataset.curve_split == dataset.headline_split:
-        found.append(
+        sentences.append(
             f"The dataset has no third split, so the curves were drawn on the "
             f"{dataset.headline_split} split; nothing was chosen by them."
         )
-    return [*found, *run_notices(plan, table)]
+    return [*sentences, *run_notices(plan, rows)]
 
 
-def run_notices(plan: Plan, table: Sequence[Row]) -> list[str]:
+def run_notices(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Return the warnings about how a run was made and went, apart from those of its dataset."""
     return [
         *_smoke(plan),
-        *_machines(table),
-        *_drift(table),
+        *_machines(rows),
+        *_drift(rows),
         *_sizes(plan),
         *_distances(plan),
-        *_clock(table),
+        *_clock(rows),
         *_tuning(plan),
-        *_memory(plan, table),
-        *_short(table),
+        *_memory(plan, rows),
+        *_short(rows),
     ]
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def _smoke(plan: Plan) -> list[str]:
@@ -61,8 +66,8 @@ def _smoke(plan: Plan) -> list[str]:
     ]
 
 
-def _machines(table: Sequence[Row]) -> list[str]:
-    machines = list(dict.fromkeys(row.machine for row in table if row.machine))
+def _machines(rows: Sequence[Row]) -> list[str]:
+    machines = list(dict.fromkeys(row.machine for row in rows if row.machine))
     if len(machines) < 2:
         return []
     return [
@@ -71,13 +76,13 @@ def _machines(table: Sequence[Row]) -> list[str]:
     ]
 
 
-def _drift(table: Sequence[Row]) -> list[str]:
+def _drift(rows: Sequence[Row]) -> list[str]:
     """Say so if a fixed matrix product ran at different speeds during the run."""
-    rates = [rate for row in table for rate in row.canary_gflops or ()]
-    if not rates or max(rates) <= (1 + DRIFT) * min(rates):
+    rates = [rate for row in rows for rate in row.canary_gflops or ()]
+    if not rates or max(rates) <= (1 + _DRIFT) * min(rates):
         return []
     worst = max(
-        (row for row in table if row.canary_gflops),
+        (row for row in rows if row.canary_gflops),
         key=lambda row: max(max(rates) / rate for rate in row.canary_gflops or (1.0,)),
     )
     return [
@@ -91,104 +96,90 @@ def _drift(table: Sequence[Row]) -> list[str]:
 def _sizes(plan: Plan) -> list[str]:
     """Say so if the networks do not see the same pixels."""
     sizes = {cell.model: cell.image_size for cell in plan.cells}
-    if len(set(sizes.values())) < 2:
-        return []
     listed = names([f"{model} {size}" for model, size in sizes.items()])
-    return [
+    sentence = (
         f"The networks see images of different sizes, in pixels: {listed}. --image-size gives all "
         "the same."
-    ]
+    )
+    return [sentence] if len(set(sizes.values())) > 1 else []
 
 
 def _distances(plan: Plan) -> list[str]:
     """Say so if a loss is measured on another scale than the others."""
     models = dict.fromkeys(cell.model for cell in plan.cells)
-    if len(models) == 1:
-        return []
-    known = set(zoo.list_models())  # a card of another library's network imports torch
+    known = models.keys() & zoo.list_models()  # a card of another library's network imports torch
     outputs = {model: zoo.card(model).output for model in models if model in known}
     return [
         f"The losses of {model} are on another scale: its outputs are {output}, as in its paper. "
         "Its accuracy compares, its losses do not."
         for model, output in outputs.items()
-        if output != "logits"
+        if output != "logits" and len(models) > 1
     ]
 
 
 def _tuning(plan: Plan) -> list[str]:
     """Say what the trials of `--tune` chose and what they cost."""
-    found = []
-    for each in plan.tuned:
+    sentences = []
+    for tuned in plan.tuned:
         tried = ", ".join(
             f"{rate:g} ({'failed' if top1 is None else f'{percent(top1)} %'})"
-            for rate, top1 in zip(each.rates, each.top1, strict=True)
+            for rate, top1 in zip(tuned.rates, tuned.top1, strict=True)
         )
-        found.append(
-            f"{each.model} learns at {each.chosen:g}, the best of "
-            f"{plural(len(each.rates), 'trial')} of {each.budget} on {each.images} training images "
-            f"held out: {tried}. The trials cost "
-            f"{amount(Currency.SECONDS, each.charged_seconds)} of charged time beside the budget."
+        sentences.append(
+            f"{tuned.model} learns at {tuned.chosen:g}, the best of "
+            f"{plural(len(tuned.rates), 'trial')} of {tuned.budget} on {tuned.images} training "
+            f"images held out: {tried}. The trials cost "
+            f"{amount(Currency.SECONDS, tuned.charged_seconds)} of charged time beside the budget."
         )
-    return found
+    return sentences
 
 
-def _memory(plan: Plan, table: Sequence[Row]) -> list[str]:
+def _memory(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Say which batches are accumulated, and who used more memory than was allowed."""
     passes = {
         cell.model: (cell.recipe.batch_size, cell.micro_batch)
         for cell in plan.cells
         if cell.micro_batch is not None
     }
-    found = [
-        f"{model} accumulates each batch of {batch} images from passes of at most {images}, to "
-        "keep to the memory allowed. The step is the same, except in networks with BatchNorm: "
+    accumulated = [
+        f"{model} accumulates each batch of {batch} images from passes of at most {micro_batch}, "
+        "to keep to the memory allowed. The step is the same, except in networks with BatchNorm: "
         "their statistics are those of a pass, which makes it another recipe."
-        for model, (batch, images) in passes.items()
+        for model, (batch, micro_batch) in passes.items()
     ]
-    allowed = {cell.id: cell.memory_bytes for cell in plan.cells}
-    over = [
-        row.model
-        for row in table
-        if (row.peak_memory_bytes or 0) > (allowed.get(row.cell) or float("inf"))
-    ]
-    if over:
-        found.append(
-            f"More memory than allowed was used by {names(list(dict.fromkeys(over)))}: on a CPU "
-            "the plan keeps to the limit by an estimate, nothing enforces it."
-        )
-    return found
+    allowed = {cell.id: cell.memory_bytes or math.inf for cell in plan.cells}
+    return accumulated + _about(
+        [row for row in rows if (row.peak_memory_bytes or 0) > allowed.get(row.cell, math.inf)],
+        "More memory than allowed was used by {}: on a CPU the plan keeps to the limit by an "
+        "estimate, nothing enforces it.",
+    )
 
 
-def _clock(table: Sequence[Row]) -> list[str]:
-    found = []
-    bound = [row.model for row in table if _waiting(row) > LOADER_BOUND]
-    if bound:
-        found.append(
-            f"Loader-bound: {names(list(dict.fromkeys(bound)))} waited for data for more than "
-            f"{percent(LOADER_BOUND, digits=0)} % of the charged time."
-        )
-    off = [row.model for row in table if row.status == "done" and _missed(row) > OFF_BUDGET]
-    if off:
-        found.append(
-            f"Off the budget by more than {percent(OFF_BUDGET, digits=0)} %: "
-            f"{names(list(dict.fromkeys(off)))}; see the clock audit."
-        )
-    return found
-
-
-def _waiting(row: Row) -> float:
-    return row.seconds.data_wait / row.seconds.train if row.seconds.train else 0.0
-
-
-def _missed(row: Row) -> float:
-    return abs(row.budget.used / row.budget.limit - 1)
-
-
-def _short(table: Sequence[Row]) -> list[str]:
-    under = [row.model for row in table if row.status == "done" and (row.epochs or 1) < 1]
-    if not under:
-        return []
+def _clock(rows: Sequence[Row]) -> list[str]:
+    """Say which networks waited for data and which are off their budget."""
+    charged = [row for row in rows if row.seconds.train]
+    done = [row for row in rows if row.status == "done"]
+    waited, off = percent(_LOADER_BOUND, digits=0), percent(_OFF_BUDGET, digits=0)
     return [
-        f"The budget ended before the first epoch for {names(list(dict.fromkeys(under)))}: "
-        "some training images were never seen."
+        *_about(
+            [row for row in charged if row.seconds.data_wait / row.seconds.train > _LOADER_BOUND],
+            f"Loader-bound: {{}} waited for data for more than {waited} % of the charged time.",
+        ),
+        *_about(
+            [row for row in done if abs(row.budget.used / row.budget.limit - 1) > _OFF_BUDGET],
+            f"Off the budget by more than {off} %: {{}}; see the clock audit.",
+        ),
     ]
+
+
+def _short(rows: Sequence[Row]) -> list[str]:
+    return _about(
+        [row for row in rows if row.status == "done" and (row.epochs or 1) < 1],
+        "The budget ended before the first epoch for {}: some training images were never seen.",
+    )
+
+
+def _about(rows: Sequence[Row], sentence: str) -> list[str]:
+    """Say a sentence of the networks of these rows, or nothing if there are none."""
+    models = names(list(dict.fromkeys(row.model for row in rows)))
+    return [sentence.format(models)] if rows else []

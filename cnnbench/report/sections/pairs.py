@@ -1,27 +1,51 @@
-"""What does each pair of contenders prove, how was it tested, and what can the test not know?"""
+"""What does each pair of networks prove, how was it tested, and what can the test not know?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from cnnbench.report.stats.power import POWER
+from cnnbench.report.analysis.comparison import Comparison, Pair
+from cnnbench.report.sections import Paragraph, Points, RunReport, Section
+from cnnbench.report.stats.differences import POWER
 from cnnbench.report.text.wording import p_value, percent, plural, rounded_up
 
-if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison
-    from cnnbench.report.analysis.pairs import Pair
+_MOST_PAIRS = 21  # seven entries; more than that are read from the letters in the table
+
+
+def section(report: RunReport) -> Section | None:
+    """Say of every pair whether it can be told apart, and how that was tested."""
+    comparison = report.comparison
+    sentences = pair_sentences(comparison) if len(comparison.pairs) <= _MOST_PAIRS else []
+    notes = comparison_notes(comparison)
+    if not sentences and not notes:
+        return None
+    return Section(
+        title="Which can be told apart",
+        anchor="pairs",
+        menu="Who can be told apart",
+        blocks=[
+            Points(sentences) if sentences else None,
+            Paragraph(" ".join(notes), note=True),
+        ],
+    )
+
+
+def pair_sentences(comparison: Comparison) -> list[str]:
+    """Say the order of three entries or more in one line, then what every pair proves."""
+    order = [f"{standing(comparison)}, where > is established and ~ a tie."]
+    pairs = [pair_sentence(pair) for pair in comparison.pairs]
+    return (order if len(comparison.entries) > 2 else []) + pairs
 
 
 def pair_sentence(pair: Pair) -> str:
-    """Say what one pair of contenders proves, and how many images an open question would take."""
+    """Say what one pair of entries proves, and how many images an open question would take."""
     test = p_value(pair.p_holm)
     points = percent(pair.difference)
     if pair.separated:
         return f"{pair.better} is better than {pair.worse} by {points} points ({test})."
     tied = (
         f"{pair.better} and {pair.worse} cannot be told apart with "
-        f"{plural(pair.images, 'test image')}{_over(pair)} ({test})"
+        f"{plural(pair.n_images, 'test image')}{_over(pair)} ({test})"
     )
     if pair.difference == 0:
         return f"{tied}: their scores are equal."
@@ -30,20 +54,13 @@ def pair_sentence(pair: Pair) -> str:
             f"{tied}; no number of images would separate a difference of {points} points, because "
             "the seeds differ too much: more seeds might."
         )
-    found = (
+    needed = (
         f"{tied}; about {rounded_up(pair.needed)} would separate a difference of this size, "
-        f"{points} points"
+        f"{points} points."
     )
     if pair.networks_differ:
-        return f"{found}. These trained networks do differ, but another seed might turn it round."
-    return f"{found}."
-
-
-def pair_sentences(comparison: Comparison) -> list[str]:
-    """Say the order of three contenders or more in one line, then what every pair proves."""
-    order = [f"{standing(comparison)}, where > is established and ~ a tie."]
-    pairs = [pair_sentence(pair) for pair in comparison.pairs]
-    return (order if len(comparison.entries) > 2 else []) + pairs
+        return f"{needed} These trained networks do differ, but another seed might turn it round."
+    return needed
 
 
 def _over(pair: Pair) -> str:
@@ -58,7 +75,7 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     pairs = [pair for rung in comparison.rungs for pair in rung.pairs]
     if not pairs:
         return []
-    several = any(max(pair.seeds) > 1 for pair in pairs)
+    several = any(pair.several_seeds for pair in pairs)
     notes = [_method(pairs, several=several)]
     notes.append(
         "The number of images needed supposes that the true difference is the one seen here, and "
@@ -106,8 +123,8 @@ def standing(comparison: Comparison, names: Mapping[str, str] | None = None) -> 
     Where ties overlap there is no one order, so the ties and the established pairs are listed.
     `names` has shorter names by label.
     """
-    called = names or {one.label: one.label for one in comparison.entries}
-    labels = [called[one.label] for one in comparison.entries]
+    called = names or {entry.label: entry.label for entry in comparison.entries}
+    labels = [called[entry.label] for entry in comparison.entries]
     groups = comparison.groups
     if [rank for group in groups for rank in group] == list(range(len(labels))):
         return " > ".join(" ~ ".join(labels[rank] for rank in group) for group in groups)

@@ -1,149 +1,122 @@
-"""Run folder to rows, rows to tables: unfinished and failed cells are rows too, with the reason."""
+"""What did every cell reach: the table of results, with unfinished cells and their reasons?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
-from cnnbench.report.analysis.rows import _name, ranked, status_text, unmeasured
-from cnnbench.report.text.table import Table, as_markdown
-from cnnbench.report.text.wording import (
-    MINUS,
-    NOTHING,
-    amount,
-    decimals,
-    percent,
-    scaled,
-    significant,
-    span,
-)
+from cnnbench.report.analysis.rows import has_several_seeds, ranked, status_text
+from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
+from cnnbench.report.text.table import Table
+from cnnbench.report.text.wording import NOTHING, decimals, percent, scaled, significant, span
+from cnnbench.schema.cell import Plan
+from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 
-if TYPE_CHECKING:
-    pass
+_NOTE = (
+    'Networks that share a letter under "tie" cannot be told apart. '
+    "The interval is Wilson's, over the test images. "
+    "results.csv and results.json have every number."
+)
+_SELECTED = (
+    "Best evaluation along the way, selected after the fact and therefore too good; the ranking "
+    "does not use it:"
+)
+Column = tuple[str, str, Callable[[Row], str]]  # its title, l or r, and what it shows of a row
 
 
-# -- tables ---------------------------------------------------------------------------------------
+def section(report: RunReport) -> Section:
+    """Show the table of all cells, and the best evaluations that were not the last."""
+    table, selected = table_of(report), selected_table(report.plan, report.rows)
+    files = ("results.csv", "results.json")
+    return Section(
+        title="Results",
+        anchor="results",
+        menu="Results",
+        blocks=[
+            Grid(table, filtered=True, linked=True),
+            Paragraph(_NOTE, note=True, files=files) if report.comparison.letter else None,
+            Paragraph(_SELECTED, note=True) if selected else None,
+            Grid(selected, "Best evaluations, selected") if selected else None,
+        ],
+    )
+
+
+def table_of(report: RunReport) -> Table:
+    """Return the table of a report's results."""
+    return result_table(report.rows, names=report.names, letters=report.comparison.letter)
 
 
 def result_table(
-    table: Sequence[Row],
+    rows: Sequence[Row],
     *,
     names: Mapping[str, str] | None = None,
     letters: Mapping[str, str] | None = None,
 ) -> Table:
-    """Return the table of a report, best first.
+    """Return the table of results, best first.
 
     `names` says what to call a cell, `letters` which cells cannot be told apart; both are keyed
     by the cell's id. The columns for seeds, letters and status appear where they say something.
     """
-    several_seeds = len({row.seed for row in table}) > 1
-    unfinished = any(row.status != "done" for row in table)
-    columns = [("model", "l")]
-    columns += [("seed", "r")] if several_seeds else []
-    columns += [(name, "r") for name in _RESULT_COLUMNS[:3]]
-    columns += [("tie", "l")] if letters else []
-    columns += [(name, "r") for name in _RESULT_COLUMNS[3:]]
-    columns += [("status", "l")] if unfinished else []
-    lines, order = [], ranked(table, names=names)
-    for row in order:
-        line = [_name(row, names)]
-        line += [str(row.seed)] if several_seeds else []
-        measured = _result_line(row)
-        line += measured[:3]
-        line += [letters.get(row.cell, NOTHING)] if letters else []
-        line += measured[3:]
-        line += [status_text(row)] if unfinished else []
-        lines.append(tuple(line))
-    header, align = zip(*columns, strict=True)
-    cells = tuple(row.cell for row in order)
-    return Table(header=header, align="".join(align), rows=tuple(lines), cells=cells)
-
-
-_RESULT_COLUMNS = (
-    "top-1 %",
-    "95 % interval",
-    "right",
-    "top-5 %",
-    "test loss",
-    "train loss",
-    "params (M)",
-    "MACs (G)",
-    "epochs",
-    "images/s",
-    "memory (GiB)",
-)
-
-
-def _result_line(row: Row) -> list[str]:
-    counted = row.correct is not None and row.test_images is not None
-    return [
-        percent(row.top1),
-        span(row.top1_low, row.top1_high),
-        f"{row.correct}/{row.test_images}" if counted else NOTHING,
-        percent(row.top5),
-        decimals(row.test_loss, 3),
-        decimals(row.train_loss, 3),
-        scaled(row.params, 1e6),
-        scaled(row.macs, 1e9),
-        decimals(row.epochs, 1),
-        significant(row.images_per_second),
-        decimals(None if row.peak_memory_bytes is None else row.peak_memory_bytes / 2**30, 2),
+    called, tied = names or {row.cell: row.model for row in rows}, letters or {}
+    several_seeds = has_several_seeds(rows)
+    unfinished = any(row.status != "done" for row in rows)
+    seed: Column = ("seed", "r", lambda row: str(row.seed))
+    tie: Column = ("tie", "l", lambda row: tied.get(row.cell, NOTHING))
+    status: Column = ("status", "l", status_text)
+    columns: list[Column] = [
+        ("model", "l", lambda row: called[row.cell]),
+        *([seed] if several_seeds else []),
+        *_ACCURACY,
+        *([tie] if tied else []),
+        *_MEASURED,
+        *([status] if unfinished else []),
     ]
+    order = ranked(rows, names=names)
+    return Table(
+        header=tuple(title for title, _, _ in columns),
+        align="".join(side for _, side, _ in columns),
+        rows=tuple(tuple(text_of(row) for _, _, text_of in columns) for row in order),
+        cells=tuple(row.cell for row in order),
+    )
 
 
-def clock_table(table: Sequence[Row], *, names: Mapping[str, str] | None = None) -> Table:
-    """Return where each cell's seconds went and how far it was off its budget, in plan order.
-
-    `data wait` is part of `train`; `other` is in no bucket, such as starting Python.
-    """
-    several_seeds = len({row.seed for row in table}) > 1
-    lines = []
-    for row in table:
-        name = _name(row, names)
-        label = f"{name}, seed {row.seed}" if several_seeds else name
-        lines.append((label, *_budget_line(row), *_clock_line(row)))
-    header = ("model", "budget", "used", "off by", *_CLOCK_COLUMNS)
-    align, cells = "l" + "r" * (len(header) - 1), tuple(row.cell for row in table)
-    return Table(header=header, align=align, rows=tuple(lines), cells=cells)
-
-
-_CLOCK_COLUMNS = (
-    "train",
-    "data wait",
-    "eval",
-    "checkpoint",
-    "warm-up",
-    "build",
-    "logging",
-    "other",
-    "total",
+_ACCURACY: tuple[Column, ...] = (
+    ("top-1 %", "r", lambda row: percent(row.top1)),
+    ("95 % interval", "r", lambda row: span(row.top1_low, row.top1_high)),
+    ("right", "r", lambda row: f"{row.correct}/{row.test_images}" if row.test_images else NOTHING),
+)
+_MEASURED: tuple[Column, ...] = (
+    ("top-5 %", "r", lambda row: percent(row.top5)),
+    ("test loss", "r", lambda row: decimals(row.test_loss, 3)),
+    ("train loss", "r", lambda row: decimals(row.train_loss, 3)),
+    ("params (M)", "r", lambda row: scaled(row.params, 1e6)),
+    ("MACs (G)", "r", lambda row: scaled(row.macs, 1e9)),
+    ("epochs", "r", lambda row: decimals(row.epochs, 1)),
+    ("images/s", "r", lambda row: significant(row.images_per_second)),
+    ("memory (GiB)", "r", lambda row: _gib(row.peak_memory_bytes)),
 )
 
 
-def _budget_line(row: Row) -> tuple[str, str, str]:
-    budget = row.budget
-    limit = amount(budget.currency, budget.limit)
-    if row.status != "done":
-        return limit, amount(budget.currency, budget.used), NOTHING
-    missed = 100 * (budget.used / budget.limit - 1)
-    exact = "0 %" if budget.used == budget.limit else f"{missed:+.2f} %".replace("-", MINUS)
-    return limit, amount(budget.currency, budget.used), exact
+def _gib(n_bytes: int | None) -> str:
+    return decimals(None if n_bytes is None else n_bytes / 2**30, 2)
 
 
-def _clock_line(row: Row) -> list[str]:
-    if not row.seconds.total:
-        return [NOTHING] * len(_CLOCK_COLUMNS)
-    s = row.seconds
-    parts = (s.train, s.data_wait, s.eval, s.checkpoint, s.warmup, s.build, s.logging)
-    return [decimals(part, 1) for part in (*parts, unmeasured(row), s.total)]
-
-
-def markdown_table(
-    table: Sequence[Row],
-    *,
-    names: Mapping[str, str] | None = None,
-    letters: Mapping[str, str] | None = None,
-) -> str:
-    """Return the table of a report in GitHub's Markdown, best first."""
-    return as_markdown(result_table(table, names=names, letters=letters))
+def selected_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
+    """Return the rows whose best evaluation was not the last, or None if there are none."""
+    names, split = labels(plan), plan.dataset.curve_split
+    # Evaluations are 1 / evaluations of the budget apart, and the last one may be a step early.
+    last = {cell.id: 1 - 0.5 / cell.evaluations for cell in plan.cells}
+    lines = tuple(
+        (
+            names[row.cell],
+            str(row.seed),
+            percent(row.best_top1),
+            f"{percent(row.best_progress, digits=0)} %",
+            percent(row.top1),
+        )
+        for row in rows
+        if row.best_top1 is not None and (row.best_progress or 1.0) < last[row.cell]
+    )
+    final = f"last on {plan.dataset.headline_split} %"
+    header = ("model", "seed", f"best on {split} %, selected", "at share of budget", final)
+    return Table(header=header, align="lrrrr", rows=lines) if lines else None

@@ -2,83 +2,70 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from cnnbench.report.sections.section import Section
-from cnnbench.report.stats.intervals import letters
-from cnnbench.report.stats.seeds import over_both, over_images, over_seeds
+from cnnbench.report.analysis.comparison import Comparison
+from cnnbench.report.analysis.entries import Entry
+from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
+from cnnbench.report.stats.intervals import over_both, over_images, over_seeds
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, percent, plural, span
 
-if TYPE_CHECKING:
-    from cnnbench.report.analysis.comparison import Comparison, Entry
 
-
-def group_table(comparison: Comparison) -> Table | None:
-    """Return a line a network with its mean over seeds, or None where none has several."""
-    lines = []
-    for rung in comparison.rungs:
-        marks = letters(len(rung.entries), rung.groups)
-        lines += [_line(one, mark) for one, mark in zip(rung.entries, marks, strict=True)]
-    if not any(len(o.answers) > 1 for rung in comparison.rungs for o in rung.entries):
+def section(report: RunReport) -> Section | None:
+    """Show the mean of each network over its seeds, if a network has several."""
+    table = seeds_table(report.comparison)
+    if table is None:
         return None
-    header = (
-        "model",
-        "seeds",
-        "mean top-1 %",
-        "lowest to highest",
-        "95 % interval",
-        "bootstrap",
-        "another seed, these images",
-        "these networks, other images",
-        "tie",
-    )
-    return Table(header=header, align="lrrrrrrrl", rows=tuple(lines))
+    note = " ".join(seeds_sentences(report.comparison))
+    return Section(title="Over the seeds", blocks=[Grid(table), Paragraph(note, note=True)])
 
 
-def _line(one: Entry, mark: str) -> tuple[str, ...]:
-    shares = [correct / total for correct, total in one.counts]
-    seeds = str(len(shares)) if len(shares) == one.asked else f"{len(shares)} of {one.asked}"
-    line = (one.label, seeds, percent(one.top1), span(min(shares), max(shares)))
-    right = one.right
+def seeds_table(comparison: Comparison) -> Table | None:
+    """Return a line a network with its mean over seeds, or None where none has several."""
+    entries = [entry for rung in comparison.rungs for entry in rung.entries]
+    if not any(entry.several_seeds for entry in entries):
+        return None
+    header: tuple[str, ...] = ("model", "seeds", "mean top-1 %", "lowest to highest")
+    header += ("95 % interval", "bootstrap", "another seed, these images")
+    header += ("these networks, other images", "tie")
+    letters = comparison.letter
+    lines = tuple((*_line(e), letters[e.rows[0].cell]) for e in entries)
+    return Table(header=header, align="lrrrrrrrl", rows=lines)
+
+
+def _line(entry: Entry) -> tuple[str, ...]:
+    shares = [correct / total for correct, total in entry.counts]
+    n_seeds, planned = len(shares), entry.planned_seeds
+    seeds = str(n_seeds) if n_seeds == planned else f"{n_seeds} of {planned}"
+    line = (entry.label, seeds, percent(entry.top1), span(min(shares), max(shares)))
+    right = entry.right
     if right is None:
-        return (*line, *[NOTHING] * 4, mark)
+        return (*line, *[NOTHING] * 4)
     return (
         *line,
         span(*over_both(right)),
-        span(*one.bootstrap) if one.bootstrap else NOTHING,
+        span(*(entry.bootstrap or (None, None))),
         span(*(over_seeds(right) or (None, None))),
         span(*over_images(right)),
-        mark,
     )
 
 
-def group_sentences(comparison: Comparison) -> list[str]:
+def seeds_sentences(comparison: Comparison) -> list[str]:
     """Say what the intervals over seeds mean, and which seeds are missing from a mean."""
-    said = [
+    sentences = [
         "The 95 % interval is for another seed on other images, and it decides. The bootstrap "
         "draws seeds and images anew and checks it; with few seeds it is rough. The next column "
         "keeps these test images and changes the seed (Student's t), the last keeps these trained "
         "networks and changes the images (Wilson's, with an effective number of images).",
     ]
     short = [
-        f"{one.label} has {len(one.answers)} of {plural(one.asked, 'seed')}"
+        f"{entry.label} has {len(entry.answers)} of {plural(entry.planned_seeds, 'seed')}"
         for rung in comparison.rungs
-        for one in rung.entries
-        if len(one.answers) < one.asked
+        for entry in rung.entries
+        if len(entry.answers) < entry.planned_seeds
     ]
     if short:
-        said.append(
+        sentences.append(
             "A mean is over the seeds that finished, which flatters a network whose other seeds "
             f"failed: {'; '.join(short)}."
         )
-    return said
-
-
-def seeds_section(comparison: Comparison) -> list[Section]:
-    """Return the section on several seeds, if a network has them."""
-    table = group_table(comparison)
-    if table is None:
-        return []
-    note = " ".join(group_sentences(comparison))
-    return [Section(title="Over the seeds", table=table, note=note)]
+    return sentences

@@ -1,22 +1,46 @@
-"""Under which conditions was a run made: settings, machine, warnings and the way to repeat it?"""
+"""Under which settings and rules was a run made, and how is it repeated?"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from importlib import resources
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
+from cnnbench.report.sections import Console, Facts, Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.text.escape import shell_command
+from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import amount, names, percent, plural, significant
-from cnnbench.schema.budget import Currency
+from cnnbench.schema.budget import Budget, Currency
+from cnnbench.schema.cell import Cell, Plan
+from cnnbench.schema.names import labels
+from cnnbench.schema.recipes import Recipe
+from cnnbench.schema.result import Row
 
-if TYPE_CHECKING:
-    from cnnbench.schema.budget import Budget
-    from cnnbench.schema.cell import Cell, Plan
-    from cnnbench.schema.recipes import Recipe
-    from cnnbench.schema.result import Row
+NamedValues = list[tuple[str, str]]
 
-Lines = list[tuple[str, str]]
+
+def section(report: RunReport) -> Section:
+    """Show the settings of the run."""
+    return Section(
+        title="Settings",
+        anchor="settings",
+        menu="Settings and rules",
+        blocks=[Facts(settings(report.plan, report.rows))],
+    )
+
+
+def rules_section(report: RunReport) -> Section:
+    """Show the rules of the budget."""
+    del report  # every run follows the same rules
+    return Section(title="The rules of the budget", blocks=[Points(budget_rules(), numbered=True)])
+
+
+def budget_rules() -> list[str]:
+    """Return the rules that every run follows, from the one file that holds them."""
+    file = resources.files("cnnbench.report.sections").joinpath("budget_rules.md")
+    lines = file.read_text("utf-8").splitlines()
+    return [re.sub(r"^\d+\. ", "", line) for line in lines if line]
 
 
 def budget_words(budget: Budget) -> str:
@@ -34,31 +58,30 @@ def title(plan: Plan) -> str:
     return f"{plan.dataset.title}: {what}, {names(budgets)} each"
 
 
-def settings(plan: Plan, table: Sequence[Row]) -> Lines:
+def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
     """Return the settings that stand above the table, as (name, value)."""
     dataset = plan.dataset
     origin = "drawn by a program, not photos" if dataset.drawn else "read from image files"
     name = dataset.name if dataset.name == dataset.title else f"{dataset.name}: {dataset.title}"
     counts = ", ".join(f"{count:,} {split}" for split, count in dataset.images.items())
-    machines = list(dict.fromkeys(row.machine for row in table if row.machine))
-    machines = machines or [str(plan.machine["line"])] if plan.machine.get("line") else machines
+    options = ", ".join(f"{key} {value}" for key, value in dataset.options.items())
+    machines = list(dict.fromkeys(row.machine for row in rows if row.machine))
+    planned = plan.machine.get("line")
     lines = [
         ("dataset", f"{name}; {origin}"),
+        ("dataset options", options),
         ("images", f"{counts}; {plural(len(dataset.classes), 'class', 'classes')}"),
         ("budget", _by_value(plan.cells, lambda cell: budget_words(cell.budget))),
-        ("recipe", _by_value(plan.cells, lambda cell: _recipe_words(cell))),
+        ("recipe", _by_value(plan.cells, _recipe_words)),
         ("learning rate", _by_value(plan.cells, lambda cell: f"{cell.recipe.lr:g}")),
         ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels")),
         ("precision", _by_value(plan.cells, lambda cell: cell.precision)),
         ("device", _by_value(plan.cells, lambda cell: cell.device)),
-        ("machine", names(machines)),
+        ("machine", names(machines or [str(planned or "")])),
         ("seeds", names([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
         ("dataset fingerprint", dataset.fingerprint[:16]),
         ("cnnbench", plan.cnnbench),
     ]
-    if dataset.options:
-        chosen = ", ".join(f"{key} {value}" for key, value in dataset.options.items())
-        lines.insert(1, ("dataset options", chosen))
     return [(name, value) for name, value in lines if value]
 
 
@@ -102,16 +125,29 @@ def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
     return "; ".join(f"{value} ({names(having)})" for value, having in models.items())
 
 
-def environment(plan: Plan) -> Lines:
-    """Return what is known of the machine and the versions, as (name, value)."""
-    return [
-        ("precision chosen" if key == "precision_why" else key.replace("_", " "), str(value))
-        for key, value in plan.machine.items()
-        if value is not None and key != "line"  # that one stands among the settings
-    ]
-
-
 # -- how to repeat it -----------------------------------------------------------------------------
+
+_EXACT = "The same number of images again, for the same result on the same kind of machine:"
+_IMAGES = "The number of images that each row was trained on, to be given as its --budget:"
+
+
+def repeat_section(report: RunReport) -> Section:
+    """Show the commands that make the run again, and on what it was made."""
+    plan, rows = report.plan, report.rows
+    exact, images, machine = exact_commands(plan, rows), images_table(plan, rows), environment(plan)
+    return Section(
+        title="To repeat it",
+        anchor="repeat",
+        menu="To repeat it",
+        blocks=[
+            Console([command(plan)]),
+            Paragraph(_EXACT) if exact else None,
+            Console(exact) if exact else None,
+            Paragraph(_IMAGES, code=("--budget",)) if images else None,
+            Grid(images, "Images") if images else None,
+            Facts(machine) if machine else None,
+        ],
+    )
 
 
 def command(plan: Plan) -> str:
@@ -119,22 +155,35 @@ def command(plan: Plan) -> str:
     return shell_command(["cnnbench", *_words(plan)])
 
 
-def exact_commands(plan: Plan, table: Sequence[Row]) -> list[str]:
+def exact_commands(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Return a command for each finished row that trains on exactly as many images again.
 
     Only for budgets in seconds, where the machine decides how many that are; empty otherwise, and
     where a network has several rows or the verb is not `run`: no one command has their images.
     """
-    if not one_row_each(plan):
+    if not _has_one_row_each(plan):
         return []
     return [
         shell_command(["cnnbench", *_with_options(_words(plan), row.model, row.images_seen)])
-        for row in table
+        for row in rows
         if row.status == "done" and row.images_seen and row.budget.currency is Currency.SECONDS
     ]
 
 
-def one_row_each(plan: Plan) -> bool:
+def images_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
+    """Return the images of each row, where a clock decided them and no command has them all."""
+    called = labels(plan)
+    lines = tuple(
+        (called[row.cell], str(row.seed), f"{row.images_seen}img")
+        for row in rows
+        if row.status == "done" and row.budget.currency is Currency.SECONDS
+    )
+    if _has_one_row_each(plan) or not lines:
+        return None
+    return Table(header=("model", "seed", "--budget"), align="lrr", rows=lines)
+
+
+def _has_one_row_each(plan: Plan) -> bool:
     """Tell whether `cnnbench run` made the plan and every network has one row."""
     models = {cell.model for cell in plan.cells}
     return _words(plan)[:1] == ["run"] and len(models) == len(plan.cells)
@@ -155,7 +204,7 @@ def _options(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     seeds = list(dict.fromkeys(cell.seed for cell in cells))
     counted = ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
     counted = str(len(seeds)) if seeds == list(range(len(seeds))) else counted
-    asked: list[tuple[str, Callable[[Cell], object]]] = [
+    options: list[tuple[str, Callable[[Cell], object]]] = [
         ("--dataset", lambda cell: cell.dataset),
         ("--budget", lambda cell: cell.budget),
         ("--recipe", lambda cell: cell.recipe.name),
@@ -167,22 +216,24 @@ def _options(cells: Sequence[Cell]) -> list[tuple[str, str]]:
         ("--precision", lambda cell: cell.precision),
     ]
     # What differs between the cells was not asked for: it is each network's own default.
-    values = [(name, {str(read(cell)) for cell in cells}) for name, read in asked]
-    options = [("--models", ",".join(dict.fromkeys(cell.model for cell in cells)))]
-    rungs = list(dict.fromkeys(str(cell.budget) for cell in cells))
-    if len(rungs) > 1:
-        options.append(("--budget", ",".join(rungs)))
-    options += [(name, found.pop()) for name, found in values if len(found) == 1]
+    values = {name: {str(read(cell)) for cell in cells} for name, read in options}
+    same = [(name, min(texts)) for name, texts in values.items() if len(texts) == 1]
+    rungs = dict.fromkeys(str(cell.budget) for cell in cells)
     chosen = cells[0].dataset_options if cells else {}
-    options += [("--data", f"{key}={value}") for key, value in chosen.items()]
-    return [*options, ("--seeds", counted)]
+    return [
+        ("--models", ",".join(dict.fromkeys(cell.model for cell in cells))),
+        *([("--budget", ",".join(rungs))] if len(rungs) > 1 else []),
+        *same,
+        *(("--data", f"{key}={value}") for key, value in chosen.items()),
+        ("--seeds", counted),
+    ]
 
 
 _VALUED = ("--models", "--budget", "--out")
 _BARE = ("--fresh", "--json", "--dry-run")
 
 
-def _with_options(words: Sequence[str], model: str, images: int | None) -> list[str]:
+def _with_options(words: Sequence[str], model: str, n_images: int | None) -> list[str]:
     """Replace models and budget in a command, and let it choose a folder of its own."""
     kept, skip = [], False
     for word in words:
@@ -192,4 +243,13 @@ def _with_options(words: Sequence[str], model: str, images: int | None) -> list[
             skip = True
         elif word not in _BARE and not word.startswith(tuple(f"{name}=" for name in _VALUED)):
             kept.append(word)
-    return [*kept, "--models", model, "--budget", f"{images}img"]
+    return [*kept, "--models", model, "--budget", f"{n_images}img"]
+
+
+def environment(plan: Plan) -> NamedValues:
+    """Return what is known of the machine and the versions, as (name, value)."""
+    return [
+        ("precision chosen" if key == "precision_why" else key.replace("_", " "), str(value))
+        for key, value in plan.machine.items()
+        if value is not None and key != "line"  # it stands among the settings
+    ]

@@ -1,13 +1,54 @@
-"""How sure is one accuracy, and who shares a letter with whom?"""
+"""How sure is the accuracy of one network, over other test images and over other seeds?
+
+Every seed is tested on the same images, so the answers are crossed: an image that is hard for one
+seed is hard for the next, and a seed that went well does well on every image. Counting all answers
+as independent would make an interval too narrow. Three questions have three answers here:
+
+- another seed, on these images: the spread of the seeds' scores (Student's t);
+- these trained networks, on other images: the spread of the images' shares (Wilson's interval with
+  an effective number of images);
+- another seed, on other images, which is what "this network is better" means: both together, as in
+  studies where several readers judge the same cases (Gallas, Pennello and Myers 2007, "Multireader
+  multicase variance analysis for binary data"). This one decides.
+
+Everywhere `right` is `(S, N)`: which of N images each of S seeds got right.
+
+The closed forms in this room are written out because importing statsmodels or scipy.stats takes
+seconds and a report is drawn after every run; the tests hold each against scipy or its definition.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 
+import numpy as np
+import numpy.typing as npt
 
-def wilson(correct: int, total: int, *, confidence: float = 0.95) -> tuple[float, float]:
+__all__ = ["Interval", "Right", "Spread", "bootstrap_both", "images_only", "over_both"]
+__all__ += ["over_images", "over_seeds", "quantile", "score_interval", "spread_of", "wilson"]
+
+Right = npt.NDArray[np.bool_]
+Interval = tuple[float, float]
+_RESAMPLES = 4000
+
+
+def quantile(level: float, df: float = math.inf) -> float:
+    """Return a quantile of Student's t, or of the normal distribution for infinite `df`.
+
+    >>> f"{quantile(0.975):.3f} {quantile(0.975, 2):.3f}"
+    '1.960 4.303'
+    """
+    from scipy.special import ndtri, stdtrit
+
+    return float(ndtri(level) if math.isinf(df) else stdtrit(df, level))
+
+
+# -- one share -------------------------------------------------------------------------------------
+
+
+def wilson(correct: int, total: int, *, confidence: float = 0.95) -> Interval:
     """Return Wilson's score interval for a share, both ends in [0, 1].
 
     Wilson (1927), "Probable inference, the law of succession, and statistical inference".
@@ -23,55 +64,150 @@ def wilson(correct: int, total: int, *, confidence: float = 0.95) -> tuple[float
         raise ValueError(
             f"{correct} of {total} is not a share; need 0 <= correct <= total, total > 0"
         )
-    return score_interval(correct / total, total, NormalDist().inv_cdf((1 + confidence) / 2))
+    # Differs from `quantile` in the last digit, which published intervals keep.
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    return score_interval(correct / total, total, z)
 
 
-def score_interval(share: float, images: float, quantile: float) -> tuple[float, float]:
+def score_interval(share: float, n_images: float, z: float) -> Interval:
     """Return Wilson's interval for a share seen on an effective number of images.
 
-    `images` need not be whole: where answers are correlated, it is the number of independent ones
-    that would be as informative.
+    `n_images` need not be whole: where answers are correlated, it is the number of independent
+    images that would be as informative. `z` is the quantile of the wanted confidence.
     """
-    z = quantile
-    centre = share + z * z / (2 * images)
-    half = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images))
-    scale = 1 + z * z / images
+    centre = share + z * z / (2 * n_images)
+    half = z * math.sqrt(share * (1 - share) / n_images + z * z / (4 * n_images * n_images))
+    scale = 1 + z * z / n_images
     low = 0.0 if share == 0 else max(0.0, (centre - half) / scale)
     high = 1.0 if share == 1 else min(1.0, (centre + half) / scale)
     return low, high
 
 
-def tie_groups(count: int, separated: Collection[tuple[int, int]]) -> list[tuple[int, ...]]:
-    """Return the largest groups of ranks within which no pair is separated, best rank first.
+# -- where the variance comes from -----------------------------------------------------------------
 
-    Two ranks share a group exactly when they are not separated, so the groups lose nothing:
-    where ranks 0 and 2 are tied but 0 and 1 are not, they are (0, 2) and (1, 2). Every rank is in
-    at least one group. Built by insert and absorb (Piepho 2004, "An algorithm for a letter-based
-    representation of all-pairwise comparisons").
 
-    >>> tie_groups(4, {(0, 2), (0, 3), (1, 3)})
-    [(0, 1), (1, 2), (2, 3)]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """The variance of a mean over seeds and images, by where it comes from.
+
+    `image_variance` and `seed_variance` each hold the `residual_variance` too: luck that is neither
+    the image's nor the seed's. `image_df` and `seed_df` say how well each is known; `seed_df` is 0
+    where there is one seed.
     """
-    groups = {frozenset(range(count))} if count else set()
-    for first, second in separated:
-        both = {group for group in groups if first in group and second in group}
-        groups -= both
-        groups |= {group - {rank} for group in both for rank in (first, second)}
-        groups = {group for group in groups if not any(group < other for other in groups)}
-    return sorted(tuple(sorted(group)) for group in groups)
+
+    image_variance: float
+    image_df: float
+    seed_variance: float
+    seed_df: float
+    residual_variance: float
+
+    @property
+    def beyond_images(self) -> float:
+        """The part that more test images would not make smaller."""
+        return max(0.0, self.seed_variance - self.residual_variance)
+
+    @property
+    def total(self) -> float:
+        """The variance over new seeds and new images."""
+        return self.image_variance + self.beyond_images
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of `total` (Satterthwaite 1946)."""
+        weight = self.image_variance**2 / self.image_df
+        weight += self.seed_variance**2 / self.seed_df if self.seed_df else 0.0
+        return self.total**2 / weight if weight else self.image_df
 
 
-def letters(count: int, groups: Sequence[tuple[int, ...]]) -> list[str]:
-    """Return for every rank the letters of its groups: ranks that share a letter are tied.
+def images_only(image_variance: float) -> Spread:
+    """Return the spread of a single seed, which says nothing about other seeds."""
+    return Spread(
+        image_variance=image_variance,
+        image_df=math.inf,
+        seed_variance=0.0,
+        seed_df=0.0,
+        residual_variance=0.0,
+    )
 
-    >>> letters(4, [(0, 1), (1, 2), (3,)])
-    ['a', 'ab', 'b', 'c']
+
+def spread_of(right: Right) -> Spread:
+    """Split the variance of the mean share of right answers; needs two images or more."""
+    n_seeds, n_images = right.shape
+    share = right.astype(np.float64)
+    of_image, of_seed, mean = share.mean(axis=0), share.mean(axis=1), share.mean()
+    if n_seeds == 1:
+        # Divided by N and not N - 1, so that one seed has exactly Wilson's interval.
+        return images_only(float(of_image.var() / n_images))
+    residuals = share - of_image - of_seed[:, None] + mean
+    df = (n_seeds - 1) * (n_images - 1)
+    return Spread(
+        image_variance=float(of_image.var(ddof=1) / n_images),
+        image_df=n_images - 1,
+        seed_variance=float(of_seed.var(ddof=1) / n_seeds),
+        seed_df=n_seeds - 1,
+        residual_variance=float(np.sum(residuals**2)) / df / (n_seeds * n_images),
+    )
+
+
+# -- the mean over several seeds -------------------------------------------------------------------
+
+
+def over_seeds(right: Right, *, confidence: float = 0.95) -> Interval | None:
+    """Return Student's interval for the mean of another seed on these images; None for one seed.
+
+    >>> low, high = over_seeds(np.arange(30).reshape(1, 30) < np.array([[20], [22], [24]]))
+    >>> f"{low:.3f} {high:.3f}"
+    '0.568 0.899'
     """
-    return [
-        "".join(_letter(index) for index, group in enumerate(groups) if rank in group)
-        for rank in range(count)
-    ]
+    scores = right.mean(axis=1)
+    if len(scores) < 2:
+        return None
+    t = quantile((1 + confidence) / 2, len(scores) - 1)
+    half = t * math.sqrt(scores.var(ddof=1) / len(scores))
+    mean = float(scores.mean())
+    return max(0.0, mean - half), min(1.0, mean + half)
 
 
-def _letter(index: int) -> str:
-    return chr(ord("a") + index) if index < 26 else f"({index + 1})"
+def over_images(right: Right, *, confidence: float = 0.95) -> Interval:
+    """Return Wilson's interval for these networks on other images.
+
+    The number of images that counts lies between N, where the seeds agree on every image, and
+    S * N, where they have nothing in common.
+    """
+    z = quantile((1 + confidence) / 2)
+    return _effective_wilson(right, spread_of(right).image_variance, z)
+
+
+def over_both(right: Right, *, confidence: float = 0.95) -> Interval:
+    """Return the interval for another seed on other images.
+
+    It is Wilson's with an effective number of images and Student's t; for one seed it is Wilson's,
+    because one seed says nothing about others.
+    """
+    spread = spread_of(right)
+    t = quantile((1 + confidence) / 2, spread.df)
+    return _effective_wilson(right, spread.total, t)
+
+
+def _effective_wilson(right: Right, variance: float, z: float) -> Interval:
+    """Return Wilson's interval on as many independent images as would have this variance."""
+    n_seeds, n_images = right.shape
+    share = float(right.mean())
+    effective = share * (1 - share) / variance if variance > 0 else float(n_images)
+    return score_interval(share, min(effective, n_seeds * n_images), z)
+
+
+def bootstrap_both(right: Right, *, seed: int, confidence: float = 0.95) -> Interval:
+    """Return the percentile interval over resampled seeds and resampled images.
+
+    Both are drawn anew with replacement (Owen 2007, "The pigeonhole bootstrap"). Images with the
+    same answers are alike, so their numbers are drawn instead of the images.
+    """
+    rng = np.random.default_rng(seed)
+    n_seeds, n_images = right.shape
+    patterns, counts = np.unique(right, axis=1, return_counts=True)
+    image_weights = rng.multinomial(n_images, counts / n_images, _RESAMPLES) / n_images
+    seed_weights = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), _RESAMPLES) / n_seeds
+    means = np.sum((seed_weights @ patterns) * image_weights, axis=1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

@@ -1,4 +1,4 @@
-"""How is a name from outside shown in Markdown, CSV, a shell or a picture without being obeyed?"""
+"""How is a name from outside shown in Markdown, LaTeX, CSV, a shell or a picture, not obeyed?"""
 
 from __future__ import annotations
 
@@ -7,11 +7,37 @@ import shlex
 import unicodedata
 from collections.abc import Iterable
 
+__all__ = ["csv_text", "escape_latex", "escape_markdown", "shell_command", "shorten", "visible"]
+
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # part of the spelling of Persian, of Indic scripts and of emoji
 
 _MARKDOWN = re.compile(r"[\\`*_\[\]|~$]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|:(?=//)|(?<=www)\.")
 _LINE_START = re.compile(r"^(\s*)([-+](?!\d)|[#=>]|\d+(?=[.)](?:\s|$)))")
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "[": "{[}",
+    "]": "{]}",
+    "-": "{-}",
+    "`": r"\textasciigrave{}",
+    "'": r"\textquotesingle{}",
+    "\u2212": r"\textminus{}",
+    "\u2013": "--",
+}
+_LATEX_SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
 # The full-width forms of = + - @ count in some spreadsheets.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
@@ -46,14 +72,26 @@ def escape_markdown(text: str) -> str:
     >>> escape_markdown("a|b_c <b> $x$")
     'a\\|b\\_c \\<b> \\$x\\$'
     """
-    escaped = _MARKDOWN.sub(lambda found: "\\" + found[0], visible(text))
+    escaped = _MARKDOWN.sub(lambda match: "\\" + match[0], visible(text))
     return _LINE_START.sub(_escape_start, escaped)
 
 
-def _escape_start(found: re.Match[str]) -> str:
-    space, mark = found[1], found[2]
+def _escape_start(match: re.Match[str]) -> str:
+    space, mark = match[1], match[2]
     # A number is made a list by the character after it, which is escaped in its place.
     return f"{space}{mark}\\" if mark[0].isdigit() else f"{space}\\{mark}"
+
+
+def escape_latex(text: str) -> str:
+    r"""Return text that LaTeX sets as it is: no command, formula, comment or column.
+
+    Dashes and quotes are kept from joining into others; letters outside Latin need XeLaTeX or
+    LuaLaTeX, `\textquotesingle` and its like the package textcomp.
+
+    >>> escape_latex("50 % of $x_1$")
+    '50 \\% of \\$x\\_1\\$'
+    """
+    return _LATEX_SPECIAL.sub(lambda match: _LATEX[match[0]], visible(text))
 
 
 def csv_text(text: str) -> str:

@@ -1,17 +1,21 @@
-"""What is a table before it is written, and how does it look in Markdown?"""
+"""What is a table before it is written, and how does it look in Markdown and in LaTeX?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnbench.report.text.escape import escape_markdown
+from cnnbench.report.text.escape import escape_latex, escape_markdown
+
+__all__ = ["Table", "as_latex", "as_markdown"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
     """A table of plain text, escaped only when it is written; `align` has l or r a column.
 
-    `cells` names the cell that each row tells of, where it tells of one, for links between tables.
+    `cells` has for each row the cell that it tells of, for links between tables; it is empty where
+    the rows are not of cells.
     """
 
     header: tuple[str, ...]
@@ -20,12 +24,28 @@ class Table:
     cells: tuple[str, ...] = ()
 
 
-# -- Markdown -------------------------------------------------------------------------------------
-
-
 def as_markdown(table: Table) -> str:
     """Return a table in GitHub's Markdown; every cell is escaped."""
     marks = ["---:" if side == "r" else ":---" for side in table.align]
     lines = [list(map(escape_markdown, table.header)), marks]
-    lines += [[escape_markdown(cell) for cell in line] for line in table.rows]
+    lines += [list(map(escape_markdown, row)) for row in table.rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def as_latex(table: Table) -> str:
+    r"""Return a table for `\input`; its document needs the packages booktabs and textcomp."""
+    lines = [
+        "% Needs \\usepackage{booktabs,textcomp}; written by cnnbench.",
+        f"\\begin{{tabular}}{{{table.align}}}",
+        "\\toprule",
+        _latex_line(table.header),
+        "\\midrule",
+        *(_latex_line(row) for row in table.rows),
+        "\\bottomrule",
+        "\\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_line(cells: Sequence[str]) -> str:
+    return " & ".join(map(escape_latex, cells)) + " \\\\"

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from cnnbench.schema.budget import Currency
 
+__all__ = ["MINUS", "NOTHING", "amount", "decimals", "names", "p_value", "percent", "plural"]
+__all__ += ["rounded_up", "scaled", "significant", "span"]
+
 NOTHING = "\u2013"
 MINUS = "\u2212"
 

@@ -1,4 +1,5 @@
-// What can a reader do on the page? Sort and filter tables, ask the curves; all of it is there without.
+// What can a reader do on the page? Sort and filter tables, and choose the axes of the curves.
+// Without this script everything is there: the tables, and the curves as still pictures.
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -14,8 +15,8 @@ function element(name, attributes = {}, ...children) {
 // -- tables -------------------------------------------------------------------------------------
 
 function numberIn(text) {
-  const found = text.replace(/,/g, "").replace(/\u2212/g, "-").match(/^[+-]?\d+(\.\d+)?/);
-  return found ? Number(found[0]) : null;
+  const number = text.replace(/,/g, "").replace(/\u2212/g, "-").match(/^[+-]?\d+(\.\d+)?/);
+  return number ? Number(number[0]) : null;
 }
 
 function compareCells(a, b) {
@@ -35,9 +36,9 @@ function sortable(table) {
       const numbers = head.classList.contains("number");
       const before = head.getAttribute("aria-sort");
       const first = numbers ? "descending" : "ascending";
-      const other = numbers ? "ascending" : "descending";
-      const order = before === first ? other : first;
-      heads.forEach((one) => one.removeAttribute("aria-sort"));
+      const second = numbers ? "ascending" : "descending";
+      const order = before === first ? second : first;
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", order);
       const body = table.tBodies[0];
       const text = (row) => row.cells[column].textContent.trim();
@@ -53,7 +54,7 @@ function filterable(table) {
   const rows = [...table.tBodies[0].rows];
   if (rows.length < 5) return;
   const input = element("input", { type: "search", size: "18" });
-  const said = element("span", { role: "status" });
+  const status = element("span", { role: "status" });
   const label = element("label", {}, `${table.dataset.filter}: show only `, input);
   input.addEventListener("input", () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -62,9 +63,9 @@ function filterable(table) {
       row.hidden = !words.every((word) => text.includes(word));
     }
     const shown = rows.filter((row) => !row.hidden).length;
-    said.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+    status.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
   });
-  table.closest(".scroll").before(element("div", { class: "filter" }, label, said));
+  table.closest(".scroll").before(element("div", { class: "filter" }, label, status));
 }
 
 // -- the chart ----------------------------------------------------------------------------------
@@ -89,20 +90,20 @@ function short(value) {
 
 function ticksOf(low, high, log, wanted) {
   if (log) {
-    const found = [];
+    const numbers = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
-      for (const digit of [1, 2, 5]) found.push(digit * 10 ** power);
+      for (const digit of [1, 2, 5]) numbers.push(digit * 10 ** power);
     }
-    const seen = found.filter((value) => value >= low * 0.999 && value <= high * 1.001);
+    const seen = numbers.filter((value) => value >= low * 0.999 && value <= high * 1.001);
     const tens = seen.filter((value) => Math.abs(Math.log10(value) % 1) < 1e-9);
     return seen.length > 1.6 * wanted && tens.length > 1 ? tens : seen;
   }
   const rough = (high - low || 1) / wanted;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = unit * [1, 2, 2.5, 5, 10].find((part) => part * unit >= rough * 0.999);
-  const found = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high * 1.0001; at += 1) found.push(at * step);
-  return found;
+  const ticks = [];
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high * 1.0001; at += 1) ticks.push(at * step);
+  return ticks;
 }
 
 function mean(values) {
@@ -127,18 +128,16 @@ function meanOfSeeds(lines, axes) {
 
 class Chart {
   constructor(home, data) {
-    this.home = home;
     this.data = data;
     this.hidden = new Set();
-    this.labels = Object.keys(data.looks).filter((label) => data.lines.some((line) => line.label === label));
+    this.labels = Object.keys(data.styles).filter((label) => data.lines.some((line) => line.label === label));
     this.seeds = [...new Set(data.lines.map((line) => line.seed))];
-    const axis = data.axes.some((one) => one.key === data.axis) ? data.axis : "seconds";
+    const axis = data.axes.some((other) => other.key === data.axis) ? data.axis : "seconds";
     this.state = { x: axis, y: "top1", seed: this.seeds.length > 1 ? "mean" : "all", logX: false, logY: false, bands: this.labels.length < 7 };
     this.current = null;
     this.tip = element("p", { class: "tip", role: "status" }, "Point at a line, or use the arrow keys on the chart.");
     this.plot = element("div", { class: "plot" });
     home.append(this.controls(), this.chips(), this.plot, this.tip);
-    home.hidden = false;
     new ResizeObserver(() => this.draw()).observe(this.plot);
   }
 
@@ -156,8 +155,8 @@ class Chart {
       box.addEventListener("change", () => this.set(name, box.checked));
       bar.append(element("label", {}, box, text));
     };
-    choose("y", "show", this.data.metrics.map((one) => [one.key, one.name]));
-    choose("x", "against", this.data.axes.map((one) => [one.key, one.name]));
+    choose("y", "show", this.data.metrics.map((metric) => [metric.key, metric.name]));
+    choose("x", "against", this.data.axes.map((axis) => [axis.key, axis.name]));
     if (this.seeds.length > 1) {
       choose("seed", "seeds", [["mean", "mean and range"], ["all", "each"], ...this.seeds.map((seed) => [String(seed), `seed ${seed}`])]);
     }
@@ -170,8 +169,8 @@ class Chart {
   chips() {
     const bar = element("div", { class: "chips", role: "group", "aria-label": "Networks shown" });
     for (const label of this.labels) {
-      const look = this.data.looks[label];
-      const sample = element("svg", { width: 26, height: 12, viewBox: "-13 -6 26 12", "aria-hidden": "true" }, this.stroke("M-13 0H13", look), this.marker(look, 0, 0));
+      const style = this.data.styles[label];
+      const sample = element("svg", { width: 26, height: 12, viewBox: "-13 -6 26 12", "aria-hidden": "true" }, this.stroke("M-13 0H13", style), this.marker(style, 0, 0));
       const chip = element("button", { type: "button", class: "chip", "aria-pressed": "true" }, sample, label);
       chip.addEventListener("click", () => {
         if (!this.hidden.delete(label)) this.hidden.add(label);
@@ -189,18 +188,18 @@ class Chart {
     this.draw();
   }
 
-  stroke(path, look) {
-    return element("path", { d: path, fill: "none", style: `stroke: var(${look.colour})`, "stroke-width": 2, "stroke-dasharray": look.dash.map((one) => 2 * one).join(" "), "stroke-linejoin": "round" });
+  stroke(path, style) {
+    return element("path", { d: path, fill: "none", style: `stroke: var(${style.colour})`, "stroke-width": 2, "stroke-dasharray": style.dash.map((length) => 2 * length).join(" "), "stroke-linejoin": "round" });
   }
 
-  marker(look, x, y) {
-    return element("path", { d: MARKERS[look.marker] || MARKERS.o, transform: `translate(${x} ${y})`, style: `fill: var(${look.colour}); stroke: var(--page)` });
+  marker(style, x, y) {
+    return element("path", { d: MARKERS[style.marker] || MARKERS.o, transform: `translate(${x} ${y})`, style: `fill: var(${style.colour}); stroke: var(--page)` });
   }
 
   shown() {
     const { lines, axes } = this.data;
     const visible = lines.filter((line) => !this.hidden.has(line.label));
-    if (this.state.seed === "mean") return meanOfSeeds(visible, axes.map((one) => one.key));
+    if (this.state.seed === "mean") return meanOfSeeds(visible, axes.map((axis) => axis.key));
     return visible.filter((line) => this.state.seed === "all" || String(line.seed) === this.state.seed);
   }
 
@@ -259,7 +258,7 @@ class Chart {
   }
 
   summary(lines) {
-    const name = (list, key) => list.find((one) => one.key === key).name;
+    const name = (list, key) => list.find((entry) => entry.key === key).name;
     const last = lines.map((line) => { const all = this.points(line); return all.length ? `${line.label} ${short(all.at(-1).y)}` : line.label; });
     return `${name(this.data.metrics, this.state.y)} against ${name(this.data.axes, this.state.x)}. Last: ${last.join(", ")}. Arrow keys read the points.`;
   }
@@ -274,7 +273,7 @@ class Chart {
       svg.append(element("line", { class: "gridline", x1: this.px(value), x2: this.px(value), y1: box.top, y2: bottom }));
       svg.append(element("text", { class: "tick", x: this.px(value), y: bottom + 17, "text-anchor": "middle" }, short(value)));
     }
-    const axis = this.data.axes.find((one) => one.key === this.state.x);
+    const axis = this.data.axes.find((other) => other.key === this.state.x);
     svg.append(element("text", { class: "tick", x: (box.left + right) / 2, y: height - 6, "text-anchor": "middle" }, axis.name));
     const { chance } = this.data;
     if (this.state.y === "top1" && chance !== null && this.py(chance) > box.top && this.py(chance) <= bottom) {
@@ -283,16 +282,16 @@ class Chart {
   }
 
   line(svg, line) {
-    const look = this.data.looks[line.label];
+    const style = this.data.styles[line.label];
     const points = this.points(line);
     const band = this.state.bands && this.band(line);
     if (band) {
       const upper = points.filter((p) => band[p.i][1] !== null && (!this.state.logY || band[p.i][0] > 0));
       const path = [...upper.map((p) => [p.x, band[p.i][1]]), ...upper.reverse().map((p) => [p.x, band[p.i][0]])];
-      if (path.length) svg.append(element("path", { d: this.path(path) + "Z", style: `fill: var(${look.colour})`, opacity: 0.11 }));
+      if (path.length) svg.append(element("path", { d: this.path(path) + "Z", style: `fill: var(${style.colour})`, opacity: 0.11 }));
     }
-    svg.append(this.stroke(this.path(points.map((p) => [p.x, p.y])), look));
-    if (points.length < 41) for (const p of points) svg.append(this.marker(look, this.px(p.x), this.py(p.y)));
+    svg.append(this.stroke(this.path(points.map((p) => [p.x, p.y])), style));
+    if (points.length < 41) for (const p of points) svg.append(this.marker(style, this.px(p.x), this.py(p.y)));
   }
 
   path(points) {
@@ -307,11 +306,11 @@ class Chart {
     }
     const placed = [...ends.values()].sort((a, b) => a.y - b.y);
     // Push down what overlaps, then push up what fell out below.
-    placed.forEach((one, i) => { one.at = Math.max(one.y, i ? placed[i - 1].at + 15 : 0); });
-    placed.reverse().forEach((one, i) => { one.at = Math.min(one.at, i ? placed[i - 1].at - 15 : bottom); });
-    for (const one of placed) {
-      const text = one.label.length > 22 ? `${one.label.slice(0, 12)}…${one.label.slice(-8)}` : one.label;
-      svg.append(element("text", { x: one.x, y: one.at + 4, style: "paint-order: stroke; stroke: var(--page); stroke-width: 4px" }, text));
+    placed.forEach((end, i) => { end.at = Math.max(end.y, i ? placed[i - 1].at + 15 : 0); });
+    placed.reverse().forEach((end, i) => { end.at = Math.min(end.at, i ? placed[i - 1].at - 15 : bottom); });
+    for (const end of placed) {
+      const text = end.label.length > 22 ? `${end.label.slice(0, 12)}…${end.label.slice(-8)}` : end.label;
+      svg.append(element("text", { x: end.x, y: end.at + 4, style: "paint-order: stroke; stroke: var(--page); stroke-width: 4px" }, text));
     }
   }
 
@@ -349,23 +348,33 @@ class Chart {
     this.focus.setAttribute("visibility", "visible");
     const seed = line.seeds ? (line.seeds > 1 ? `, mean of ${line.seeds} seeds` : "") : this.seeds.length > 1 ? `, seed ${line.seed}` : "";
     const counts = line.correct ? ` (${line.correct[point.i]} of ${line.total[point.i]}, 95 % interval ${short(line.low[point.i])} to ${short(line.high[point.i])} %)` : "";
-    const at = this.data.axes.map((one) => `${short(line[one.key][point.i])} ${one.name}`).join(", ");
+    const at = this.data.axes.map((axis) => `${short(line[axis.key][point.i])} ${axis.name}`).join(", ");
     const loss = (key) => line[key][point.i] === null ? "not finite" : short(line[key][point.i]);
     const link = element("a", { href: `#${line.row}` }, "row");
     this.tip.replaceChildren(element("strong", {}, line.label), `${seed}: ${short(line.top1[point.i])} % right${counts}, test loss ${loss("test_loss")}, train loss ${loss("train_loss")}, after ${at} · `, link);
   }
 
   jump(row) {
-    const found = document.getElementById(row);
-    if (found) location.hash = row;
+    if (document.getElementById(row)) location.hash = row;
   }
+}
+
+// A button puts the chart in the place of the still pictures, and the pictures back.
+function offerChart(source) {
+  const [home, still] = ["chart", "still"].map((id) => document.getElementById(id));
+  const button = element("button", { type: "button", class: "choose", "aria-controls": "chart" }, "Choose axes");
+  let chart = null;
+  button.addEventListener("click", () => {
+    home.hidden = !home.hidden;
+    still.hidden = !home.hidden;
+    button.textContent = home.hidden ? "Choose axes" : "Back to the pictures";
+    chart ??= new Chart(home, JSON.parse(source.textContent));
+  });
+  home.before(element("div", { class: "controls" }, button));
 }
 
 document.querySelectorAll("table.sortable").forEach(sortable);
 document.querySelectorAll("table[data-filter]").forEach(filterable);
 const source = document.getElementById("chart-data");
-if (source) {
-  new Chart(document.getElementById("chart"), JSON.parse(source.textContent));
-  document.getElementById("still").hidden = true;
-}
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
+if (source) offerChart(source);
+window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((details) => { details.open = true; }));

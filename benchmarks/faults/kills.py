@@ -14,7 +14,8 @@ import numpy as np
 from fork_server import WITNESS
 from toy import CHECKPOINT_SECONDS, Toy
 
-from cnnbench.base.failpoints import VARIABLE
+from cnnbench.base.digests import sha256_of
+from cnnbench.base.files import FAILPOINT
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.events import Evaluated, Started
 from cnnbench.store import RunFolder, checkpoints
@@ -93,9 +94,9 @@ class Reference:
 
     def differences(self, run: RunFolder, witness: Path) -> list[str]:
         """Return in which facts a run that was killed differs from this one."""
-        found = facts_of(run, witness)
+        facts = facts_of(run, witness)
         names = [name for name in self.facts if self._counts(name)]
-        return [name for name in names if found[name] != self.facts[name]]
+        return [name for name in names if facts[name] != self.facts[name]]
 
     def _counts(self, name: str) -> bool:
         """A budget in seconds ends where the clock says: how many images that is may differ."""
@@ -138,7 +139,7 @@ def kill_at_random(reference: Reference, tally: Tally, rng: random.Random) -> No
 def kill_at_failpoint(reference: Reference, tally: Tally, point: str) -> None:
     """Let a cell die at a named point of a durable write, and let it go on."""
     run = reference.toy.copy(reference.planned, "trial")
-    code = reference.toy.serve(run, **{VARIABLE: point})
+    code = reference.toy.serve(run, **{FAILPOINT: point})
     tally.killed += code == -9
     if code != -9:
         tally.wrong.append(f"{point}: was never passed")
@@ -151,7 +152,7 @@ def kill_report(reference: Reference, tally: Tally, point: str) -> None:
     run = toy.copy(reference.whole, "trial")
     words, log = ["report", str(run.path)], toy.home / "report.log"
     tally.trials += 1
-    env = {**toy.env, VARIABLE: point}
+    env = {**toy.env, FAILPOINT: point}
     tally.killed += toy.server.run(words, cwd=toy.home, log=log, env=env) == -9
     tally.wrong += [f"{point}: {fault}" for fault in torn_files(run)]
     if toy.server.run(words, cwd=toy.home, log=log, env=toy.env) != 0:
@@ -213,7 +214,7 @@ def torn_files(run: RunFolder) -> list[str]:
     for path in run.path.rglob("step-*.pt"):
         sidecar = checkpoints._sidecar_of(path)
         if path.with_suffix(".json").exists() and (
-            sidecar is None or checkpoints._sha256(path) != sidecar["sha256"]
+            sidecar is None or sha256_of(path) != sidecar["sha256"]
         ):
             faults.append(f"{path.name} does not fit its hash")
     for path in run.path.rglob("predictions.npz"):

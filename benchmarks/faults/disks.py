@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from fork_server import ROOT
 
+from cnnbench.base.digests import sha256_of
 from cnnbench.store import StoreError, checkpoints
 
 NOBODY = 65534
@@ -50,9 +51,9 @@ def fill_until_refused(folder: Path) -> tuple[int, list[str]]:
                 faults.append(f"it says {error}")
             break
         good, values = good + 1, values * 2
-    found = checkpoints.load(folder)
-    if found is None or found.steps != good:
-        faults.append(f"the last good state is {good}, loaded was {found and found.steps}")
+    loaded = checkpoints.load(folder)
+    if loaded is None or loaded.steps != good:
+        faults.append(f"the last good state is {good}, loaded was {loaded and loaded.steps}")
     faults += [f"{path.name} is left" for path in folder.glob(".*")]
     return good, faults
 
@@ -65,12 +66,12 @@ def damage(folder: Path, rng: random.Random, how: Callable[[bytes, random.Random
     whole = path.read_bytes()
     path.write_bytes(how(whole, rng))
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            found = checkpoints.load(folder)
+            loaded = checkpoints.load(folder)
     finally:
         path.write_bytes(whole)
-    return bool(said) and found is not None and found.steps == before
+    return bool(caught) and loaded is not None and loaded.steps == before
 
 
 def flip_bit(data: bytes, rng: random.Random) -> bytes:
@@ -121,7 +122,7 @@ def feed(folder: Path, state: Any) -> None:
         "version": checkpoints.VERSION,
         "steps": 1,
         "log_bytes": 0,
-        "sha256": checkpoints._sha256(path),
+        "sha256": sha256_of(path),
         "torch": torch.__version__,
     }
     text = json.dumps({**sidecar, "seal": checkpoints._seal(sidecar)})
@@ -142,7 +143,7 @@ def is_refused(folder: Path, mark: Path, state: Any) -> bool:
 
 
 def write_as_nobody(folder: Path) -> tuple[int, str]:
-    """Take a run folder's lock as an ordinary user; return the exit code and what was said."""
+    """Take a run folder's lock as an ordinary user; return the exit code and stderr."""
     code = (
         "import sys\n"
         "from cnnbench.cli import _explain\n"

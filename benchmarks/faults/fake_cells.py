@@ -11,7 +11,7 @@ from fork_server import ROOT
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.store import RunFolder
 
-# Seed 0 and all without a fate of their own leave what a trained cell leaves.
+# A seed without a fate leaves what a trained cell leaves.
 CODE = """
 import faulthandler, os, signal, subprocess, sys, time
 from cnnbench.schema.budget import Spent
@@ -40,9 +40,9 @@ with folder.lock():
     if fate == "crashed":
         sys.exit("this is the last line")
     folder.append(Finished(spent=spent, last_lr=0.0))
-    found = folder.result().model_copy(update={"status": "done", "reason": "", "correct": 3,
-                                               "test_images": 24, "top1": 0.125, "split": "val"})
-    folder.write_result(found)
+    facts = {"status": "done", "reason": "", "correct": 3, "test_images": 24, "top1": 0.125,
+             "split": "val"}
+    folder.write_result(folder.result().model_copy(update=facts))
 """
 
 
@@ -53,7 +53,7 @@ class FakeCells:
         self._fates = {seed: fate for fate, seed in fates.items()}
 
     def __call__(self, run: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
-        """Start one."""
+        """Start a fake cell, as the launcher starts a real one."""
         fate = self._fates.get(cell.seed, "done")
         # Without `site`, whose start-up files would load torch's; the packages are named instead.
         path = [str(ROOT), *(word for word in sys.path if word.endswith("site-packages"))]

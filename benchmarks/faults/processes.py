@@ -52,28 +52,28 @@ def real_run(toy: Toy, name: str, *words: str) -> Iterator[subprocess.Popen[str]
 
 
 def cells_of(run: Path) -> list[int]:
-    """Return the processes that serve cells of a run, told by their words."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                cwd = (entry / "cwd").readlink()
-                served = words[words.index("--run") + 1] if "--run" in words else ""
-                if "cell" in words and cwd / served == run:
-                    found.append(int(entry.name))
-    return found
+    """Return the processes that serve cells of a run, told by their command lines."""
+    pids = []
+    for pid, command in _other_processes():
+        words = command.split("\0")
+        if "cell" in words and "--run" in words:
+            with contextlib.suppress(OSError):  # it may end while it is looked at
+                if Path(f"/proc/{pid}/cwd").readlink() / words[words.index("--run") + 1] == run:
+                    pids.append(pid)
+    return pids
 
 
 def commands_with(text: str) -> list[int]:
-    """Return the processes with a text in their command."""
-    found = []
+    """Return the processes with a text in their command lines."""
+    return [pid for pid, command in _other_processes() if text in command]
+
+
+def _other_processes() -> Iterator[tuple[int, str]]:
+    """Yield every process but this one, with the words of its command between zero bytes."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
-                if text in (entry / "cmdline").read_bytes().decode(errors="replace"):
-                    found.append(int(entry.name))
-    return found
+                yield int(entry.name), (entry / "cmdline").read_bytes().decode(errors="replace")
 
 
 def wait_for(condition: object, *, seconds: float = 120.0) -> None:
@@ -107,13 +107,13 @@ def stop_once(toy: Toy, number: int, stops: Stops, *, delay: float) -> None:
         time.sleep(delay)
         start = time.monotonic()
         process.send_signal(number)
-        _, said = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=120)
         stops.seconds.append(time.monotonic() - start)
         time.sleep(0.2)
         row = json.loads((toy.home / name / "results.json").read_text())["rows"][0]
         checks = {
             f"exit code {process.returncode}": process.returncode == 128 + number,
-            "no command to go on": "type again" in said and "--budget 1000000img" in said,
+            "no command to go on": "type again" in stderr and "--budget 1000000img" in stderr,
             f"row is {row['status']}": row["status"] == "killed",
             "an orphan": not cells_of(toy.home / name),
             "no report": (toy.home / name / "report.md").exists(),
@@ -158,11 +158,11 @@ def fill_disk_while_training(toy: Toy, disk: Path) -> tuple[int, str, int]:
     with real_run(toy, str(run), *words) as process:
         wait_for(lambda: list(run.glob("cells/*/checkpoint/*.json")))
         fill(disk / "ballast")
-        _, said = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=120)
     (disk / "ballast").unlink()
     with real_run(toy, str(run), *words) as again:
         again.communicate(timeout=300)
-    return process.returncode, said.strip().splitlines()[-1], again.returncode
+    return process.returncode, stderr.strip().splitlines()[-1], again.returncode
 
 
 def fill(ballast: Path) -> None:
@@ -208,9 +208,9 @@ def start_at_once(folder: Path, count: int) -> tuple[int, int, int]:
     (winner,) = (writer for writer in writers if writer.poll() is None)
     named = refused = 0
     for writer in writers:
-        _, said = writer.communicate("end\n" if writer is winner else None, timeout=60)
+        _, stderr = writer.communicate("end\n" if writer is winner else None, timeout=60)
         refused += writer.returncode == 5
-        named += bool(re.search(rf"in use by process {winner.pid} on ", said))
+        named += bool(re.search(rf"in use by process {winner.pid} on ", stderr))
     return int(winner.returncode == 0), refused, named
 
 

@@ -68,8 +68,8 @@ class ForkServer:
     ) -> Child:
         """Run `cnnbench argv` in a forked child, its words appended to `log`."""
         assert self._process.stdin
-        wish = {"argv": list(argv), "cwd": str(cwd), "log": str(log), "env": dict(env or {})}
-        self._process.stdin.write(json.dumps(wish) + "\n")
+        request = {"argv": list(argv), "cwd": str(cwd), "log": str(log), "env": dict(env or {})}
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return Child(pid=int(self.answer()), server=self)
 
@@ -88,31 +88,31 @@ class ForkServer:
 def _serve() -> None:
     import cnnbench.cli
     import cnnbench.report.write
-    import cnnbench.runner  # noqa: F401  (torch comes with it)
+    import cnnbench.runner.cell  # noqa: F401  (torch comes with it)
     import zoo
 
     # Laying out a network on the meta device loads another 800 modules; no thread is started.
     zoo.describe("lenet5-relu", num_classes=3)
     print("ready", flush=True)
     for line in sys.stdin:
-        wish = json.loads(line)
+        request = json.loads(line)
         pid = os.fork()
         if not pid:
-            _become(wish)
+            _become(request)
         print(pid, flush=True)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(wish: dict[str, Any]) -> None:
+def _become(request: dict[str, Any]) -> None:
     os.setsid()
-    os.chdir(wish["cwd"])
-    os.environ.update(wish["env"])
-    log = os.open(wish["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.chdir(request["cwd"])
+    os.environ.update(request["env"])
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     null = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((null, 0), (log, 1), (log, 2)):
         os.dup2(source, target)
-    sys.argv = ["cnnbench", *wish["argv"]]
+    sys.argv = ["cnnbench", *request["argv"]]
     _instrument()
     from cnnbench.cli import main
 
@@ -138,26 +138,26 @@ def _instrument() -> None:
 
 def _bear_witness(path: Path) -> None:
     from cnnbench.engine import train
-    from cnnbench.runner.cell import cell as running
+    from cnnbench.runner import cell
 
-    write_success, step = running.write_success, train._step
+    write_success, step = cell.write_success, train._charged_step
     longest = 0.0
 
-    def timed(run: Any, size: int) -> float:
+    def timed(state: Any, size: int) -> float:
         nonlocal longest
-        before = run.job.clock.charged
-        value = step(run, size)
-        longest = max(longest, run.job.clock.charged - before)
-        return value
+        before = state.training.clock.charged
+        loss = step(state, size)
+        longest = max(longest, state.training.clock.charged - before)
+        return loss
 
-    def witnessed(job: Any, ended: Any) -> Any:
+    def witnessed(context: Any, completed: Any) -> Any:
         digest = hashlib.sha256()
-        for name, value in ended.training.model.state_dict().items():
+        for name, value in completed.training.model.state_dict().items():
             digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
         path.write_text(json.dumps({"sha256": digest.hexdigest(), "longest_step": longest}))
-        return write_success(job, ended)
+        return write_success(context, completed)
 
-    running.write_success, train._step = witnessed, timed  # type: ignore[assignment]
+    cell.write_success, train._charged_step = witnessed, timed  # type: ignore[assignment]
 
 
 def _set_clock_back(seconds: float) -> None:
@@ -169,9 +169,8 @@ def _set_clock_back(seconds: float) -> None:
 def _inject(what: str) -> None:
     import torch
 
-    from cnnbench.engine import train
-    from cnnbench.runner.cell import cell as running
-    from cnnbench.runner.cell import inputs
+    from cnnbench.engine import step, train
+    from cnnbench.runner import cell, inputs
 
     def fail(*_: Any, **__: Any) -> Any:
         if what.startswith("oom"):
@@ -181,10 +180,10 @@ def _inject(what: str) -> None:
         raise RuntimeError(f"injected while {what}")
 
     where: dict[str, tuple[Any, str]] = {
-        "build": (running, "prepare"),
-        "train": (train, "_losses"),
-        "oom": (train, "_losses"),
-        "hang": (train, "_step"),
+        "build": (cell, "prepare_training"),
+        "train": (step, "_losses"),
+        "oom": (step, "_losses"),
+        "hang": (train, "_charged_step"),
         "eval": (inputs, "evaluate"),
     }
     setattr(*where[what], fail)

@@ -1,7 +1,8 @@
 """What survives what? One command that prints the figures of docs/reliability.md.
 
-python tests/faults/suite.py                 all of it, in about half an hour on two cores
-python tests/faults/suite.py kills --kills 20 --failpoints 10
+python benchmarks/faults/suite.py damage          the shortest part
+python benchmarks/faults/suite.py                 all of it, in about an hour on two slow cores
+python benchmarks/faults/suite.py kills --kills 20 --failpoints 10
 """
 
 from __future__ import annotations
@@ -30,34 +31,34 @@ from toy import Toy
 from cnnbench.store import RunFolder, checkpoints
 
 
-def run_kills(toy: Toy, words: argparse.Namespace) -> list[str]:
+def run_kills(toy: Toy, options: argparse.Namespace) -> list[str]:
     """Kill cells at random and at named points, and compare the bits."""
     references = [kills.Reference(toy, currency) for currency in kills.BUDGETS]
     rng, tally = random.Random(0), kills.Tally()
-    for index in range(words.kills):
+    for index in range(options.kills):
         kills.kill_at_random(references[index % len(references)], tally, rng)
         say(f"random kill {index + 1}: {tally.line()}")
     lines = [f"kill -9 at random: {tally.line()}", *tally.wrong]
     tally = kills.Tally()
-    for index, point in enumerate(kills.FAILPOINTS[: words.failpoints]):
+    for index, point in enumerate(kills.FAILPOINTS[: options.failpoints]):
         kills.kill_at_failpoint(references[index % len(references)], tally, point)
         say(f"{point}: {tally.line()}")
-    for point in kills.REPORT_FAILPOINTS[: max(0, words.failpoints - len(kills.FAILPOINTS))]:
+    for point in kills.REPORT_FAILPOINTS[: max(0, options.failpoints - len(kills.FAILPOINTS))]:
         kills.kill_report(references[0], tally, point)
         say(f"{point}: {tally.line()}")
     return [*lines, f"kill -9 at named points: {tally.line()}", *tally.wrong]
 
 
-def run_signals(toy: Toy, words: argparse.Namespace) -> list[str]:
+def run_signals(toy: Toy, options: argparse.Namespace) -> list[str]:
     """Stop real runs with SIGINT and SIGTERM, once and twice, and kill their launcher."""
     rng, stops = random.Random(0), processes.Stops()
-    for index in range(words.signals):
+    for index in range(options.signals):
         processes.stop_once(toy, (2, 15)[index % 2], stops, delay=rng.uniform(0, 1))
         say(f"signal {index + 1}: {stops.seconds[-1]:.2f} s; {stops.wrong}")
     twice, code = processes.stop_twice(toy)
     gone, steps = processes.kill_launcher(toy)
     return [
-        f"SIGINT, SIGTERM: {words.signals} trials, 95 % within {stops.percentile_95():.2f} s, "
+        f"SIGINT, SIGTERM: {options.signals} trials, 95 % within {stops.percentile_95():.2f} s, "
         f"slowest {max(stops.seconds):.2f} s, {len(stops.wrong)} wrong",
         *stops.wrong,
         f"second signal to a cell that cannot answer: exit {code} after {twice:.2f} s",
@@ -65,7 +66,7 @@ def run_signals(toy: Toy, words: argparse.Namespace) -> list[str]:
     ]
 
 
-def run_disks(toy: Toy, words: argparse.Namespace) -> list[str]:
+def run_disks(toy: Toy, options: argparse.Namespace) -> list[str]:
     """Fill small disks and write where it is not allowed."""
     lines = []
     for size in (2, 8, 32):
@@ -91,7 +92,7 @@ def run_disks(toy: Toy, words: argparse.Namespace) -> list[str]:
     return lines
 
 
-def run_damage(toy: Toy, words: argparse.Namespace) -> list[str]:
+def run_damage(toy: Toy, options: argparse.Namespace) -> list[str]:
     """Damage checkpoints and feed hostile ones."""
     folder, rng = toy.home / "checkpoint", random.Random(0)
     for steps in (1, 2):
@@ -115,14 +116,14 @@ def run_damage(toy: Toy, words: argparse.Namespace) -> list[str]:
     return lines
 
 
-def run_races(toy: Toy, words: argparse.Namespace) -> list[str]:
+def run_races(toy: Toy, options: argparse.Namespace) -> list[str]:
     """Start many writers at once, and many cells one after another."""
-    one, refused, named = processes.start_at_once(toy.home / "race", words.starts)
+    writers, refused, named = processes.start_at_once(toy.home / "race", options.starts)
     planned = toy.plan("planned-many", "--budget", "80img")
-    leaks = processes.run_many(RunFolder(toy.home / "many"), planned.plan(), words.cells)
+    leaks = processes.run_many(RunFolder(toy.home / "many"), planned.plan(), options.cells)
     more = (leaks.late_bytes - leaks.early_bytes) / 2**20
     return [
-        f"{words.starts} simultaneous starts: {one} writer, {refused} left with code 5, "
+        f"{options.starts} simultaneous starts: {writers} writer, {refused} left with code 5, "
         f"{named} of them named it",
         f"{leaks.cells} cells: the launcher held {more:+.2f} MiB more at the end than after a "
         f"quarter, {leaks.files_more} more files, {leaks.threads_more} more threads",
@@ -146,17 +147,17 @@ def say(text: str) -> None:
 def main() -> None:
     """Run the chosen parts and print their figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)}; all without one")
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)}; all if none")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--failpoints", type=int, default=50)
     parser.add_argument("--signals", type=int, default=50)
     parser.add_argument("--starts", type=int, default=50)
     parser.add_argument("--cells", type=int, default=200)
-    words = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home, ForkServer() as server:
         toy = Toy(Path(home), server)
-        for name in words.parts or PARTS:
-            for line in PARTS[name](toy, words):
+        for name in options.parts or PARTS:
+            for line in PARTS[name](toy, options):
                 print(line, flush=True)
 
 

@@ -1,0 +1,135 @@
+"""How is one training step taken, and what does it cost?
+
+The loop, its warm-up, the profiler and the calibration race all come here, so what is measured
+and estimated is the step that is charged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from cnnbench.engine.device import Device
+from cnnbench.engine.optim import set_lr
+from zoo.registry import skeleton
+
+__all__ = ["preserve_state", "training_flops_per_image", "training_step"]
+
+PARTS = ("data", "forward", "backward", "optimizer")
+
+Measure = Callable[[str], AbstractContextManager[object]]
+
+
+def unmeasured(part: str) -> AbstractContextManager[object]:
+    """Measure nothing."""
+    return contextlib.nullcontext()
+
+
+def training_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    next_batch: Callable[[], tuple[Tensor, Tensor]],
+    device: Device,
+    *,
+    lr: float,
+    velocity: bool = False,
+    micro_batch: int | None = None,
+    measure: Measure = unmeasured,
+) -> tuple[float, int]:
+    """Train on one batch; return its mean loss and how many images were named right.
+
+    A loss that is not finite moves no weight. `measure` gives a context for each of `PARTS`.
+    """
+    with measure("data"):
+        images, labels = next_batch()
+    set_lr(optimizer, lr, velocity=velocity)
+    optimizer.zero_grad(set_to_none=True)
+    totals = accumulate_gradients(
+        model, images, labels, device, micro_batch=micro_batch, measure=measure
+    )
+    loss, correct = totals.tolist()  # sync point: the loss is checked before the weights move
+    if math.isfinite(loss):
+        with measure("optimizer"):
+            optimizer.step()
+    return loss, int(correct)
+
+
+def accumulate_gradients(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    device: Device,
+    *,
+    micro_batch: int | None = None,
+    measure: Measure = unmeasured,
+) -> Tensor:
+    """Add up the gradients of a batch, in one pass or several; return (mean loss, right answers).
+
+    Several passes give the gradient of the whole batch, except for BatchNorm, whose statistics
+    are then those of each pass.
+    """
+    batch_size = len(labels)
+    totals = torch.zeros(2, device=labels.device)
+    pass_size = micro_batch or batch_size
+    passes = zip(torch.split(images, pass_size), torch.split(labels, pass_size), strict=True)
+    for pass_images, pass_labels in passes:
+        with measure("forward"):
+            total_loss, loss, logits = _losses(model, pass_images, pass_labels, device)
+        share = len(pass_labels) / batch_size
+        with measure("backward"):
+            (total_loss * share if share < 1 else total_loss).backward()  # type: ignore[no-untyped-call]
+        correct = (logits.detach().argmax(dim=1) == pass_labels).sum()
+        totals += torch.stack([loss.detach() * share, correct])
+    return totals
+
+
+def _losses(
+    model: nn.Module, images: Tensor, labels: Tensor, device: Device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the loss to minimise, auxiliary heads included, the main head's own, its logits."""
+    with device.autocast():
+        output = model(images)
+    if isinstance(output, Tensor):
+        loss = functional.cross_entropy(output.float(), labels)
+        return loss, loss, output
+    main, *auxiliary = (functional.cross_entropy(logits.float(), labels) for logits in output)
+    weights: tuple[float, ...] = model.aux_weights  # type: ignore[assignment]
+    extra = sum(weight * loss for weight, loss in zip(weights, auxiliary, strict=True))
+    return main + extra, main, output[0]
+
+
+@contextlib.contextmanager
+def preserve_state(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Run a block in training mode, then put mode, statistics and random generators back."""
+    buffers = {name: value.clone() for name, value in model.named_buffers()}
+    was_training = model.training
+    model.train()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+    with torch.no_grad():
+        for name, value in model.named_buffers():
+            value.copy_(buffers[name])
+    model.train(was_training)
+
+
+def training_flops_per_image(model: str, *, num_classes: int, image_size: int) -> float:
+    """Count forward and backward of a network on the meta device, two FLOPs a multiply-add.
+
+    `torch.utils.flop_counter` counts convolutions and matrix products; normalisation, pooling,
+    activations and the optimizer are not counted.
+    """
+    network = skeleton(model, num_classes=num_classes, image_size=image_size).train()
+    images = torch.zeros(2, 3, image_size, image_size, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        output = network(images)
+        outputs = (output,) if isinstance(output, Tensor) else output
+        total = sum((logits.sum() for logits in outputs), torch.zeros((), device="meta"))
+        total.backward()
+    return float(counter.get_total_flops()) / 2

@@ -1,0 +1,102 @@
+"""What did each network see and cost while it trained: its curves, its size, its seconds?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cnnbench.report.analysis.rows import has_several_seeds, unmeasured
+from cnnbench.report.figures.clock import clock_picture
+from cnnbench.report.figures.curves import curves_picture
+from cnnbench.report.figures.trade import trade_picture
+from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
+from cnnbench.report.text.table import Table
+from cnnbench.report.text.wording import MINUS, NOTHING, amount, decimals, names, percent
+from cnnbench.schema.result import Row
+
+
+def training_section(report: RunReport) -> Section | None:
+    """Show the curves; in HTML the page's own script draws them in place of the pictures."""
+    lines, styles, chance = report.curves, report.styles, report.chance_on_curves
+    if not lines:
+        return None
+    last = names([f"{line.label} {percent(float(line.top1[-1]))} %" for line in lines])
+    alt = f"Accuracy and losses while training. Last accuracy: {last}."
+    return Section(
+        title="While training",
+        anchor="training",
+        menu="While training",
+        blocks=[
+            Paragraph("Against epochs, how much each network saw:"),
+            curves_picture(lines, styles, "epochs", chance=chance, alt=alt),
+            Paragraph("Against charged seconds, what each network cost:"),
+            curves_picture(lines, styles, "seconds", chance=chance, alt=alt),
+        ],
+    )
+
+
+def trade_section(report: RunReport) -> Section | None:
+    """Show accuracy against parameters, multiply-adds and speed."""
+    picture = trade_picture(report.comparison, report.styles)
+    if picture is None:
+        return None
+    return Section(title="Accuracy and what it costs", anchor="cost", blocks=[picture])
+
+
+# -- the clock ------------------------------------------------------------------------------------
+
+_CLOCK_NOTE = (
+    'In seconds. Only "train" is charged to the budget, and "data wait" is part of it; "other" is '
+    "in no bucket, such as starting Python."
+)
+
+
+def clock_section(report: RunReport) -> Section:
+    """Show where the seconds of every cell went."""
+    train = sum(row.seconds.train for row in report.drawn)
+    total = sum(row.seconds.total for row in report.drawn)
+    share = percent(train / total if total else 0.0, digits=0)
+    alt = f"Charged training is {share} % of the wall-clock seconds of all cells."
+    return Section(
+        title="Where the time went",
+        anchor="time",
+        menu="Time",
+        blocks=[
+            clock_picture(report.drawn, report.names, alt=alt),
+            Paragraph(_CLOCK_NOTE, note=True),
+            Grid(clock_table(report.rows, names=report.names), "Clock audit"),
+        ],
+    )
+
+
+def clock_table(rows: Sequence[Row], *, names: Mapping[str, str] | None = None) -> Table:
+    """Return where each cell's seconds went and how far it was off its budget, in plan order.
+
+    `data wait` is part of `train`; `other` is in no bucket, such as starting Python.
+    """
+    called = names or {row.cell: row.model for row in rows}
+    several_seeds = has_several_seeds(rows)
+    lines = []
+    for row in rows:
+        seed = f", seed {row.seed}" if several_seeds else ""
+        lines.append((called[row.cell] + seed, *_budget_line(row), *_clock_line(row)))
+    header: tuple[str, ...] = ("model", "budget", "used", "off by", "train", "data wait", "eval")
+    header += ("checkpoint", "warm-up", "build", "logging", "other", "total")
+    cells = tuple(row.cell for row in rows)
+    return Table(header=header, align="l" + 12 * "r", rows=tuple(lines), cells=cells)
+
+
+def _budget_line(row: Row) -> tuple[str, str, str]:
+    budget = row.budget
+    limit, used = amount(budget.currency, budget.limit), amount(budget.currency, budget.used)
+    if row.status != "done":
+        return limit, used, NOTHING
+    missed = 100 * (budget.used / budget.limit - 1)
+    exact = "0 %" if budget.used == budget.limit else f"{missed:+.2f} %".replace("-", MINUS)
+    return limit, used, exact
+
+
+def _clock_line(row: Row) -> list[str]:
+    s = row.seconds
+    parts = (s.train, s.data_wait, s.eval, s.checkpoint, s.warmup, s.build, s.logging)
+    known = (*parts, unmeasured(row), s.total)
+    return [decimals(part, 1) if s.total else NOTHING for part in known]
