@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import zoo
 from cnnbench.engine.hardware import choose_device, detect, machine_line
-from cnnbench.planning.request import PlanError, Request, listed
-from cnnbench.profiler.calibration import Choice, settle
-from cnnbench.profiler.profiles import CellEstimate, NoProfile, Profile, ProfileJob, estimate
-from cnnbench.schema.cell import Plan
+from cnnbench.planning.request import PlanError, Request, listed, plan_errors
+from cnnbench.profiler.calibration import settle
+from cnnbench.profiler.profiles import CellEstimate, FailedProfile, Profile, ProfileJob, estimate
+from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.recipes import COMMON_BATCH_SIZE
 
 __all__ = ["ProfileOutcome", "profile", "profile_in_subprocess", "serve_profile"]
@@ -39,7 +39,7 @@ def profile(
     seconds: float = 5.0,
     plan: Plan | None = None,
     on_start: Callable[[str], None] = lambda model: None,
-) -> Profiled:
+) -> ProfileOutcome:
     """Profile every model in a process of its own; estimate `plan`, made of `request`, if given.
 
     Raises:
@@ -49,7 +49,7 @@ def profile(
     if not seconds > 0:
         raise PlanError(f"--seconds must be more than zero, saw {seconds:g}")
     jobs = _jobs_of(plan, seconds) if plan else _jobs(request, seconds)
-    found = []
+    attempts = []
     for job in jobs:
         on_start(job.model)
         attempts.append(profile_in_subprocess(job))
@@ -92,7 +92,10 @@ def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
     for flag, value in (("--batch-size", batch_size), ("--image-size", request.image_size)):
         if value is not None and value < 1:
             raise PlanError(f"{flag} must be at least 1, saw {value}")
-    chosen, choice = _settings(request.device, request.precision)
+    hardware = detect()
+    with plan_errors():
+        device = choose_device(request.device, hardware)
+        choice = settle(request.precision, device=device, hardware=hardware)
     return [
         ProfileJob(
             model=model,

@@ -76,7 +76,7 @@ def test_a_cell_that_was_killed_is_tried_again_and_the_others_are_not(five):
 @pytest.mark.slow
 def test_a_hung_cell_is_ended_in_time_with_all_that_it_started(five):
     run, plan = five
-    found = ends(run, plan, FakeCells(hung=1), hung_after=10.0)
+    results = ends(run, plan, FakeCells(hung=1), hung_after=10.0)
     assert statuses(run, plan) == ["done", "hung", "done", "done", "done"]
     assert "no step and no batch for 10 s" in results[1].reason
     log = (run.cell(plan.cells[1]).path / "log.txt").read_text()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnbench.data.errors import DataError
+from cnnbench.data import DataError
 from cnnbench.planning import PlanError, Request, RunOptions
 from cnnbench.planning.plan import folder_of, make_plan
 

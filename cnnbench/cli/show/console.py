@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -51,7 +52,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
-def counts(numbers: Mapping[str, int]) -> str:
+def counts(numbers: Mapping[Any, int]) -> str:
     """Say how many there are of each name.
 
     >>> counts({"train": 48, "test": 24})

@@ -77,10 +77,6 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "on this machine", there
 
 
-def _plain(card: Card) -> dict[str, Any]:
-    return {key: value for key, value in asdict(card).items() if key != "path"}
-
-
 def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
     """Show what `check` found: errors first, each with the images it is about."""
     if as_json:

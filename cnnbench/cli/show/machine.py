@@ -14,7 +14,7 @@ from cnnbench.profiler.profiling import ProfileOutcome
 _KINDS_SHOWN = 5
 
 
-def show_profiled(profiled: Profiled, *, as_json: bool) -> None:
+def show_profiled(profiled: ProfileOutcome, *, as_json: bool) -> None:
     """Show the speed of each network, where its time goes, and how long the run would take."""
     if as_json:
         return print_json(_document(profiled))
@@ -98,7 +98,7 @@ def _show_estimates(estimates: Sequence[CellEstimate], dataset: str) -> None:
     )
 
 
-def _document(profiled: Profiled) -> dict[str, Any]:
+def _document(profiled: ProfileOutcome) -> dict[str, Any]:
     derived = (
         "images_per_second",
         "forward_images_per_second",

@@ -48,13 +48,13 @@ def show_plan(plan: Plan, folder: Path, done: int | None, *, as_json: bool) -> N
 
 def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     """Show the rows of a run and where its report is; return 1 if a cell is not done, else 0."""
-    from cnnbench.report.analysis.rows import ranked, rows
+    from cnnbench.report.analysis.rows import ranked, read_rows
     from cnnbench.report.sections.headline import headline
     from cnnbench.report.sections.notices import run_notices
     from cnnbench.schema.names import labels
 
     run_folder = RunFolder(folder)
-    plan, cells = run_folder.plan(), rows(run_folder)
+    plan, cells = run_folder.plan(), read_rows(run_folder)
     code = int(any(row.status != "done" for row in cells))
     if as_json:
         sys.stdout.write((folder / "results.json").read_text())
@@ -127,7 +127,7 @@ def show_two_runs(comparison: TwoRuns, a: Path, b: Path, *, as_json: bool) -> in
     return int(comparison.worse)
 
 
-def _line(network: Judged) -> tuple[str, ...]:
+def _line(network: NetworkVerdict) -> tuple[str, ...]:
     has_interval = network.low is not None and network.high is not None
     return (
         network.label,
