@@ -15,7 +15,11 @@ def a_dry_run(tmp_path, config, *flags):
     (tmp_path / "run.toml").write_text(config)
     command = [sys.executable, "-m", "cnnbench", "run", "--config", str(tmp_path / "run.toml")]
     return subprocess.run(
-        [*command, "--dry-run", *flags], capture_output=True, text=True, timeout=120, check=False
+        [*command, "--dry-run", "--precision", "fp32", *flags],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 

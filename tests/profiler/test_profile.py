@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cnnbench.profiler.profiles import FailedProfile, Profile, ProfileJob, estimate
-from cnnbench.profiler.profiling import profile_in_subprocess
+from cnnbench.profiler.profiling import profile_in_subprocess, serve_profile
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.recipes import make_recipe
@@ -91,11 +91,17 @@ def test_a_profile_measures_every_part_of_a_step():
     assert Profile.model_validate_json(profile.model_dump_json()) == profile
 
 
-def test_a_network_that_cannot_be_built_gives_the_reason():
+def test_a_network_that_cannot_be_built_gives_the_reason(capsys):
     tiny = JOB.model_copy(update={"model": "alexnet", "image_size": 16})
-    profile = profile_in_subprocess(tiny)
-    assert isinstance(profile, FailedProfile)
-    assert "too small" in profile.reason
+    assert serve_profile(tiny.model_dump_json(), started=0.0) == 1
+    assert "too small" in capsys.readouterr().err
+
+
+def test_a_process_that_dies_gives_the_reason(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "false")
+    failed = profile_in_subprocess(JOB)
+    assert isinstance(failed, FailedProfile)
+    assert failed.reason == "no message"
 
 
 def test_a_budget_in_seconds_takes_as_long_as_it_says():
