@@ -88,18 +88,12 @@ def write_report(run: RunFolder, *, target: float | None = None) -> Path:
     report = RunReport.read(run, target=target)
     write_results(run, report.rows)
     run.write_text("comparison.json", comparison_json(report))
-    run.write_text("results.tex", as_latex(results.table_of(report)))
+    run.write_text("results.tex", as_latex(results.report_table(report)))
     page = page_of(report)
     for picture in page.pictures.values():
         run.write_text(f"figures/{picture.name}.svg", picture.svg)
         run.write_bytes(f"figures/{picture.name}.png", picture.png)
-    chart = chart_json(
-        report.curves,
-        report.styles,
-        chance=report.chance_on_curves,
-        axis=report.plan.cells[0].budget.currency.value,
-    )
-    run.write_text("report.html", render_html(page, chart))
+    run.write_text("report.html", render_html(page, chart_json(report)))
     return run.write_text("report.md", render_markdown(page))
 
 

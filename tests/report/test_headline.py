@@ -107,7 +107,7 @@ def test_networks_on_other_images_are_not_paired(tmp_path: Path) -> None:
     assert kept is not None
     folder.write_predictions(replace(kept, names=tuple(f"other/{n}" for n in kept.names)))
     compared = comparison(run)
-    assert not compared.pairs[0].paired
+    assert not compared.pairs[0].test.paired
     assert any("Fisher" in note for note in comparison_notes(compared))
 
 
@@ -117,7 +117,7 @@ def test_lost_predictions_leave_the_counts_to_compare(tmp_path: Path) -> None:
         (run.cell(cell).path / "predictions.npz").unlink()
     compared = comparison(run)
     assert compared.pairs[0].separated
-    assert not compared.pairs[0].paired
+    assert not compared.pairs[0].test.paired
     assert compared.largest_class is None
 
 

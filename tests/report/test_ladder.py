@@ -15,7 +15,7 @@ from cnnbench.report.sections.headline import headline
 from cnnbench.report.sections.ladder import ladder_sentences, ladder_table, section
 from cnnbench.report.sections.pairs import standing
 from cnnbench.report.write import write_report
-from cnnbench.schema.names import line_names
+from cnnbench.schema.names import labels, line_names
 from cnnbench.store import RunFolder
 
 CROSSING = {"alexnet": (60, 70, 75), "resnet18": (25, 72, 110)}
@@ -48,9 +48,9 @@ def test_only_networks_under_the_same_budget_are_compared(tmp_path: Path) -> Non
 def test_one_correction_covers_all_rungs(tmp_path: Path) -> None:
     comparison, _ = compared(ladder(tmp_path, CROSSING))
     tests = sorted(
-        (pair for rung in comparison.rungs for pair in rung.pairs), key=lambda pair: pair.p
+        (pair for rung in comparison.rungs for pair in rung.pairs), key=lambda pair: pair.test.p
     )
-    assert tests[0].p_holm == pytest.approx(3 * tests[0].p)
+    assert tests[0].p_holm == pytest.approx(3 * tests[0].test.p)
 
 
 def test_a_crossing_is_named_where_both_orders_are_established(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_rung_that_failed_is_a_dash_in_the_table(tmp_path: Path) -> None:
 
 def test_rungs_stay_together_in_the_table_of_results(tmp_path: Path) -> None:
     run = ladder(tmp_path, CROSSING)
-    limits = [row.budget.limit for row in ranked(read_rows(run))]
+    limits = [row.budget.limit for row in ranked(read_rows(run), labels(run.plan()))]
     assert limits == sorted(limits, reverse=True)
 
 

@@ -15,9 +15,11 @@ from PIL import Image
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.curves import Curve, curves
+from cnnbench.report.figures.canvas import house_figure
+from cnnbench.report.figures.cost import round_numbers
 from cnnbench.report.figures.curves import Line, curves_picture, draw_lines
-from cnnbench.report.figures.style import Picture, house_figure, spread, styles_of
-from cnnbench.report.figures.trade import round_numbers
+from cnnbench.report.figures.labels import spread
+from cnnbench.report.figures.style import Picture, styles_of
 from cnnbench.report.pages.html import PAGE_COLOURS
 from cnnbench.report.pages.render import inline_svg
 from cnnbench.report.sections import RunReport

@@ -323,7 +323,7 @@ def test_lost_answers_leave_a_test_of_the_counts_over_the_seeds(tmp_path: Path) 
         (run.cell(cell).path / "predictions.npz").unlink()
     comparison = compare(run, read_rows(run))
     assert [pair.separated for pair in comparison.pairs] == [False, True, True]
-    assert not any(pair.paired for pair in comparison.pairs)
+    assert not any(pair.test.paired for pair in comparison.pairs)
 
 
 def test_the_data_of_a_comparison_holds_every_pair_and_seed(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
             "" if row.images_per_second is None else f"{row.images_per_second:.1f}",
             row.reason,
         )
-        for row in ranked(cells, names=names)
+        for row in ranked(cells, names)
     ]
     titles = ("model", "seed", "status", "top-1", "95 % interval", "right", "images/s", "reason")
     print_table(titles, lines, "lrlrrrrl")

@@ -33,31 +33,16 @@ MOST_COMPARED = 60  # more entries than a reader, or a picture, can take in
 class Pair:
     """Two entries, the more accurate one first, and what is known of their difference.
 
-    `p` decides: with one seed each it is McNemar's, with several it asks for another seed too.
-    `p_networks` asks only about the networks that were trained. `p_holm` is `p` after Holm's
-    correction over all pairs of the run. `needed` is how many test images would separate them, or
-    None where no number would. `paired` is False where a row has no answers on the same images and
-    only its counts could be compared.
+    `p_holm` is the p of their `test` after Holm's correction over all pairs of the run. `needed`
+    is how many test images would separate them, or None where no number would.
     """
 
     better: str
     worse: str
-    difference: float
-    low: float
-    high: float
-    discordant: float
-    p: float
-    p_networks: float
+    test: Difference
     p_holm: float
-    n_images: int
     seeds: tuple[int, int]
     needed: int | None
-    paired: bool
-
-    @property
-    def several_seeds(self) -> bool:
-        """Whether one of the two was trained more than once."""
-        return max(self.seeds) > 1
 
     @property
     def separated(self) -> bool:
@@ -67,7 +52,7 @@ class Pair:
     @property
     def networks_differ(self) -> bool:
         """Whether the trained networks differ, though another seed might turn them round."""
-        return self.several_seeds and self.p_networks < ALPHA and not self.separated
+        return self.test.several_seeds and self.test.p_networks < ALPHA and not self.separated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +88,7 @@ class Comparison:
     def letter(self) -> dict[str, str]:
         """The letters of each row on every rung, by the id of its cell."""
         lettered = [pair for rung in self.rungs for pair in rung.lettered]
-        return {row.cell: mark for entry, mark in lettered for row in entry.rows}
+        return {row.cell: tied for entry, tied in lettered for row in entry.rows}
 
     def above_chance(self, entry: Entry) -> bool:
         """Tell whether an entry is shown to be better than always naming the largest class."""
@@ -183,7 +168,6 @@ def _pairs_of(rungs: Sequence[Sequence[Entry]]) -> list[list[Pair]]:
 
 
 def _pair(better: Entry, worse: Entry, test: Difference, p_holm: float, comparisons: int) -> Pair:
-    low, high = test.interval()
     if test.several_seeds:
         needed = images_needed_with_seeds(test, comparisons=comparisons)
     else:
@@ -191,17 +175,10 @@ def _pair(better: Entry, worse: Entry, test: Difference, p_holm: float, comparis
     return Pair(
         better=better.label,
         worse=worse.label,
-        difference=test.difference,
-        low=low,
-        high=high,
-        discordant=test.discordant,
-        p=test.p,
-        p_networks=test.p_networks,
+        test=test,
         p_holm=p_holm,
-        n_images=test.n_images,
         seeds=(len(better.answers), len(worse.answers)),
         needed=needed,
-        paired=test.paired,
     )
 
 
@@ -248,10 +225,21 @@ def _entry_data(entry: Entry) -> dict[str, Any]:
 
 
 def _pair_data(pair: Pair) -> dict[str, Any]:
-    keys = ("better", "worse", "difference", "low", "high", "discordant", "p_networks", "p")
-    return {key: getattr(pair, key) for key in (*keys, "p_holm", "separated")} | {
-        "images": pair.n_images,
+    test = pair.test
+    low, high = test.interval()
+    return {
+        "better": pair.better,
+        "worse": pair.worse,
+        "difference": test.difference,
+        "low": low,
+        "high": high,
+        "discordant": test.discordant,
+        "p_networks": test.p_networks,
+        "p": test.p,
+        "p_holm": pair.p_holm,
+        "separated": pair.separated,
+        "images": test.n_images,
         "seeds": pair.seeds,
         "needed_images": pair.needed,
-        "paired": pair.paired,
+        "paired": test.paired,
     }

@@ -8,6 +8,7 @@ from itertools import combinations, pairwise
 from typing import Any
 
 from cnnbench.report.analysis.comparison import Comparison, Pair
+from cnnbench.report.analysis.rows import grouped
 from cnnbench.schema.budget import Budget
 
 __all__ = ["Crossing", "Point", "crossings", "ladder_data", "points"]
@@ -53,22 +54,18 @@ def points(comparison: Comparison, lines: Mapping[str, str]) -> list[Point]:
             low=entry.interval[0],
             high=entry.interval[1],
             seeds=len(entry.answers),
-            tie=letter,
+            tie=letters,
         )
         for rung in comparison.rungs
         if rung.budget is not None
-        for entry, letter in rung.lettered
+        for entry, letters in rung.lettered
     ]
 
 
 def crossings(comparison: Comparison, lines: Mapping[str, str]) -> list[Crossing]:
     """Return where networks change places, the established crossings first."""
-    pairs_of: dict[frozenset[str], list[tuple[Budget, Pair]]] = {}
-    for rung in comparison.rungs:
-        for pair in rung.pairs:
-            networks = frozenset((lines[pair.better], lines[pair.worse]))
-            if rung.budget is not None:
-                pairs_of.setdefault(networks, []).append((rung.budget, pair))
+    rungs = [(rung.budget, pair) for rung in comparison.rungs if rung.budget for pair in rung.pairs]
+    pairs_of = grouped(rungs, lambda rung: frozenset((lines[rung[1].better], lines[rung[1].worse])))
     every = [
         crossing
         for networks in combinations(dict.fromkeys(lines.values()), 2)
@@ -80,7 +77,7 @@ def crossings(comparison: Comparison, lines: Mapping[str, str]) -> list[Crossing
 def _crossings_of(pairs: Sequence[tuple[Budget, Pair]], lines: Mapping[str, str]) -> list[Crossing]:
     """Return the established changes of two networks, or if there are none the ones only seen."""
     established = [(budget, pair) for budget, pair in pairs if pair.separated]
-    seen = [(budget, pair) for budget, pair in pairs if pair.difference > 0]
+    seen = [(budget, pair) for budget, pair in pairs if pair.test.difference > 0]
     return _changes(established, lines) or _changes(seen, lines)
 
 
@@ -104,15 +101,8 @@ def ladder_data(comparison: Comparison, lines: Mapping[str, str]) -> dict[str, A
     """Return the points and crossings as plain values for `comparison.json`."""
     return {
         "points": [
-            {
-                "model": point.line,
-                "budget": str(point.budget),
-                "top1": point.top1,
-                "low": point.low,
-                "high": point.high,
-                "seeds": point.seeds,
-                "tie": point.tie,
-            }
+            {"model": point.line, "budget": str(point.budget)}
+            | {key: getattr(point, key) for key in ("top1", "low", "high", "seeds", "tie")}
             for point in points(comparison, lines)
         ],
         "crossings": [

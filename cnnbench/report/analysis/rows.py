@@ -10,19 +10,22 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.text.escape import csv_text
 from cnnbench.schema.result import Result, Row
 from cnnbench.store import RunFolder
 
-__all__ = ["BROKEN", "has_several_seeds", "ranked", "read_rows", "status_text", "unmeasured"]
-__all__ += ["write_results"]
+__all__ = ["BROKEN", "grouped", "has_several_seeds", "ranked", "read_rows", "seed_suffixes"]
+__all__ += ["status_text", "unmeasured", "write_results"]
 
 BROKEN = ("diverged", "failed", "oom", "hung")  # these statuses say that training went wrong
 _VERSION = 1
+
+Key = TypeVar("Key", bound=Hashable)
+Item = TypeVar("Item")
 
 
 def read_rows(run: RunFolder) -> list[Row]:
@@ -37,7 +40,7 @@ def _row(result: Result) -> Row:
     return Row(**result.model_dump(), top1_low=low, top1_high=high)
 
 
-def ranked(rows: Sequence[Row], *, names: Mapping[str, str] | None = None) -> list[Row]:
+def ranked(rows: Sequence[Row], names: Mapping[str, str]) -> list[Row]:
     """Sort rows: the finished ones by accuracy, best first, then the others as planned.
 
     The seeds of one entry, as `names` calls it by the cell's id, stay together, and so do the
@@ -45,20 +48,24 @@ def ranked(rows: Sequence[Row], *, names: Mapping[str, str] | None = None) -> li
     """
     ladder = len({row.budget.limit for row in rows}) > 1 < len({row.model for row in rows})
     done = [row for row in rows if row.status == "done"]
-    scores: dict[str, list[float]] = {}
-    for row in done:
-        scores.setdefault(_name(row, names), []).append(row.top1 or 0.0)
-    means = {name: sum(values) / len(values) for name, values in scores.items()}
+    means = {
+        name: sum(row.top1 or 0.0 for row in of_name) / len(of_name)
+        for name, of_name in grouped(done, lambda row: names[row.cell]).items()
+    }
 
     def order(row: Row) -> tuple[float, float, str, int]:
-        name = _name(row, names)
+        name = names[row.cell]
         return -row.budget.limit if ladder else 0.0, -means[name], name, row.seed
 
     return sorted(done, key=order) + [row for row in rows if row.status != "done"]
 
 
-def _name(row: Row, names: Mapping[str, str] | None) -> str:
-    return row.model if names is None else names[row.cell]
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Return the items by a key, in the order in which the keys first appear."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 # -- what a row says -------------------------------------------------------------------------------
@@ -67,6 +74,12 @@ def _name(row: Row, names: Mapping[str, str] | None) -> str:
 def has_several_seeds(rows: Sequence[Row]) -> bool:
     """Tell whether the rows are of more than one seed, so that each must name its own."""
     return len({row.seed for row in rows}) > 1
+
+
+def seed_suffixes(rows: Sequence[Row]) -> dict[str, str]:
+    """Return for each cell what to write after its name: its seed, if there are several."""
+    several = has_several_seeds(rows)
+    return {row.cell: f", seed {row.seed}" if several else "" for row in rows}
 
 
 def status_text(row: Row) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cnnbench.report.analysis.comparison import Comparison, is_ladder
 from cnnbench.report.analysis.entries import Entry
-from cnnbench.report.analysis.rows import BROKEN
+from cnnbench.report.analysis.rows import BROKEN, grouped
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 
-__all__ = ["KEYS", "SweepPoint", "lines_of", "sweep_points", "swept"]
+__all__ = ["KEYS", "SweepPoint", "sweep_points", "swept"]
 
 KEYS = ("lr", "batch size", "budget")
 
@@ -52,18 +52,14 @@ def swept(plan: Plan) -> list[str]:
 
 
 def _varies(plan: Plan, key: str) -> bool:
-    values: dict[str, set[float]] = {}
-    for cell in plan.cells:
-        values.setdefault(cell.model, set()).add(_value(cell, key))
-    return any(len(of_model) > 1 for of_model in values.values())
+    models = grouped(plan.cells, lambda cell: cell.model)
+    return any(len({_value(cell, key) for cell in cells}) > 1 for cells in models.values())
 
 
 def _lr_follows_batch_size(plan: Plan) -> bool:
     """Tell whether every network has one learning rate for each batch size."""
-    rates: dict[tuple[str, int], set[float]] = {}
-    for cell in plan.cells:
-        rates.setdefault((cell.model, cell.recipe.batch_size), set()).add(cell.recipe.lr)
-    return all(len(of_batch_size) == 1 for of_batch_size in rates.values())
+    batches = grouped(plan.cells, lambda cell: (cell.model, cell.recipe.batch_size))
+    return all(len({cell.recipe.lr for cell in cells}) == 1 for cells in batches.values())
 
 
 def _value(cell: Cell, key: str) -> float:
@@ -84,9 +80,7 @@ def sweep_points(
         ignored |= {"micro batch"} | ({"lr"} - set(swept(plan)))
     full, lines = labels(plan), labels(plan, ignore=ignored)
     entries = {entry.label: entry for entry in comparison.entries}
-    rows_of: dict[str, list[Row]] = {}
-    for row in rows:
-        rows_of.setdefault(full[row.cell], []).append(row)
+    rows_of = grouped(rows, lambda row: full[row.cell])
     cells = {full[cell.id]: cell for cell in plan.cells}
     points = [
         _point(lines[cell.id], label, cell, key, entries.get(label), rows_of.get(label, []))
@@ -119,12 +113,3 @@ def _point(
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
-
-
-def lines_of(points: Sequence[SweepPoint]) -> Mapping[str, list[SweepPoint]]:
-    """Return the finished points by line."""
-    lines: dict[str, list[SweepPoint]] = {}
-    for point in points:
-        if point.top1 is not None:
-            lines.setdefault(point.line, []).append(point)
-    return lines

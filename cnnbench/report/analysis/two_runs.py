@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnbench.report.analysis.entries import Entry, difference_between, entries_of
-from cnnbench.report.analysis.rows import BROKEN, read_rows, status_text
+from cnnbench.report.analysis.rows import BROKEN, grouped, read_rows, status_text
 from cnnbench.report.stats.differences import Difference
 from cnnbench.report.stats.tests import ALPHA, holm
 from cnnbench.report.text.wording import NOTHING, names, plural
@@ -264,21 +264,18 @@ def _machines(side: _Side) -> list[str]:
 def _settings(a: Mapping[str, Cell], b: Mapping[str, Cell]) -> list[RunDifference]:
     """Return the settings that differ between cells of the same label, with their networks."""
     shared = a.keys() & b.keys()
-    changed: dict[tuple[str, str, str], list[str]] = {}
-    for label in shared:
-        before, after = (settings_of(side[label], ignore=_DATA_KEYS) for side in (a, b))
-        for change in changes(before, after):
-            changed.setdefault(change, []).append(label)
-    return [
-        RunDifference(
-            kind="setting",
-            what=key,
-            a=before,
-            b=after,
-            models=() if len(networks) == len(shared) else tuple(sorted(networks)),
-        )
-        for (key, before, after), networks in sorted(changed.items())
+    changed = [
+        (change, label)
+        for label in shared
+        for change in changes(*(settings_of(side[label], ignore=_DATA_KEYS) for side in (a, b)))
     ]
+    differences = []
+    for (key, before, after), where in sorted(grouped(changed, lambda pair: pair[0]).items()):
+        models = () if len(where) == len(shared) else tuple(sorted(label for _, label in where))
+        differences.append(
+            RunDifference(kind="setting", what=key, a=before, b=after, models=models)
+        )
+    return differences
 
 
 def _seeds(plan: Plan) -> str:

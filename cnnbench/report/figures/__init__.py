@@ -1,1 +1,1 @@
-"""One file a figure, drawn with matplotlib."""
+"""The figures, drawn with matplotlib."""

@@ -9,22 +9,9 @@ import numpy as np
 
 from cnnbench.report.analysis.comparison import Comparison
 from cnnbench.report.analysis.entries import Entry
-from cnnbench.report.figures.style import (
-    ABOVE,
-    DASHED,
-    INK,
-    MUTED,
-    SMALL,
-    WIDTH,
-    Picture,
-    Style,
-    add_panel,
-    as_picture,
-    house_figure,
-    label_width,
-    name_rows,
-    note,
-)
+from cnnbench.report.figures.canvas import add_panel, as_picture, house_figure, name_rows, note
+from cnnbench.report.figures.labels import label_width
+from cnnbench.report.figures.style import ABOVE, DASHED, INK, MUTED, SMALL, WIDTH, Picture, Style
 from cnnbench.report.text.escape import shorten
 from cnnbench.report.text.wording import percent
 
@@ -41,15 +28,15 @@ def accuracy_picture(
     *,
     alt: str,
 ) -> Picture:
-    """Draw every contender's final accuracy with its interval, best on top.
+    """Draw every network's final accuracy with its interval, best on top.
 
     `unfinished` has (label, reason) of the cells without a result; they are rows too. Bars at
-    the right join contenders that cannot be told apart.
+    the right join networks that cannot be told apart.
     """
     entries = comparison.entries
     labels = [entry.label for entry in entries] + [label for label, _ in unfinished]
     tied = [group for group in comparison.groups if len(group) > 1]
-    height, left = 1.05 + 0.46 * max(1, len(labels)), 0.3 + label_width(labels, size=11)
+    height, left = 1.05 + 0.46 * max(1, len(labels)), 0.3 + label_width(labels, size=11, limit=28)
     width = WIDTH - left - (1.8 + (0.2 + 0.16 * len(tied) if tied else 0.0))
     with house_figure(height) as figure:
         axes = add_panel(figure, left=left, bottom=0.6, width=width, height=height - 0.95)
@@ -74,7 +61,7 @@ def _write_beside(axes: Axes, x: float, rank: float, text: str, **font: Any) -> 
 
 def _whiskers(axes: Axes, rank: int, entry: Entry, style: Style) -> None:
     """Draw a point and an interval for each seed, and write the numbers at the right."""
-    rows = [answers.row for answers in entry.answers.values()]
+    rows = entry.rows
     levels = rank + (np.arange(len(rows)) - (len(rows) - 1) / 2) * min(0.22, 0.7 / len(rows))
     lows, middles, highs = (
         [100 * (getattr(row, field) or 0.0) for row in rows]
@@ -100,8 +87,7 @@ def _chance_line(axes: Axes, share: float, *, until: float) -> None:
 
 
 def _upper_limit(comparison: Comparison) -> float:
-    answers = [answers for entry in comparison.entries for answers in entry.answers.values()]
-    highs = [each.row.top1_high or 0.0 for each in answers]
+    highs = [row.top1_high or 0.0 for entry in comparison.entries for row in entry.rows]
     return min(100.0, 100 * max([*highs, comparison.largest_class or 0.0, 0.1]) + 3)
 
 

@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from cnnbench.report.analysis.curves import Curve, Floats
-from cnnbench.report.figures.style import (
-    CURRENCIES,
-    LABEL_LIMIT,
-    WIDTH,
-    LineEnd,
-    Picture,
-    Style,
-    add_panel,
-    as_picture,
-    house_figure,
-    label_ends,
-    label_width,
-    limit_to_accuracies,
-)
+from cnnbench.report.analysis.rows import grouped
+from cnnbench.report.figures.canvas import add_panel, as_picture, house_figure, limit_to_accuracies
+from cnnbench.report.figures.labels import LineEnd, label_ends, label_width
+from cnnbench.report.figures.style import CURRENCIES, WIDTH, Picture, Style
 from cnnbench.report.stats.intervals import wilson
 
 if TYPE_CHECKING:
@@ -30,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["band_of", "curves_picture"]
 
 _MOST_BANDS = 6  # more than that mix to grey
-_MOST_LINES = 24  # cells; of more, each contender's mean is drawn, and its cells as a band
+_MOST_LINES = 24  # cells; of more, each network's mean is drawn, and its cells as a band
 _LOG_FROM = 25.0  # a loss that falls by more than this factor is drawn on a logarithmic axis
 
 
@@ -53,8 +43,8 @@ def curves_picture(
 ) -> Picture:
     """Draw test accuracy, test loss and train loss against a currency, one line a cell.
 
-    Where a few contenders were trained once, a light band is the 95 % interval of the accuracy.
-    Of more than 24 cells each contender's mean is a line, and a band reaches from its lowest cell
+    Where a few networks were trained once, a light band is the 95 % interval of the accuracy.
+    Of more than 24 cells each network's mean is a line, and a band reaches from its lowest cell
     to its highest.
     """
 
@@ -62,7 +52,7 @@ def curves_picture(
         return [Line(c.label, styles[c.label], getattr(c, axis), read(c)) for c in curves]
 
     left, top, bottom = 0.55, 3.95, 0.6
-    margin = 0.45 + label_width([curve.label for curve in curves], size=9.5, limit=LABEL_LIMIT)
+    margin = 0.45 + label_width([curve.label for curve in curves])
     whole, half = WIDTH - left - margin, (WIDTH - 2 * (left + margin)) / 2
     split = curves[0].split
     with house_figure(7.2) as figure:
@@ -113,25 +103,18 @@ def _make_logarithmic(axes: Axes) -> None:
 
 
 def draw_lines(axes: Axes, lines: Sequence[Line]) -> None:
-    """Draw a line for each cell, or for each contender with a band where cells are many."""
+    """Draw a line for each cell, or for each network with a band where cells are many."""
     if len(lines) <= _MOST_LINES:
         for line in lines:
             axes.plot(line.x, np.where(np.isfinite(line.y), line.y, np.nan), **line.style.line)
         return
-    for cells in _by_label(lines).values():
+    for cells in grouped(lines, lambda line: line.label).values():
         style = cells[0].style
         x, y = _stacked([line.x for line in cells]), _stacked([line.y for line in cells])
         middle = x.mean(axis=0).filled(np.nan)
         low, high = y.min(axis=0).filled(np.nan), y.max(axis=0).filled(np.nan)
         axes.fill_between(middle, low, high, color=style.colour, alpha=0.15, lw=0)
         axes.plot(middle, y.mean(axis=0).filled(np.nan), **style.line)
-
-
-def _by_label(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    cells: dict[str, list[Line]] = {}
-    for line in lines:
-        cells.setdefault(line.label, []).append(line)
-    return cells
 
 
 def _stacked(values: Sequence[Floats]) -> np.ma.MaskedArray[tuple[int, int], np.dtype[np.float64]]:
@@ -155,7 +138,7 @@ def _finish(axes: Axes, lines: Sequence[Line]) -> None:
     """
     axes.set_xlim(0, 1.015 * max(*(float(line.x.max()) for line in lines), 1e-9))
     ends = []
-    for label, cells in _by_label(lines).items():
+    for label, cells in grouped(lines, lambda line: line.label).items():
         finite = [np.flatnonzero(np.isfinite(line.y)) for line in cells]
         last = [(line, place[-1]) for line, place in zip(cells, finite, strict=True) if len(place)]
         if last:

@@ -6,22 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cnnbench.report.analysis.ladder import Point
+from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.analysis.sweeps import SweepPoint
-from cnnbench.report.figures.style import (
-    CURRENCIES,
-    LABEL_LIMIT,
-    WIDTH,
-    LineEnd,
-    Picture,
-    Style,
-    add_panel,
-    as_picture,
-    house_figure,
-    label_ends,
-    label_width,
-    limit_to_accuracies,
-    set_ticks,
-)
+from cnnbench.report.figures.canvas import add_panel, as_picture, house_figure, limit_to_accuracies
+from cnnbench.report.figures.labels import LineEnd, label_ends, label_width, set_ticks
+from cnnbench.report.figures.style import CURRENCIES, WIDTH, Picture, Style
 from cnnbench.schema.cell import slug
 
 if TYPE_CHECKING:
@@ -38,7 +27,7 @@ def ladder_picture(
     """Draw every network's accuracy with its 95 % interval against the budget."""
     height, left = 4.2, 0.6
     names = [point.line for point in points]
-    width = WIDTH - left - (0.5 + label_width(names, size=9.5, limit=LABEL_LIMIT))
+    width = WIDTH - left - (0.5 + label_width(names))
     limits = [point.budget.limit for point in points]
     with house_figure(height) as figure:
         axes = add_panel(figure, left=left, bottom=0.6, width=width, height=height - 1.0)
@@ -100,10 +89,10 @@ def _draw(
     set_ticks(axes, shown, [texts[place] for place in shown])
     known = [p for p in points if p.top1 is not None and getattr(p, field) is not None]
     unit = 100 if field == "top1" else 1
-    lines = list(dict.fromkeys(point.line for point in known))
+    lines = grouped(known, lambda point: point.line)
     ends = []
-    for index, line in enumerate(lines):
-        own = sorted((point for point in known if point.line == line), key=_place)
+    for index, (line, own) in enumerate(lines.items()):
+        own.sort(key=_place)
         aside = 1 + shift * (index - (len(lines) - 1) / 2)
         x = [aside * _place(point)[0] for point in own]
         y = [unit * getattr(point, field) for point in own]

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from cnnbench.report.analysis.curves import Curve
-from cnnbench.report.figures.clock import BUCKETS
+from cnnbench.report.figures.cost import BUCKETS
 from cnnbench.report.figures.curves import band_of
-from cnnbench.report.figures.style import COLOURS, CURRENCIES, DARK_COLOURS, Style
+from cnnbench.report.figures.style import COLOURS, CURRENCIES, DARK_COLOURS
+from cnnbench.report.sections import RunReport
 from cnnbench.report.text.escape import visible
 
 __all__ = ["PAGE_COLOURS", "chart_json", "script_hash"]
@@ -34,17 +35,16 @@ _DIGITS = 5  # as many as a screen can show
 _AXES = ("epochs", "seconds", "images", "flops")
 
 
-def chart_json(
-    curves: Sequence[Curve], styles: Mapping[str, Style], *, chance: float | None, axis: str
-) -> str:
+def chart_json(report: RunReport) -> str:
     """Return the curves, their styles and the switches of the chart as one JSON document.
 
-    `axis` is the first to be shown. Nothing in it can end a `<script>` element: `<`, `>`, `&`
+    The budget's axis is shown first. Nothing in it can end a `<script>` element: `<`, `>`, `&`
     and the line separators are written as escapes.
     """
+    curves, chance = report.curves, report.chance_on_curves
     split = curves[0].split if curves else "test"
     content = {
-        "axis": axis,
+        "axis": report.plan.cells[0].budget.currency.value,
         "axes": [{"key": key, "name": CURRENCIES[key]} for key in _AXES],
         "metrics": [
             {"key": "top1", "name": f"accuracy on the {split} split (%)"},
@@ -58,7 +58,7 @@ def chart_json(
                 "marker": style.marker,
                 "dash": list(style.dash[1]),
             }
-            for label, style in styles.items()
+            for label, style in report.styles.items()
         },
         "lines": [_line(curve) for curve in curves],
     }

@@ -16,7 +16,7 @@ from cnnbench.report.figures.style import GRID, INK, MUTED, PAPER, Picture
 from cnnbench.report.pages.html import PAGE_COLOURS, script_hash
 from cnnbench.report.sections import Paragraph, RunReport, Section
 from cnnbench.report.sections.headline import headline_sentences
-from cnnbench.report.sections.results import table_of
+from cnnbench.report.sections.results import TIES, report_table
 from cnnbench.report.sections.settings import settings
 from cnnbench.report.text.escape import escape_markdown, visible
 from cnnbench.report.text.table import as_markdown
@@ -184,7 +184,6 @@ def _attribute(key: str, value: str, *, prefix: str) -> str:
 # -- the table inside a README --------------------------------------------------------------------
 
 BEGIN, END = "<!-- cnnbench:begin -->", "<!-- cnnbench:end -->"
-_TIES = 'Networks that share a letter under "tie" cannot be told apart.'
 
 
 def update_readme(readme: Path, run: RunFolder) -> None:
@@ -223,8 +222,8 @@ def readme_section(run: RunFolder, folder: Path) -> str:
     lines = [
         f"**{headline[0]}** {' '.join(headline[1:])}",
         f"![{headline[0]}]({path}/figures/accuracy.svg)",
-        as_markdown(table_of(report)),
-        *([_TIES] if report.comparison.letter else []),
+        as_markdown(report_table(report)),
+        *([TIES] if report.comparison.letter else []),
         f"{escape_markdown('; '.join(facts))}. [The whole report]({path}/report.md).",
     ]
     return "\n\n".join(line.strip() for line in lines) + "\n"

@@ -11,7 +11,7 @@ from cnnbench.report.analysis.entries import difference_between
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.stats.differences import Difference
 from cnnbench.report.stats.tests import ALPHA, holm
-from cnnbench.report.text.table import Table
+from cnnbench.report.text.table import Column, Table, table_of
 from cnnbench.report.text.wording import MINUS, NOTHING, p_value
 from cnnbench.schema.cell import Plan
 from zoo.cards import papers
@@ -102,27 +102,26 @@ def _claim(model: str) -> tuple[float | None, str]:
 
 def ablation_table(measured: Sequence[Effect], base: str) -> Table:
     """Return a line an ingredient: its effect here, whether it is established, the claim."""
-    header: tuple[str, ...] = (f"{base} against", "leaves out", "effect, points", "95 % interval")
-    header += ("p", "established", "paper claims, points", "where")
-    lines = tuple(
-        (
-            effect.label,
-            _left_out(effect.label, base),
-            _points(effect.test.difference),
-            " to ".join(map(_points, effect.test.interval())),
-            p_value(effect.p_holm),
-            "yes" if effect.established else "no",
-            NOTHING if effect.claimed is None else f"{effect.claimed:+.1f}",
-            effect.source or NOTHING,
-        )
-        for effect in measured
-    )
-    return Table(header=header, align="llrrrlrl", rows=lines)
+    columns: list[Column[Effect]] = [
+        (f"{base} against", "l", lambda effect: effect.label),
+        ("leaves out", "l", lambda effect: _left_out(effect.label, base)),
+        ("effect, points", "r", lambda effect: _points(effect.test.difference)),
+        ("95 % interval", "r", lambda effect: " to ".join(map(_points, effect.test.interval()))),
+        ("p", "r", lambda effect: p_value(effect.p_holm)),
+        ("established", "l", lambda effect: "yes" if effect.established else "no"),
+        ("paper claims, points", "r", lambda effect: _claimed(effect.claimed)),
+        ("where", "l", lambda effect: effect.source or NOTHING),
+    ]
+    return table_of(measured, columns)
 
 
 def _left_out(label: str, base: str) -> str:
     model, *settings = label.split(" ", 1)
     return " ".join([ingredients(base).get(model, NOTHING), *settings])
+
+
+def _claimed(points: float | None) -> str:
+    return NOTHING if points is None else f"{points:+.1f}"
 
 
 def _points(share: float) -> str:

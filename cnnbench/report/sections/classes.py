@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cnnbench.report.analysis.comparison import Comparison
 from cnnbench.report.analysis.entries import Entry
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
-from cnnbench.report.stats.intervals import score_interval
+from cnnbench.report.stats.intervals import quantile, score_interval
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, percent, span
 from cnnbench.store import RunFolder
@@ -120,7 +120,6 @@ def _share(right: int, n_images: int) -> str:
 
 SLICES_FILE = "slices.json"
 FEWEST_IMAGES = 10
-_NORMAL_975 = 1.959964
 _SLICES_NOTE = (
     "Top-1 in per cent, with Wilson's 95 % interval over the images of a group; with several seeds "
     "the mean over them. The groups overlap, and so many intervals are not corrected: read them as "
@@ -168,5 +167,5 @@ def _share_of_slice(entry: Entry, places: Sequence[int]) -> str:
     if max(places) >= right.shape[1]:
         return ""
     share = float(right[:, places].mean())
-    low, high = score_interval(share, len(places), _NORMAL_975)
+    low, high = score_interval(share, len(places), quantile(0.975))
     return f"{percent(share)} ({span(low, high)})"

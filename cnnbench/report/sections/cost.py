@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cnnbench.report.analysis.rows import has_several_seeds, unmeasured
-from cnnbench.report.figures.clock import clock_picture
+from cnnbench.report.analysis.rows import seed_suffixes, unmeasured
+from cnnbench.report.figures.cost import clock_picture, trade_picture
 from cnnbench.report.figures.curves import curves_picture
-from cnnbench.report.figures.trade import trade_picture
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import MINUS, NOTHING, amount, decimals, names, percent
@@ -63,26 +62,24 @@ def clock_section(report: RunReport) -> Section:
         blocks=[
             clock_picture(report.drawn, report.names, alt=alt),
             Paragraph(_CLOCK_NOTE, note=True),
-            Grid(clock_table(report.rows, names=report.names), "Clock audit"),
+            Grid(clock_table(report.rows, report.names), "Clock audit"),
         ],
     )
 
 
-def clock_table(rows: Sequence[Row], *, names: Mapping[str, str] | None = None) -> Table:
+def clock_table(rows: Sequence[Row], names: Mapping[str, str]) -> Table:
     """Return where each cell's seconds went and how far it was off its budget, in plan order.
 
     `data wait` is part of `train`; `other` is in no bucket, such as starting Python.
     """
-    called = names or {row.cell: row.model for row in rows}
-    several_seeds = has_several_seeds(rows)
-    lines = []
-    for row in rows:
-        seed = f", seed {row.seed}" if several_seeds else ""
-        lines.append((called[row.cell] + seed, *_budget_line(row), *_clock_line(row)))
+    suffix = seed_suffixes(rows)
+    lines = tuple(
+        (names[row.cell] + suffix[row.cell], *_budget_line(row), *_clock_line(row)) for row in rows
+    )
     header: tuple[str, ...] = ("model", "budget", "used", "off by", "train", "data wait", "eval")
     header += ("checkpoint", "warm-up", "build", "logging", "other", "total")
     cells = tuple(row.cell for row in rows)
-    return Table(header=header, align="l" + 12 * "r", rows=tuple(lines), cells=cells)
+    return Table(header=header, align="l" + 12 * "r", rows=lines, cells=cells)
 
 
 def _budget_line(row: Row) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ import zoo
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.stats.tests import ALPHA, fisher, holm, letters, tie_groups
-from cnnbench.report.text.table import Table
+from cnnbench.report.text.table import Column, Table, table_of
 from cnnbench.report.text.wording import names, p_value, percent, span
 from cnnbench.schema.cell import Cell, Plan
 
@@ -115,7 +115,7 @@ def article() -> Article:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class ArticlePair:
     """Fisher's test of two of the article's networks, corrected for all pairs by Holm."""
 
     better: str
@@ -125,13 +125,13 @@ class Verdict:
 
 
 @cache
-def verdicts() -> tuple[Verdict, ...]:
+def verdicts() -> tuple[ArticlePair, ...]:
     """Test every pair of the article's networks; only counts are known, so they are unpaired."""
     total = article().test_images
     pairs = list(combinations(article().models, 2))
     raw = [fisher(a.correct, total, b.correct, total) for a, b in pairs]
     return tuple(
-        Verdict(better=a.name, worse=b.name, p=p, p_holm=corrected)
+        ArticlePair(better=a.name, worse=b.name, p=p, p_holm=corrected)
         for (a, b), p, corrected in zip(pairs, raw, holm(raw), strict=True)
     )
 
@@ -141,21 +141,17 @@ def article_table() -> Table:
     models, total = article().models, article().test_images
     rank = {model.name: index for index, model in enumerate(models)}
     separated = {(rank[v.better], rank[v.worse]) for v in verdicts() if v.p_holm < ALPHA}
-    marks = letters(len(models), tie_groups(len(models), separated))
-    rows = tuple(
-        (
-            model.name,
-            percent(model.correct / total, digits=2),
-            span(*wilson(model.correct, total)),
-            f"{model.correct}/{total}",
-            mark,
-            f"{model.test_loss:g}",
-            f"{model.train_loss:g}",
-        )
-        for model, mark in zip(models, marks, strict=True)
-    )
-    header = ("model", "top-1 %", "95 % interval", "right", "tie", "test loss", "train loss")
-    return Table(header=header, align="lrrrlrr", rows=rows)
+    tied = letters(len(models), tie_groups(len(models), separated))
+    columns: list[Column[ArticleModel]] = [
+        ("model", "l", lambda model: model.name),
+        ("top-1 %", "r", lambda model: percent(model.correct / total, digits=2)),
+        ("95 % interval", "r", lambda model: span(*wilson(model.correct, total))),
+        ("right", "r", lambda model: f"{model.correct}/{total}"),
+        ("tie", "l", lambda model: tied[rank[model.name]]),
+        ("test loss", "r", lambda model: f"{model.test_loss:g}"),
+        ("train loss", "r", lambda model: f"{model.train_loss:g}"),
+    ]
+    return table_of(models, columns)
 
 
 def article_intro() -> str:

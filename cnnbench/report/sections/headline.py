@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from cnnbench.report.analysis.comparison import Comparison, compare
 from cnnbench.report.analysis.entries import Entry
-from cnnbench.report.analysis.rows import has_several_seeds, read_rows, status_text
+from cnnbench.report.analysis.rows import read_rows, seed_suffixes, status_text
 from cnnbench.report.figures.accuracy import accuracy_picture
 from cnnbench.report.figures.style import Picture
 from cnnbench.report.sections import RunReport
 from cnnbench.report.sections.ladder import established_crossings
-from cnnbench.report.stats.intervals import over_both
 from cnnbench.report.text.wording import names, percent, plural, significant
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.result import Row
@@ -41,9 +40,9 @@ def headline(run: RunFolder) -> list[str]:
 def headline_picture(report: RunReport) -> Picture:
     """Draw the accuracy of every network; a cell without a result has its status."""
     rows = report.drawn
-    several = has_several_seeds(rows)
+    suffix = seed_suffixes(rows)
     unfinished = [
-        (report.names[row.cell] + (f", seed {row.seed}" if several else ""), status_text(row))
+        (report.names[row.cell] + suffix[row.cell], status_text(row))
         for row in rows
         if row.status != "done"
     ]
@@ -75,7 +74,7 @@ def _ranking(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
         return [f"{best.label} is best: {_measured(best)}.", *others]
     if tied == [tuple(range(len(entries)))]:
         return [
-            f"There is no winner: {_one_tie(comparison, tied[0])}.",
+            f"There is no winner: {_tie(comparison, tied[0])}.",
             f"The highest score is {best.label}'s: {_measured(best)}.",
         ]
     first = [group for group in tied if 0 in group]
@@ -94,7 +93,7 @@ def _ties(comparison: Comparison, groups: Sequence[tuple[int, ...]]) -> list[str
         return [
             f"Of {total} {separated} can be told apart; letters in the table show which cannot."
         ]
-    return [f"{_one_tie(comparison, group)}." for group in groups]
+    return [f"{_tie(comparison, group)}." for group in groups]
 
 
 def _order(comparison: Comparison) -> list[str]:
@@ -104,14 +103,14 @@ def _order(comparison: Comparison) -> list[str]:
     return [f"Every pair can be told apart: {order}."]
 
 
-def _one_tie(comparison: Comparison, group: tuple[int, ...]) -> str:
+def _tie(comparison: Comparison, group: tuple[int, ...]) -> str:
     labels = names([comparison.entries[rank].label for rank in group])
     return f"{labels} cannot be told apart with {_test_images(comparison, group)}"
 
 
 def _top_tie(comparison: Comparison, groups: Sequence[tuple[int, ...]]) -> str:
     if len(groups) == 1:
-        return _one_tie(comparison, groups[0])
+        return _tie(comparison, groups[0])
     ranks = sorted({rank for group in groups for rank in group})
     best, *others = (comparison.entries[rank].label for rank in ranks)
     n_images = _test_images(comparison, ranks)
@@ -149,14 +148,10 @@ def _measured(entry: Entry) -> str:
     shares = [row.top1 or 0.0 for row in rows]
     mean = f"{percent(entry.top1)} % right on average over {len(rows)} seeds"
     between = f"{percent(min(shares))} to {percent(max(shares))} %"
-    right = entry.right
-    if right is None:
+    if entry.right is None:
         return f"{mean} ({between})"
-    low, high = over_both(right)
-    return (
-        f"{mean} ({between}; 95 % interval for another seed on other images "
-        f"{percent(low)} to {percent(high)} %)"
-    )
+    low, high = map(percent, entry.interval)
+    return f"{mean} ({between}; 95 % interval for another seed on other images {low} to {high} %)"
 
 
 def _chance(comparison: Comparison) -> list[str]:

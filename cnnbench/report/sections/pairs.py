@@ -40,14 +40,14 @@ def pair_sentences(comparison: Comparison) -> list[str]:
 def pair_sentence(pair: Pair) -> str:
     """Say what one pair of entries proves, and how many images an open question would take."""
     test = p_value(pair.p_holm)
-    points = percent(pair.difference)
+    points = percent(pair.test.difference)
     if pair.separated:
         return f"{pair.better} is better than {pair.worse} by {points} points ({test})."
     tied = (
         f"{pair.better} and {pair.worse} cannot be told apart with "
-        f"{plural(pair.n_images, 'test image')}{_over(pair)} ({test})"
+        f"{plural(pair.test.n_images, 'test image')}{_over(pair)} ({test})"
     )
-    if pair.difference == 0:
+    if pair.test.difference == 0:
         return f"{tied}: their scores are equal."
     if pair.needed is None:
         return (
@@ -75,7 +75,7 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     pairs = [pair for rung in comparison.rungs for pair in rung.pairs]
     if not pairs:
         return []
-    several = any(pair.several_seeds for pair in pairs)
+    several = any(pair.test.several_seeds for pair in pairs)
     notes = [_method(pairs, several=several)]
     notes.append(
         "The number of images needed supposes that the true difference is the one seen here, and "
@@ -101,7 +101,7 @@ def comparison_notes(comparison: Comparison) -> list[str]:
 
 def _method(pairs: list[Pair], *, several: bool) -> str:
     level = f"Level 5 % after Holm's correction over {plural(len(pairs), 'pair')}."
-    if not all(pair.paired for pair in pairs):
+    if not all(pair.test.paired for pair in pairs):
         return (
             "Some rows have no stored answers on the same images; their pairs are tested by "
             f"Fisher's exact test on the counts, which finds less. {level}"

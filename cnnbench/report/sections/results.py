@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from cnnbench.report.analysis.rows import has_several_seeds, ranked, status_text
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
-from cnnbench.report.text.table import Table
+from cnnbench.report.text.table import Column, Table, table_of
 from cnnbench.report.text.wording import NOTHING, decimals, percent, scaled, significant, span
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 
+TIES = 'Networks that share a letter under "tie" cannot be told apart.'
 _NOTE = (
-    'Networks that share a letter under "tie" cannot be told apart. '
-    "The interval is Wilson's, over the test images. "
+    f"{TIES} The interval is Wilson's, over the test images. "
     "results.csv and results.json have every number."
 )
 _SELECTED = (
     "Best evaluation along the way, selected after the fact and therefore too good; the ranking "
     "does not use it:"
 )
-Column = tuple[str, str, Callable[[Row], str]]  # its title, l or r, and what it shows of a row
 
 
 def section(report: RunReport) -> Section:
     """Show the table of all cells, and the best evaluations that were not the last."""
-    table, selected = table_of(report), selected_table(report.plan, report.rows)
+    table, selected = report_table(report), selected_table(report.plan, report.rows)
     files = ("results.csv", "results.json")
     return Section(
         title="Results",
@@ -41,51 +40,41 @@ def section(report: RunReport) -> Section:
     )
 
 
-def table_of(report: RunReport) -> Table:
+def report_table(report: RunReport) -> Table:
     """Return the table of a report's results."""
-    return result_table(report.rows, names=report.names, letters=report.comparison.letter)
+    return result_table(report.rows, report.names, report.comparison.letter)
 
 
 def result_table(
-    rows: Sequence[Row],
-    *,
-    names: Mapping[str, str] | None = None,
-    letters: Mapping[str, str] | None = None,
+    rows: Sequence[Row], names: Mapping[str, str], letters: Mapping[str, str]
 ) -> Table:
     """Return the table of results, best first.
 
     `names` says what to call a cell, `letters` which cells cannot be told apart; both are keyed
     by the cell's id. The columns for seeds, letters and status appear where they say something.
     """
-    called, tied = names or {row.cell: row.model for row in rows}, letters or {}
-    several_seeds = has_several_seeds(rows)
     unfinished = any(row.status != "done" for row in rows)
-    seed: Column = ("seed", "r", lambda row: str(row.seed))
-    tie: Column = ("tie", "l", lambda row: tied.get(row.cell, NOTHING))
-    status: Column = ("status", "l", status_text)
-    columns: list[Column] = [
-        ("model", "l", lambda row: called[row.cell]),
-        *([seed] if several_seeds else []),
+    seed: Column[Row] = ("seed", "r", lambda row: str(row.seed))
+    tie: Column[Row] = ("tie", "l", lambda row: letters.get(row.cell, NOTHING))
+    status: Column[Row] = ("status", "l", status_text)
+    columns: list[Column[Row]] = [
+        ("model", "l", lambda row: names[row.cell]),
+        *([seed] if has_several_seeds(rows) else []),
         *_ACCURACY,
-        *([tie] if tied else []),
+        *([tie] if letters else []),
         *_MEASURED,
         *([status] if unfinished else []),
     ]
-    order = ranked(rows, names=names)
-    return Table(
-        header=tuple(title for title, _, _ in columns),
-        align="".join(side for _, side, _ in columns),
-        rows=tuple(tuple(text_of(row) for _, _, text_of in columns) for row in order),
-        cells=tuple(row.cell for row in order),
-    )
+    order = ranked(rows, names)
+    return table_of(order, columns, cells=tuple(row.cell for row in order))
 
 
-_ACCURACY: tuple[Column, ...] = (
+_ACCURACY: tuple[Column[Row], ...] = (
     ("top-1 %", "r", lambda row: percent(row.top1)),
     ("95 % interval", "r", lambda row: span(row.top1_low, row.top1_high)),
     ("right", "r", lambda row: f"{row.correct}/{row.test_images}" if row.test_images else NOTHING),
 )
-_MEASURED: tuple[Column, ...] = (
+_MEASURED: tuple[Column[Row], ...] = (
     ("top-5 %", "r", lambda row: percent(row.top5)),
     ("test loss", "r", lambda row: decimals(row.test_loss, 3)),
     ("train loss", "r", lambda row: decimals(row.train_loss, 3)),
@@ -106,17 +95,16 @@ def selected_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     names, split = labels(plan), plan.dataset.curve_split
     # Evaluations are 1 / evaluations of the budget apart, and the last one may be a step early.
     last = {cell.id: 1 - 0.5 / cell.evaluations for cell in plan.cells}
-    lines = tuple(
-        (
-            names[row.cell],
-            str(row.seed),
-            percent(row.best_top1),
-            f"{percent(row.best_progress, digits=0)} %",
-            percent(row.top1),
-        )
+    selected = [
+        row
         for row in rows
         if row.best_top1 is not None and (row.best_progress or 1.0) < last[row.cell]
-    )
-    final = f"last on {plan.dataset.headline_split} %"
-    header = ("model", "seed", f"best on {split} %, selected", "at share of budget", final)
-    return Table(header=header, align="lrrrr", rows=lines) if lines else None
+    ]
+    columns: list[Column[Row]] = [
+        ("model", "l", lambda row: names[row.cell]),
+        ("seed", "r", lambda row: str(row.seed)),
+        (f"best on {split} %, selected", "r", lambda row: percent(row.best_top1)),
+        ("at share of budget", "r", lambda row: f"{percent(row.best_progress, digits=0)} %"),
+        (f"last on {plan.dataset.headline_split} %", "r", lambda row: percent(row.top1)),
+    ]
+    return table_of(selected, columns) if selected else None

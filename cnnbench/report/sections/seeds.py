@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnnbench.report.analysis.comparison import Comparison
 from cnnbench.report.analysis.entries import Entry
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
-from cnnbench.report.stats.intervals import over_both, over_images, over_seeds
+from cnnbench.report.stats.intervals import over_images, over_seeds
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, percent, plural, span
 
@@ -21,14 +21,13 @@ def section(report: RunReport) -> Section | None:
 
 def seeds_table(comparison: Comparison) -> Table | None:
     """Return a line a network with its mean over seeds, or None where none has several."""
-    entries = [entry for rung in comparison.rungs for entry in rung.entries]
-    if not any(entry.several_seeds for entry in entries):
+    lettered = [pair for rung in comparison.rungs for pair in rung.lettered]
+    if not any(entry.several_seeds for entry, _ in lettered):
         return None
     header: tuple[str, ...] = ("model", "seeds", "mean top-1 %", "lowest to highest")
     header += ("95 % interval", "bootstrap", "another seed, these images")
     header += ("these networks, other images", "tie")
-    letters = comparison.letter
-    lines = tuple((*_line(e), letters[e.rows[0].cell]) for e in entries)
+    lines = tuple((*_line(entry), letters) for entry, letters in lettered)
     return Table(header=header, align="lrrrrrrrl", rows=lines)
 
 
@@ -42,7 +41,7 @@ def _line(entry: Entry) -> tuple[str, ...]:
         return (*line, *[NOTHING] * 4)
     return (
         *line,
-        span(*over_both(right)),
+        span(*entry.interval),
         span(*(entry.bootstrap or (None, None))),
         span(*(over_seeds(right) or (None, None))),
         span(*over_images(right)),

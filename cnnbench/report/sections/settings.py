@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import PurePath
 
+from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.sections import Console, Facts, Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.text.escape import shell_command
 from cnnbench.report.text.table import Table
@@ -115,11 +116,10 @@ def _schedule_words(recipe: Recipe) -> str:
 
 def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
     """Return the values, each with the models that have it unless all models have all of them."""
-    models: dict[str, list[str]] = {}
-    for cell in cells:
-        known = models.setdefault(read(cell), [])
-        if cell.model not in known:
-            known.append(cell.model)
+    models = {
+        value: list(dict.fromkeys(cell.model for cell in having))
+        for value, having in grouped(cells, read).items()
+    }
     if len(set(map(frozenset, models.values()))) == 1:
         return "; ".join(models)
     return "; ".join(f"{value} ({names(having)})" for value, having in models.items())

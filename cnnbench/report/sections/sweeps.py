@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnbench.report.analysis.comparison import Comparison
+from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.analysis.sweeps import SweepPoint, sweep_points, swept
 from cnnbench.report.figures.style import styles_of
 from cnnbench.report.figures.sweep import sweep_picture
@@ -36,12 +37,9 @@ def section(report: RunReport, *, key: str) -> Section | None:
 def sweep_sentences(points: Sequence[SweepPoint], key: str, comparison: Comparison) -> list[str]:
     """Say for every line where the highest score is and which other values are worse."""
     separated = {(pair.better, pair.worse) for pair in comparison.pairs if pair.separated}
-    lines: dict[str, list[SweepPoint]] = {}
-    for point in points:
-        lines.setdefault(point.line, []).append(point)
     return [
         sentence
-        for line, members in lines.items()
+        for line, members in grouped(points, lambda point: point.line).items()
         if len(members) > 1
         for sentence in _line_sentences(line, members, key, separated)
     ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cnnbench.report.text.escape import escape_latex, escape_markdown
 
-__all__ = ["Table", "as_latex", "as_markdown"]
+__all__ = ["Column", "Table", "as_latex", "as_markdown", "table_of"]
+
+Item = TypeVar("Item")
+Column = tuple[str, str, Callable[[Item], str]]  # its title, l or r, and what it shows of a line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,10 +28,22 @@ class Table:
     cells: tuple[str, ...] = ()
 
 
+def table_of(
+    items: Sequence[Item], columns: Sequence[Column[Item]], *, cells: tuple[str, ...] = ()
+) -> Table:
+    """Return a table with a line an item."""
+    return Table(
+        header=tuple(title for title, _, _ in columns),
+        align="".join(side for _, side, _ in columns),
+        rows=tuple(tuple(text_of(item) for _, _, text_of in columns) for item in items),
+        cells=cells,
+    )
+
+
 def as_markdown(table: Table) -> str:
     """Return a table in GitHub's Markdown; every cell is escaped."""
-    marks = ["---:" if side == "r" else ":---" for side in table.align]
-    lines = [list(map(escape_markdown, table.header)), marks]
+    sides = ["---:" if side == "r" else ":---" for side in table.align]
+    lines = [list(map(escape_markdown, table.header)), sides]
     lines += [list(map(escape_markdown, row)) for row in table.rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
