@@ -115,11 +115,11 @@ def page_of(report: RunReport) -> Page:
 
 def comparison_json(report: RunReport) -> str:
     """Return `comparison.json`: groups, pairs, ties, a ladder's crossings, who reached a target."""
-    comparison, target = report.comparison, report.target
+    comparison = report.comparison
     data: dict[str, Any] = {"version": 1, "rungs": comparison_data(comparison)}
     if comparison.smaller:
         data["ladder"] = ladder_data(comparison, line_names(report.plan))
-    if target is not None:
-        times = time_to_accuracy.times_to_accuracy(report.run, report.names, target)
-        data["target"] = time_to_accuracy.target_data(times, target)
+    if report.target is not None:
+        cells = [time.model_dump(mode="json") for time in report.times]
+        data["target"] = {"target": report.target, "cells": cells}
     return json.dumps(data, indent=1) + "\n"

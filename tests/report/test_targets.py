@@ -8,15 +8,17 @@ import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
 from cnnbench.cli import main
-from cnnbench.report.sections.time_to_accuracy import (
+from cnnbench.report.analysis.curves import (
     TimeToAccuracy,
     race,
+    steps_to_training_error,
+    times_to_accuracy,
+)
+from cnnbench.report.sections.time_to_accuracy import (
     race_sentences,
     race_table,
-    steps_to_training_error,
     target_sentences,
     target_table,
-    times_to_accuracy,
 )
 from cnnbench.report.write import write_report
 from cnnbench.schema.budget import Spent

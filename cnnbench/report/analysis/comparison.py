@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,6 @@ from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
-
-__all__ = ["MOST_COMPARED", "Comparison", "Pair", "compare", "comparison_data", "is_ladder"]
 
 MOST_COMPARED = 60  # more entries than a reader, or a picture, can take in
 
@@ -48,11 +47,6 @@ class Pair:
     def separated(self) -> bool:
         """Whether the difference is established at the 5 % level."""
         return self.p_holm < ALPHA
-
-    @property
-    def networks_differ(self) -> bool:
-        """Whether the trained networks differ, though another seed might turn them round."""
-        return self.test.several_seeds and self.test.p_networks < ALPHA and not self.separated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,10 +84,6 @@ class Comparison:
         lettered = [pair for rung in self.rungs for pair in rung.lettered]
         return {row.cell: tied for entry, tied in lettered for row in entry.rows}
 
-    def above_chance(self, entry: Entry) -> bool:
-        """Tell whether an entry is shown to be better than always naming the largest class."""
-        return self.largest_class is None or entry.interval[0] > self.largest_class
-
 
 # -- from a run to its comparison ------------------------------------------------------------------
 
@@ -112,15 +102,11 @@ def compare(run: RunFolder, rows: Sequence[Row]) -> Comparison:
     entries = entries_of(run, plan, rows)
     if not is_ladder(plan):
         return compare_rungs([entries], budgets=[None])
-    budgets = sorted({cell.budget for cell in plan.cells}, key=_rung_order)
+    budgets = sorted({cell.budget for cell in plan.cells}, key=attrgetter("currency", "limit"))
     names = labels(plan)
     budget_of = {names[cell.id]: cell.budget for cell in plan.cells}
     rungs = [[entry for entry in entries if budget_of[entry.label] == b] for b in budgets]
     return compare_rungs(rungs, budgets=budgets)
-
-
-def _rung_order(budget: Budget) -> tuple[str, float]:
-    return budget.currency.value, budget.limit
 
 
 def compare_rungs(

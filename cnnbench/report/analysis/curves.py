@@ -1,4 +1,4 @@
-"""How did each cell get on while it trained? Events to arrays, one point an evaluation."""
+"""How did each cell get on while it trained: its curve, and when it reached a target?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel
 
+from cnnbench.schema.budget import Spent
 from cnnbench.schema.cell import Cell
-from cnnbench.schema.events import Evaluated, Event
+from cnnbench.schema.events import Evaluated, Event, Started, Stepped
 from cnnbench.store import RunFolder
 
-__all__ = ["Curve", "Floats", "curves"]
+TRAINING_ERROR = 0.25  # figure 1 of the AlexNet paper
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,3 +81,82 @@ def _curve(cell: Cell, events: Sequence[Event], *, label: str, split: str) -> Cu
 
 def _array(values: Iterable[float]) -> Floats:
     return np.fromiter(values, dtype=np.float64)
+
+
+# -- targets --------------------------------------------------------------------------------------
+
+
+class TimeToAccuracy(BaseModel, frozen=True):
+    """When a cell first reached the target on the curve's split.
+
+    `spent` is what it had spent at that evaluation, None for a miss, and `before` at the one
+    before it: the target was passed in between. `best_top1` is the best of all evaluations.
+    """
+
+    label: str
+    seed: int
+    spent: Spent | None
+    before: Spent | None
+    best_top1: float | None
+
+
+def times_to_accuracy(
+    run: RunFolder, names: Mapping[str, str], target: float
+) -> list[TimeToAccuracy]:
+    """Return for every cell of a run when it first reached `target`, in plan order."""
+    plan = run.plan()
+    split = plan.dataset.curve_split
+    return [
+        time_to_accuracy(run.events(c), target, split=split, label=names[c.id], seed=c.seed)
+        for c in plan.cells
+    ]
+
+
+def time_to_accuracy(
+    events: Iterable[Event], target: float, *, split: str, label: str, seed: int
+) -> TimeToAccuracy:
+    """Return when a cell's evaluations on a split first reached `target`, a share in (0, 1]."""
+    before = spent = best = None
+    for event in events:
+        if isinstance(event, Started) and before is None:
+            before = event.spent
+        if not isinstance(event, Evaluated) or event.split != split:
+            continue
+        best = max(best or 0.0, event.top1)
+        if spent is None and event.top1 >= target:
+            spent = event.spent
+        elif spent is None:
+            before = event.spent
+    return TimeToAccuracy(label=label, seed=seed, spent=spent, before=before, best_top1=best)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Racer:
+    """How many steps a cell took to 25 % training error; None for a miss or where none is known."""
+
+    label: str
+    seed: int
+    steps: int | None
+    measured: bool
+
+
+def race(run: RunFolder, names: Mapping[str, str]) -> list[Racer]:
+    """Return for every cell the first interval of steps whose training error is low enough."""
+    return [
+        steps_to_training_error(run.events(cell), label=names[cell.id], seed=cell.seed)
+        for cell in run.plan().cells
+    ]
+
+
+def steps_to_training_error(events: Iterable[Event], *, label: str, seed: int) -> Racer:
+    """Return the steps at the end of the first interval with at most 25 % training error.
+
+    The error is that of the answers given while training, with its augmentation and dropout.
+    """
+    measured = False
+    for event in events:
+        if isinstance(event, Stepped) and event.train_top1 is not None:
+            measured = True
+            if event.train_top1 >= 1 - TRAINING_ERROR:
+                return Racer(label=label, seed=seed, steps=event.spent.steps, measured=True)
+    return Racer(label=label, seed=seed, steps=None, measured=measured)

@@ -11,8 +11,6 @@ from cnnbench.report.analysis.comparison import Comparison, Pair
 from cnnbench.report.analysis.rows import grouped
 from cnnbench.schema.budget import Budget
 
-__all__ = ["Crossing", "Point", "crossings", "ladder_data", "points"]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:

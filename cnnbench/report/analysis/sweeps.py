@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,12 @@ from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 
-__all__ = ["KEYS", "SweepPoint", "sweep_points", "swept"]
-
-KEYS = ("lr", "batch size", "budget")
+_VALUES: dict[str, Callable[[Cell], float]] = {
+    "lr": lambda cell: cell.recipe.lr,
+    "batch size": lambda cell: cell.recipe.batch_size,
+    "budget": lambda cell: cell.budget.limit,
+}
+KEYS = tuple(_VALUES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,22 +56,13 @@ def swept(plan: Plan) -> list[str]:
 
 def _varies(plan: Plan, key: str) -> bool:
     models = grouped(plan.cells, lambda cell: cell.model)
-    return any(len({_value(cell, key) for cell in cells}) > 1 for cells in models.values())
+    return any(len({_VALUES[key](cell) for cell in cells}) > 1 for cells in models.values())
 
 
 def _lr_follows_batch_size(plan: Plan) -> bool:
     """Tell whether every network has one learning rate for each batch size."""
     batches = grouped(plan.cells, lambda cell: (cell.model, cell.recipe.batch_size))
     return all(len({cell.recipe.lr for cell in cells}) == 1 for cells in batches.values())
-
-
-def _value(cell: Cell, key: str) -> float:
-    values = {
-        "lr": cell.recipe.lr,
-        "batch size": cell.recipe.batch_size,
-        "budget": cell.budget.limit,
-    }
-    return values[key]
 
 
 def sweep_points(
@@ -93,7 +87,7 @@ def sweep_points(
 def _point(
     line: str, label: str, cell: Cell, key: str, entry: Entry | None, rows: Sequence[Row]
 ) -> SweepPoint:
-    value = _value(cell, key)
+    value = _VALUES[key](cell)
     broken = next((row for row in rows if row.status in BROKEN), None)
     done = [row for row in rows if row.status == "done"]
     return SweepPoint(

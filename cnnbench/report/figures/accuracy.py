@@ -18,8 +18,6 @@ from cnnbench.report.text.wording import percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["accuracy_picture"]
-
 
 def accuracy_picture(
     comparison: Comparison,

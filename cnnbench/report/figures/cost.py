@@ -22,8 +22,6 @@ from cnnbench.schema.result import Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BUCKETS", "clock_picture", "trade_picture"]
-
 _MOST_TICKS = 5  # their numbers would overlap
 _AXES = (
     ("params", "parameters (M)", 1e6),
@@ -42,9 +40,8 @@ def trade_picture(comparison: Comparison, styles: Mapping[str, Style]) -> Pictur
     if len({tuple(costs[entry.label][:2]) for entry in shown}) <= 1:
         return None
     words = "; ".join(
-        f"{entry.label} {100 * entry.top1:.1f} % with "
-        f"{costs[entry.label][0] / 1e6:.3g} M parameters"
-        for entry in shown
+        f"{e.label} {100 * e.top1:.1f} % with {costs[e.label][0] / 1e6:.3g} M parameters"
+        for e in shown
     )
     height, left, gap = 3.1, 0.55, 0.1
     names = [entry.label for entry in shown]
@@ -156,21 +153,14 @@ def _bars_of(rows: Sequence[Row], names: Mapping[str, str]) -> list[tuple[str, l
 
 
 def _draw_bars(axes: Axes, bars: Sequence[Sequence[Row]]) -> None:
-    start = np.zeros(len(bars))
+    start, levels = np.zeros(len(bars)), range(len(bars))
     for title, colour, _, seconds in BUCKETS:
         widths = [fmean(max(0.0, seconds(row)) for row in cells) for cells in bars]
         axes.barh(
-            range(len(bars)),
-            widths,
-            left=start,
-            height=0.62,
-            color=colour,
-            edgecolor="white",
-            linewidth=0.5,
-            label=title,
+            levels, widths, left=start, height=0.62, color=colour, ec="white", lw=0.5, label=title
         )
         start += widths
     totals = [fmean(row.seconds.total for row in cells) for cells in bars]
-    for level, total in enumerate(totals):
+    for level, total in zip(levels, totals, strict=True):
         note(axes, f"{total:,.0f} s", (total, level), (5, 0), va="center", fontsize=9.5)
     axes.set_xlim(0, 1.01 * max(totals))

@@ -17,8 +17,6 @@ from cnnbench.report.stats.intervals import wilson
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["band_of", "curves_picture"]
-
 _MOST_BANDS = 6  # more than that mix to grey
 _MOST_LINES = 24  # cells; of more, each network's mean is drawn, and its cells as a band
 _LOG_FROM = 25.0  # a loss that falls by more than this factor is drawn on a logarithmic axis

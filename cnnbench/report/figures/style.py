@@ -24,12 +24,8 @@ CURRENCIES: Final = {  # what stands at an axis
     "joules": "joules",
 }
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-_DASHES: Final[tuple[tuple[float, tuple[float, ...]], ...]] = (
-    (0, ()),
-    (0, (5, 2)),
-    (0, (1.2, 1.2)),
-    (0, (6, 2, 1.2, 2)),
-)
+Dash = tuple[float, tuple[float, ...]]  # where the pattern begins, and its lengths in points
+_DASHES: Final[Sequence[Dash]] = ((0, ()), (0, (5, 2)), (0, (1.2, 1.2)), (0, (6, 2, 1.2, 2)))
 DASHED: Final = (0, (4, 3))  # budgets and chance
 ABOVE: Final = ("data", "axes fraction")  # how a place over the top of the axes is given
 SMALL: Final = {"color": MUTED, "fontsize": 9}
@@ -74,7 +70,7 @@ class Style:
 
     colour: str
     marker: str
-    dash: tuple[float, tuple[float, ...]]
+    dash: Dash
 
     @property
     def line(self) -> dict[str, Any]:

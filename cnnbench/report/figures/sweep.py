@@ -16,8 +16,6 @@ from cnnbench.schema.cell import slug
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ladder_picture", "sweep_picture"]
-
 _MOST_TICKS = 7
 
 
@@ -26,8 +24,7 @@ def ladder_picture(
 ) -> Picture:
     """Draw every network's accuracy with its 95 % interval against the budget."""
     height, left = 4.2, 0.6
-    names = [point.line for point in points]
-    width = WIDTH - left - (0.5 + label_width(names))
+    width = WIDTH - left - (0.5 + label_width([point.line for point in points]))
     limits = [point.budget.limit for point in points]
     with house_figure(height) as figure:
         axes = add_panel(figure, left=left, bottom=0.6, width=width, height=height - 1.0)

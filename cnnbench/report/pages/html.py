@@ -16,8 +16,6 @@ from cnnbench.report.figures.style import COLOURS, CURRENCIES, DARK_COLOURS
 from cnnbench.report.sections import RunReport
 from cnnbench.report.text.escape import visible
 
-__all__ = ["PAGE_COLOURS", "chart_json", "script_hash"]
-
 # For each colour of a figure the page's CSS variable, and the colour itself on a dark page.
 PAGE_COLOURS = {light: (f"--line-{i}", DARK_COLOURS[i]) for i, light in enumerate(COLOURS)} | {
     light: (f"--bucket-{i}", dark) for i, (_, light, dark, _) in enumerate(BUCKETS)

@@ -59,9 +59,8 @@ class _Markdown(str):
 def render_markdown(page: Page) -> str:
     """Return the page in GitHub's Markdown; whatever a template prints is escaped by default."""
     environment = _environment(autoescape=False, finalize=_escape_unless_markdown)
+    environment.filters |= {"fenced": _fenced, "prose": _markdown_prose}
     environment.filters["table"] = lambda table: _Markdown(as_markdown(table))
-    environment.filters["fenced"] = _fenced
-    environment.filters["prose"] = _markdown_prose
     return environment.get_template("report.md.jinja").render(page=page)
 
 
@@ -95,9 +94,7 @@ def render_html(page: Page, chart: str) -> str:
     from markupsafe import Markup
 
     environment = _environment(autoescape=True, finalize=None)
-    environment.filters["inline"] = inline_svg
-    environment.filters["visible"] = visible
-    environment.filters["prose"] = _html_prose
+    environment.filters |= {"inline": inline_svg, "prose": _html_prose, "visible": visible}
     folder = resources.files("cnnbench.report.pages").joinpath("templates")
     script = folder.joinpath("page.js").read_text("utf-8")
     return environment.get_template("report.html.jinja").render(

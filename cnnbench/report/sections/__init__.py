@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnbench.report.analysis.comparison import MOST_COMPARED, Comparison, compare
-from cnnbench.report.analysis.curves import Curve, curves
+from cnnbench.report.analysis.curves import Curve, TimeToAccuracy, curves, times_to_accuracy
 from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.figures.style import Picture, Style, styles_of
 from cnnbench.report.text.table import Table
@@ -98,7 +98,8 @@ class RunReport:
     """All that the sections need of a run folder, read once.
 
     `names` says what each cell is called, by its id. `drawn` are the rows that fit into the
-    pictures; `styles`, by name, and `curves` are theirs.
+    pictures; `styles`, by name, and `curves` are theirs. `times` says when each cell first reached
+    the `target`, and is empty where none was asked for.
     """
 
     run: RunFolder
@@ -110,6 +111,7 @@ class RunReport:
     styles: Mapping[str, Style]
     curves: Sequence[Curve]
     target: float | None
+    times: Sequence[TimeToAccuracy]
 
     @classmethod
     def read(cls, run: RunFolder, *, target: float | None = None) -> RunReport:
@@ -128,6 +130,7 @@ class RunReport:
             styles=styles_of(list(drawn_names.values())),
             curves=curves(run, drawn_names),
             target=target,
+            times=[] if target is None else times_to_accuracy(run, names, target),
         )
 
     @property

@@ -97,10 +97,8 @@ def _ties(comparison: Comparison, groups: Sequence[tuple[int, ...]]) -> list[str
 
 
 def _order(comparison: Comparison) -> list[str]:
-    if len(comparison.entries) < 3:
-        return []
     order = " > ".join(entry.label for entry in comparison.entries)
-    return [f"Every pair can be told apart: {order}."]
+    return [f"Every pair can be told apart: {order}."] if len(comparison.entries) > 2 else []
 
 
 def _tie(comparison: Comparison, group: tuple[int, ...]) -> str:
@@ -131,38 +129,32 @@ def _established(comparison: Comparison) -> list[str]:
         for rank, entry in enumerate(comparison.entries)
         if rank not in tops and all((leader, entry.label) in separated for leader in leaders)
     ]
-    if not beaten:
-        return []
     verb = "are both" if len(leaders) == 2 else "are all"
-    return [f"{names(leaders)} {verb} better than {names(beaten)}."]
+    return [f"{names(leaders)} {verb} better than {names(beaten)}."] if beaten else []
 
 
 def _measured(entry: Entry) -> str:
-    rows = entry.rows
+    rows, (low, high) = entry.rows, map(percent, entry.interval)
     if len(rows) == 1:
-        (row,) = rows
-        return (
-            f"{percent(row.top1)} % right ({row.correct} of {row.test_images}, "
-            f"95 % interval {percent(row.top1_low)} to {percent(row.top1_high)} %)"
-        )
+        counts = f"{rows[0].correct} of {rows[0].test_images}"
+        return f"{percent(rows[0].top1)} % right ({counts}, 95 % interval {low} to {high} %)"
     shares = [row.top1 or 0.0 for row in rows]
     mean = f"{percent(entry.top1)} % right on average over {len(rows)} seeds"
     between = f"{percent(min(shares))} to {percent(max(shares))} %"
     if entry.right is None:
         return f"{mean} ({between})"
-    low, high = map(percent, entry.interval)
     return f"{mean} ({between}; 95 % interval for another seed on other images {low} to {high} %)"
 
 
 def _chance(comparison: Comparison) -> list[str]:
-    low = [entry for entry in comparison.entries if not comparison.above_chance(entry)]
+    chance = comparison.largest_class
+    low = [e for e in comparison.entries if chance is not None and e.interval[0] <= chance]
     if not low:
         return []
-    share = percent(comparison.largest_class)
     scores = names([f"{entry.label} ({percent(entry.top1)} %)" for entry in low])
     return [
         f"{scores} cannot be told from chance: always naming the largest class would be right "
-        f"for {share} % of the test images."
+        f"for {percent(chance)} % of the test images."
     ]
 
 

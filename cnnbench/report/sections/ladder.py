@@ -52,8 +52,6 @@ def ladder_sentences(comparison: Comparison, lines: Mapping[str, str]) -> list[s
 
 def established_crossings(comparison: Comparison) -> list[str]:
     """Say the crossings that are established; empty where there is no ladder."""
-    if not comparison.smaller:
-        return []
     lines = {entry.label: entry.line for rung in comparison.rungs for entry in rung.entries}
     return [crossing_sentence(c) for c in crossings(comparison, lines) if c.established]
 

@@ -81,10 +81,8 @@ def _drift(rows: Sequence[Row]) -> list[str]:
     rates = [rate for row in rows for rate in row.canary_gflops or ()]
     if not rates or max(rates) <= (1 + _DRIFT) * min(rates):
         return []
-    worst = max(
-        (row for row in rows if row.canary_gflops),
-        key=lambda row: max(max(rates) / rate for rate in row.canary_gflops or (1.0,)),
-    )
+    measured = [row for row in rows if row.canary_gflops]
+    worst = min(measured, key=lambda row: min(row.canary_gflops or ()))
     return [
         f"The machine was not steady: a fixed matrix product before and after each cell ran at "
         f"{significant(min(rates))} to {significant(max(rates))} GFLOP/s; the slowest reading was "

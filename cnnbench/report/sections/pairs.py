@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cnnbench.report.analysis.comparison import Comparison, Pair
 from cnnbench.report.sections import Paragraph, Points, RunReport, Section
 from cnnbench.report.stats.differences import POWER
+from cnnbench.report.stats.tests import ALPHA
 from cnnbench.report.text.wording import p_value, percent, plural, rounded_up
 
 _MOST_PAIRS = 21  # seven entries; more than that are read from the letters in the table
@@ -58,7 +59,7 @@ def pair_sentence(pair: Pair) -> str:
         f"{tied}; about {rounded_up(pair.needed)} would separate a difference of this size, "
         f"{points} points."
     )
-    if pair.networks_differ:
+    if pair.test.several_seeds and pair.test.p_networks < ALPHA:
         return f"{needed} These trained networks do differ, but another seed might turn it round."
     return needed
 

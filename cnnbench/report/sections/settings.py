@@ -235,12 +235,10 @@ _BARE = ("--fresh", "--json", "--dry-run")
 
 def _with_options(words: Sequence[str], model: str, n_images: int | None) -> list[str]:
     """Replace models and budget in a command, and let it choose a folder of its own."""
-    kept, skip = [], False
-    for word in words:
-        if skip:
-            skip = False
-        elif word in _VALUED:
-            skip = True
+    kept, rest = [], iter(words)
+    for word in rest:
+        if word in _VALUED:
+            next(rest, None)  # its value goes with it
         elif word not in _BARE and not word.startswith(tuple(f"{name}=" for name in _VALUED)):
             kept.append(word)
     return [*kept, "--models", model, "--budget", f"{n_images}img"]

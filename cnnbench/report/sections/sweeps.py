@@ -29,8 +29,7 @@ def section(report: RunReport, *, key: str) -> Section | None:
     if any(point.top1 is not None for point in points):
         styles = styles_of([point.line for point in points])
         picture = sweep_picture(points, styles, key, alt=" ".join(sentences))
-    points_block = Points(sentences) if sentences else None
-    blocks = [picture, points_block, Paragraph(_NOTE, note=True)]
+    blocks = [picture, Points(sentences) if sentences else None, Paragraph(_NOTE, note=True)]
     return Section(title=f"Sweep of the {_WORDS[key]}", blocks=blocks)
 
 
@@ -59,5 +58,4 @@ def _line_sentences(
         parts += [f"{names(worse)} {'is' if len(worse) == 1 else 'are'} worse"] if worse else []
         parts += [f"{names(tied)} cannot be told apart from it"] if tied else []
         sentences.append("; ".join(parts) + ".")
-    failed = [point for point in points if point.reason]
-    return sentences + [f"{line} at {key} {point.text} {point.reason}." for point in failed]
+    return sentences + [f"{line} at {key} {p.text} {p.reason}." for p in points if p.reason]

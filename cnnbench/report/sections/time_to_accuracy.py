@@ -5,20 +5,17 @@ The race is another target: a training error, counted in steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel
 
+from cnnbench.report.analysis.curves import TRAINING_ERROR, Racer, TimeToAccuracy, race
+from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.sections.ablation import base_of
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, amount, percent, plural
 from cnnbench.schema.budget import Currency, Spent
-from cnnbench.schema.events import Evaluated, Event, Started, Stepped
-from cnnbench.store import RunFolder
 
 _TARGET_NOTE = (
     "The first evaluation at or above the target counts; it was passed after the one before, whose "
@@ -32,56 +29,11 @@ def section(report: RunReport) -> Section | None:
     target = report.target
     if target is None:
         return None
-    times = times_to_accuracy(report.run, report.names, target)
-    points, table = Points(target_sentences(times, target)), Grid(target_table(times))
+    points, table = Points(target_sentences(report.times, target)), target_table(report.times)
     return Section(
         title=f"Time to {percent(target)} % on the {report.plan.dataset.curve_split} split",
-        blocks=[points, table, Paragraph(_TARGET_NOTE, note=True)],
+        blocks=[points, Grid(table), Paragraph(_TARGET_NOTE, note=True)],
     )
-
-
-class TimeToAccuracy(BaseModel, frozen=True):
-    """When a cell first reached the target on the curve's split.
-
-    `spent` is what it had spent at that evaluation, None for a miss, and `before` at the one
-    before it: the target was passed in between. `best_top1` is the best of all evaluations.
-    """
-
-    label: str
-    seed: int
-    spent: Spent | None
-    before: Spent | None
-    best_top1: float | None
-
-
-def times_to_accuracy(
-    run: RunFolder, names: Mapping[str, str], target: float
-) -> list[TimeToAccuracy]:
-    """Return for every cell of a run when it first reached `target`, in plan order."""
-    plan = run.plan()
-    split = plan.dataset.curve_split
-    return [
-        time_to_accuracy(run.events(c), target, split=split, label=names[c.id], seed=c.seed)
-        for c in plan.cells
-    ]
-
-
-def time_to_accuracy(
-    events: Iterable[Event], target: float, *, split: str, label: str, seed: int
-) -> TimeToAccuracy:
-    """Return when a cell's evaluations on a split first reached `target`, a share in (0, 1]."""
-    before = spent = best = None
-    for event in events:
-        if isinstance(event, Started) and before is None:
-            before = event.spent
-        if not isinstance(event, Evaluated) or event.split != split:
-            continue
-        best = max(best or 0.0, event.top1)
-        if spent is None and event.top1 >= target:
-            spent = event.spent
-        elif spent is None:
-            before = event.spent
-    return TimeToAccuracy(label=label, seed=seed, spent=spent, before=before, best_top1=best)
 
 
 def target_table(times: Sequence[TimeToAccuracy]) -> Table:
@@ -108,9 +60,7 @@ def _amount(spent: Spent | None, currency: Currency) -> str:
 
 def target_sentences(times: Sequence[TimeToAccuracy], target: float) -> list[str]:
     """Say for every network how many seeds reached the target and when; a miss is a miss."""
-    groups: dict[str, list[TimeToAccuracy]] = {}
-    for time in times:
-        groups.setdefault(time.label, []).append(time)
+    groups = grouped(times, lambda time: time.label)
     return [_sentence(label, group, target) for label, group in groups.items()]
 
 
@@ -132,14 +82,8 @@ def _sentence(label: str, group: Sequence[TimeToAccuracy], target: float) -> str
     )
 
 
-def target_data(times: Sequence[TimeToAccuracy], target: float) -> dict[str, Any]:
-    """Return the target and who reached it when, as plain values; None is a miss."""
-    return {"target": target, "cells": [time.model_dump(mode="json") for time in times]}
-
-
 # -- the race to a training error -----------------------------------------------------------------
 
-_TRAINING_ERROR = 0.25  # figure 1 of the AlexNet paper
 _RACE_NOTE = (
     "After figure 1 of the AlexNet paper, where a small network with ReLU reaches 25 % training "
     "error on CIFAR-10 six times as fast as with tanh, each with its own learning rate. Here both "
@@ -162,44 +106,12 @@ def race_section(report: RunReport) -> Section | None:
     return Section(title="The race to 25 % training error", blocks=[points, Grid(table), note])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Racer:
-    """How many steps a cell took to 25 % training error; None for a miss or where none is known."""
-
-    label: str
-    seed: int
-    steps: int | None
-    measured: bool
-
-
-def race(run: RunFolder, names: Mapping[str, str]) -> list[Racer]:
-    """Return for every cell the first interval of steps whose training error is low enough."""
-    return [
-        steps_to_training_error(run.events(cell), label=names[cell.id], seed=cell.seed)
-        for cell in run.plan().cells
-    ]
-
-
-def steps_to_training_error(events: Iterable[Event], *, label: str, seed: int) -> Racer:
-    """Return the steps at the end of the first interval with at most 25 % training error.
-
-    The error is that of the answers given while training, with its augmentation and dropout.
-    """
-    measured = False
-    for event in events:
-        if isinstance(event, Stepped) and event.train_top1 is not None:
-            measured = True
-            if event.train_top1 >= 1 - _TRAINING_ERROR:
-                return Racer(label=label, seed=seed, steps=event.spent.steps, measured=True)
-    return Racer(label=label, seed=seed, steps=None, measured=measured)
-
-
 def race_table(racers: Sequence[Racer]) -> Table | None:
     """Return a line a cell with its steps to 25 % training error, or None if nothing is known."""
     if not any(racer.measured for racer in racers):
         return None
     lines = tuple((racer.label, str(racer.seed), _steps(racer)) for racer in racers)
-    header = ("model", "seed", f"steps to {100 * _TRAINING_ERROR:.0f} % training error")
+    header = ("model", "seed", f"steps to {100 * TRAINING_ERROR:.0f} % training error")
     return Table(header=header, align="lrr", rows=lines)
 
 
@@ -211,17 +123,15 @@ def _steps(racer: Racer) -> str:
 
 def race_sentences(racers: Sequence[Racer], base: str) -> list[str]:
     """Say how many times as many steps each variant took as the base, where all seeds arrived."""
-    steps: dict[str, list[int | None]] = {}
-    for racer in racers:
-        steps.setdefault(racer.label, []).append(racer.steps)
-    whole = [count for count in steps.pop(base, []) if count]
+    groups = grouped(racers, lambda racer: racer.label)
+    whole = [racer.steps for racer in groups.pop(base, []) if racer.steps]
     if not whole:
         return [f"{base} does not reach 25 % training error, so there is no race."]
     sentences = []
-    for label, counts in steps.items():
-        known = [count for count in counts if count]
-        if len(known) < len(counts):
-            late = f"{len(counts) - len(known)} of {plural(len(counts), 'run')}"
+    for label, group in groups.items():
+        known = [racer.steps for racer in group if racer.steps]
+        if len(known) < len(group):
+            late = f"{len(group) - len(known)} of {plural(len(group), 'run')}"
             sentences.append(f"{label} does not reach 25 % training error in {late}.")
             continue
         ratio = f"{float(np.mean(known) / np.mean(whole)):.1f}"

@@ -226,11 +226,11 @@ def images_needed_with_seeds(
 def _detectable(test: Difference, n_images: int, alpha: float) -> float:
     """Return the true difference that so many images find with the usual power."""
     scale = test.n_images / n_images
-    spread = Spread(
+    spread = replace(
+        test.spread,
         image_variance=test.spread.image_variance * scale,
         image_df=n_images,
         seed_variance=test.spread.beyond_images + test.spread.residual_variance * scale,
-        seed_df=test.spread.seed_df,
         residual_variance=test.spread.residual_variance * scale,
     )
     quantiles = quantile(1 - alpha / 2, spread.df) + quantile(POWER, spread.df)

@@ -7,8 +7,6 @@ import shlex
 import unicodedata
 from collections.abc import Iterable
 
-__all__ = ["csv_text", "escape_latex", "escape_markdown", "shell_command", "shorten", "visible"]
-
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # part of the spelling of Persian, of Indic scripts and of emoji
 
@@ -52,16 +50,12 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():  # nearly all of them, and a report has thousands
         return text
-    return "".join(_shown(char) if _is_hidden(char) else char for char in text)
+    return "".join(c.encode("unicode_escape").decode() if _is_hidden(c) else c for c in text)
 
 
 def _is_hidden(char: str) -> bool:
     nonsense = ord(char) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(char) <= 0xFDEF  # not allowed in XML
     return nonsense or (unicodedata.category(char) in _HIDDEN and char not in _JOINERS)
-
-
-def _shown(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def escape_markdown(text: str) -> str:
@@ -77,9 +71,9 @@ def escape_markdown(text: str) -> str:
 
 
 def _escape_start(match: re.Match[str]) -> str:
-    space, mark = match[1], match[2]
+    space, sign = match[1], match[2]
     # A number is made a list by the character after it, which is escaped in its place.
-    return f"{space}{mark}\\" if mark[0].isdigit() else f"{space}\\{mark}"
+    return f"{space}{sign}\\" if sign[0].isdigit() else f"{space}\\{sign}"
 
 
 def escape_latex(text: str) -> str:

@@ -8,8 +8,6 @@ from typing import TypeVar
 
 from cnnbench.report.text.escape import escape_latex, escape_markdown
 
-__all__ = ["Column", "Table", "as_latex", "as_markdown", "table_of"]
-
 Item = TypeVar("Item")
 Column = tuple[str, str, Callable[[Item], str]]  # its title, l or r, and what it shows of a line
 
