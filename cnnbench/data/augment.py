@@ -22,13 +22,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def crop_and_flip(
-    images: Bytes,
-    indices: Ints,
-    image_size: int,
-    *,
-    top: Ints,
-    left: Ints,
-    flip: Bools,
+    images: Bytes, indices: Ints, image_size: int, *, top: Ints, left: Ints, flip: Bools
 ) -> torch.Tensor:
     """Cut a square out of each of `images[indices]`, and mirror those that `flip` says.
 
@@ -52,12 +46,7 @@ def crop_and_flip(
 
 
 def resized_crops(
-    images: Bytes,
-    indices: Ints,
-    image_size: int,
-    *,
-    boxes: Ints,
-    flip: Bools,
+    images: Bytes, indices: Ints, image_size: int, *, boxes: Ints, flip: Bools
 ) -> torch.Tensor:
     """Cut a rectangle out of each of `images[indices]` and resize it to a square.
 
@@ -88,13 +77,7 @@ def crop_at(
 
 
 def gather_crops(
-    images: torch.Tensor,
-    indices: Ints,
-    image_size: int,
-    *,
-    top: Ints,
-    left: Ints,
-    flip: Bools,
+    images: torch.Tensor, indices: Ints, image_size: int, *, top: Ints, left: Ints, flip: Bools
 ) -> torch.Tensor:
     """Do what `crop_and_flip` does, where the images are: uint8 `(M, S, S, 3)` on any device.
 
@@ -119,11 +102,7 @@ def centre_crop(images: Bytes, image_size: int) -> torch.Tensor:
 
 
 def standardise(
-    images: torch.Tensor,
-    mean: npt.ArrayLike,
-    std: Sequence[float],
-    *,
-    tint: Floats | None = None,
+    images: torch.Tensor, mean: npt.ArrayLike, std: Sequence[float], *, tint: Floats | None = None
 ) -> torch.Tensor:
     """Return `(images / 255 + tint - mean) / std` as float32, on the device the images are on.
 

@@ -52,11 +52,7 @@ class Device:
 
 
 def prepare_device(
-    name: str,
-    precision: Precision,
-    *,
-    threads: int | None = None,
-    memory_bytes: int | None = None,
+    name: str, precision: Precision, *, threads: int | None = None, memory_bytes: int | None = None
 ) -> Device:
     """Set up this process for training; `threads` is a measured number, None is every core.
 

@@ -148,10 +148,7 @@ def run_cells(
 
 
 def _follow(
-    process: subprocess.Popen[bytes],
-    folder: CellFolder,
-    stop_signal: StopSignal,
-    hung_after: float,
+    process: subprocess.Popen[bytes], folder: CellFolder, stop_signal: StopSignal, hung_after: float
 ) -> Generator[CellUpdate, None, str]:
     """Yield how a cell stands until its process ends, and return why it was ended if it hung.
 

@@ -12,13 +12,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.files import (
-    DamagedError,
-    StoreError,
-    disk_errors,
-    pass_failpoint,
-    write_whole,
-)
+from cnnbench.base.files import DamagedError, StoreError, disk_errors, pass_failpoint, write_whole
 
 VERSION = 2
 KEPT = 2

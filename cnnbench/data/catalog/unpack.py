@@ -51,11 +51,7 @@ class _Member:
 
 
 def unpack(
-    archive: Path,
-    folder: Path,
-    *,
-    keep: Sequence[str] = ("*",),
-    limits: Limits | None = None,
+    archive: Path, folder: Path, *, keep: Sequence[str] = ("*",), limits: Limits | None = None
 ) -> None:
     """Unpack the files of a tar or zip whose path below the top folder matches a `keep`.
 

@@ -68,10 +68,7 @@ def open_digits(card: Card) -> Dataset:
 
 
 def _split(
-    name: SplitName,
-    pixels: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
-    part: slice,
+    name: SplitName, pixels: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], part: slice
 ) -> Split:
     digests = tuple(sha256_of(image.tobytes()) for image in pixels)
     first = part.start or 0
