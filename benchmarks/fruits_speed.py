@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench import fruits
-from cnnbench.base.files import usable_cores
+from cnnbench.base.processes import usable_cores
 
 
 def _draw(options: fruits.FruitOptions, index: int) -> int:

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnbench.base.digests import digest_of
+from cnnbench.base.words import first_line
 
 if TYPE_CHECKING:  # `cnnbench --help` shows the trackers and needs none of these
     from cnnbench.schema.cell import Cell
@@ -50,8 +51,7 @@ def track(run: RunFolder, tracker: Tracker) -> str:
             f"pip install 'cnnbench[{tracker}]'"
         ) from None
     except Exception as error:  # other people's programs fail in their own ways
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise TrackError(f"{tracker}: {lines[0][:300]}") from error
+        raise TrackError(f"{tracker}: {first_line(error)[:300]}") from error
 
 
 # -- what is exported -----------------------------------------------------------------------------

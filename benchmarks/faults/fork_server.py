@@ -150,12 +150,12 @@ def _bear_witness(path: Path) -> None:
         longest = max(longest, state.training.clock.charged - before)
         return loss
 
-    def witnessed(context: Any, completed: Any) -> Any:
+    def witnessed(context: Any, training: Any, *rest: Any, **named: Any) -> Any:
         digest = hashlib.sha256()
-        for name, value in completed.training.model.state_dict().items():
+        for name, value in training.model.state_dict().items():
             digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
         path.write_text(json.dumps({"sha256": digest.hexdigest(), "longest_step": longest}))
-        return write_success(context, completed)
+        return write_success(context, training, *rest, **named)
 
     cell.write_success, train._charged_step = witnessed, timed  # type: ignore[assignment]
 

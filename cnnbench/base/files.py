@@ -72,6 +72,11 @@ def write_whole(path: Path, fill: Callable[[IO[bytes]], object], *, advice: str 
             raise
 
 
+def write_text(path: Path, text: str, *, advice: str = "") -> None:
+    """Write a text file as `write_whole` does."""
+    write_whole(path, lambda file: file.write(text.encode()), advice=advice)
+
+
 def commit(temporary: Path, path: Path) -> None:
     """Sync a finished temporary file and rename it over `path`, which is in the same folder.
 
@@ -218,13 +223,3 @@ def pass_failpoint(name: str, stage: Stage) -> None:
         _passed[stage] += 1
         if _passed[stage] == int(count):
             os.kill(os.getpid(), signal.SIGKILL)
-
-
-# -- cores ----------------------------------------------------------------------------------------
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use; the machine can have more."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -30,14 +30,15 @@ def _explain(error: BaseException) -> int:
     from cnnbench.launch.processes import CellError, Stopped
     from cnnbench.planning.request import PlanError
     from cnnbench.report.analysis.two_runs import CannotCompare
+    from cnnbench.runner.worker import EXIT_BUSY, EXIT_DATA, EXIT_DISK
     from cnnbench.store import BusyError, StoreError
     from zoo import UnknownModel
 
     codes: dict[int, tuple[type[BaseException], ...]] = {
         2: (PlanError, UnknownModel, CannotCompare),
-        3: (DataError,),
-        5: (BusyError,),
-        4: (StoreError, OSError),
+        EXIT_DATA: (DataError,),
+        EXIT_BUSY: (BusyError,),
+        EXIT_DISK: (StoreError, OSError),
     }
     say = functools.partial(print, file=sys.stderr)
     if isinstance(error, KeyboardInterrupt):

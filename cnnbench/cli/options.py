@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from cnnbench.base.words import did_you_mean
+from cnnbench.base.words import with_hint
 from cnnbench.planning.request import Flag, PlanError, Request, RunOptions
 from cnnbench.tracking import Tracker
 
@@ -54,8 +54,11 @@ def _read_config(context: typer.Context, path: str | None) -> None:
     for key, value in values.items():
         flag = key.replace("_", "-")
         if flag not in flags:
-            hints = [did_you_mean(key, flags), f"there are {', '.join(flags)}"]
-            raise PlanError(f"--config {path}: unknown key {key!r}; {' '.join(hints).strip()}")
+            mistake, known = (
+                f"--config {path}: unknown key {key!r}",
+                f"there are {', '.join(flags)}",
+            )
+            raise PlanError(with_hint(mistake, key, flags, known))
         typed[names[flag]] = _as_typed(value)
     context.default_map = typed
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cnnbench.cli.options import STARTED, Display, Json, Track, app, training_verb
-from cnnbench.planning.request import Flag, PlanError, Request, RunOptions, listed
+from cnnbench.planning.request import Flag, PlanError, Request, RunOptions, split_commas
 
 
 @training_verb()
@@ -28,7 +28,7 @@ def run(request: Request, options: RunOptions, display: Display) -> int:
 )
 def sweep(request: Request, options: RunOptions, display: Display) -> int:
     """Train models at every combination of learning rates, batch sizes and budgets."""
-    if max(len(request.lrs), len(request.batch_sizes), len(listed(request.budget))) < 2:
+    if max(len(request.lrs), len(request.batch_sizes), len(split_commas(request.budget))) < 2:
         raise PlanError("a sweep needs several values: give --lr, --batch-size or --budget a list")
     return _train(request, options, display)
 

@@ -94,13 +94,6 @@ def gather_crops(
     return images[chosen[:, None, None], y[:, :, None], x[:, None, :]].permute(0, 3, 1, 2)
 
 
-def centre_crop(images: Bytes, image_size: int) -> torch.Tensor:
-    """Cut the central square out of each image `(N, S, S, 3)`; returns `(N, 3, size, size)`."""
-    top = (images.shape[1] - image_size) // 2
-    left = (images.shape[2] - image_size) // 2
-    return crop_at(images, image_size, top=top, left=left)
-
-
 def standardise(
     images: torch.Tensor, mean: npt.ArrayLike, std: Sequence[float], *, tint: Floats | None = None
 ) -> torch.Tensor:

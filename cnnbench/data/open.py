@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cnnbench.base.words import did_you_mean
+from cnnbench.base.words import with_hint
 from cnnbench.data import DataError
 from cnnbench.data.catalog.cards import Card, CardOption, Value, list_cards, load_card
 from cnnbench.data.catalog.fetch import require_fetched
@@ -150,10 +150,8 @@ def _values(
     values = {key: option.default for key, option in offered.items()}
     for key, text in options.items():
         if key not in offered:
-            unknown = f"{owner} has no option {key!r};"
-            near = did_you_mean(key, offered)
             known = f"its options: {', '.join(offered) or 'none'}"
-            raise DataError(" ".join(filter(None, (unknown, near, known))))
+            raise DataError(with_hint(f"{owner} has no option {key!r}", key, offered, known))
         try:
             values[key] = offered[key].parse(text)
         except ValueError as error:

@@ -8,9 +8,8 @@ list that was written when they came.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -34,7 +33,6 @@ from cnnbench.data.sources.scan import everything_below
 
 __all__ = ["Diagnosis", "examine"]
 
-Hasher = Callable[[Image.Image], ImageHash]
 Hashes = Mapping[SplitName, Sequence[ImageHash]]
 
 _CONVERSIONS: Mapping[str, str] = {
@@ -91,7 +89,7 @@ def examine(
     dataset = _open_or_say_why(name, options, findings)
     if dataset is not None:
         findings += quick_findings(dataset)
-        findings += _near_duplicates(dataset, root, hashes, _hasher(name), progress)
+        findings += _near_duplicates(dataset, root, hashes, _notes_of(name), progress)
     order: list[Severity] = ["error", "warning", "note"]
     return Diagnosis(
         dataset=dataset.name if dataset else name,
@@ -183,7 +181,7 @@ def _near_duplicates(
     dataset: Dataset,
     root: Path | None,
     by_file: Mapping[str, ImageHash],
-    hasher: Hasher,
+    notes: tuple[str, ...],
     progress: Progress | None,
 ) -> list[Finding]:
     """Compare all images with each other, within and between the splits."""
@@ -192,23 +190,25 @@ def _near_duplicates(
     hashes = {
         name: [by_file[file] for file in split.names]
         if isinstance(split.source, FolderImages) and split.source.root == root
-        else _hashes_of_source(split, hasher, progress)
+        else _hashes_of_source(split, notes, progress)
         for name, split in dataset.splits.items()
     }
     return [*_near_between(dataset, hashes), *_near_within(dataset, hashes)]
 
 
-def _hasher(name: str) -> Hasher:
-    """Return the function that hashes an image without a file; the card says if it is tiny."""
+def _notes_of(name: str) -> tuple[str, ...]:
+    """Return the notes on images without files: the card says if they are tiny."""
     card = card_of(name)
-    tiny = card is not None and 0 < card.image.size < TINY_PIXELS
-    return partial(hash_image, notes=("tiny",) if tiny else ())
+    return ("tiny",) if card is not None and 0 < card.image.size < TINY_PIXELS else ()
 
 
-def _hashes_of_source(split: Split, hasher: Hasher, progress: Progress | None) -> list[ImageHash]:
+def _hashes_of_source(
+    split: Split, notes: tuple[str, ...], progress: Progress | None
+) -> list[ImageHash]:
     hashes = []
     for index in range(len(split)):
-        hashes.append(hasher(Image.fromarray(split.source.image(index, _HASH_SIZE))))
+        image = Image.fromarray(split.source.image(index, _HASH_SIZE))
+        hashes.append(hash_image(image, notes=notes))
         if progress is not None:
             progress(index + 1, len(split))
     return hashes

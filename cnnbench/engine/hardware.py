@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from cnnbench.base.processes import usable_cores
 from cnnbench.schema.cell import Precision
 
 __all__ = ["Hardware", "choose_device", "choose_precision", "detect", "machine_line"]
@@ -38,10 +39,9 @@ def detect() -> Hardware:
     """Look at this machine; takes milliseconds where no GPU driver is installed."""
     cpu, flags = _cpu()
     gpu, capability = _gpu()
-    cores = os.cpu_count() or 1
     return Hardware(
         cpu=cpu,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
+        cores=usable_cores(),
         memory_bytes=_memory_bytes(),
         # AMX and AVX512-BF16 multiply bf16 in hardware; elsewhere bf16 is emulated and slower.
         cpu_bf16=bool({"amx_bf16", "avx512_bf16"} & flags),

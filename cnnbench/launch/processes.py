@@ -6,13 +6,14 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from cnnbench.base.processes import death_of, verb_command
+from cnnbench.base.words import last_line
 from cnnbench.planning.request import RunOptions
 from cnnbench.runner.worker import EXIT_BUSY, EXIT_DATA, EXIT_DISK, EXIT_STOPPED
 from cnnbench.schema.cell import Cell, Plan
@@ -103,8 +104,7 @@ def start_process(run_folder: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
     is a pipe from the launcher: it closes when the launcher ends, however that comes about.
     """
     path = run_folder.cell(cell).path
-    command = [sys.executable, "-m", "cnnbench", "cell", "--launched"]
-    command += ["--run", str(run_folder.path), "--id", cell.id]
+    command = verb_command("cell", "--launched", "--run", str(run_folder.path), "--id", cell.id)
     with (path / "log.txt").open("ab") as log:
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
@@ -202,7 +202,7 @@ def _record_end(code: int, folder: CellFolder, *, hung: str) -> None:
     """Give a process that died without a result its row; stop the run where no cell can go on."""
     log = folder.path / "log.txt"
     if code in (EXIT_DATA, EXIT_DISK, EXIT_BUSY):
-        raise CellError(_last_line(log), code)
+        raise CellError(_last_words(log), code)
     if (folder.path / "result.json").exists():
         return
     status: Status = "killed"
@@ -211,25 +211,17 @@ def _record_end(code: int, folder: CellFolder, *, hung: str) -> None:
     elif code == EXIT_STOPPED:  # somebody stopped the cell itself, not the run
         reason = "stopped by a signal after it saved its state; the same command continues it"
     elif code < 0:
-        memory = " (possibly out of memory)" if -code == signal.SIGKILL else ""
-        reason = f"killed by {_signal_name(-code)}{memory}; the same command continues it"
+        reason = f"{death_of(code)}; the same command continues it"
     else:
         status = "failed"
-        reason = f"the process ended with code {code} and no result: {_last_line(log)}"
+        reason = f"the process ended with code {code} and no result: {_last_words(log)}"
     partial = folder.result()
     folder.write_result(partial.model_copy(update={"status": status, "reason": reason}))
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _last_line(log: Path) -> str:
+def _last_words(log: Path) -> str:
+    text = ""
     with contextlib.suppress(OSError):
-        text = log.read_text(errors="replace").strip()
-        if text:
-            return text.splitlines()[-1][:300]
-    return f"no message; see {log}, or free some space if the disk is full"
+        text = log.read_text(errors="replace")
+    silence = f"no message; see {log}, or free some space if the disk is full"
+    return last_line(text, otherwise=silence)

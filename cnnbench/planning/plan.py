@@ -13,7 +13,7 @@ import zoo
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
 from cnnbench.data.open import open_dataset
 from cnnbench.data.quick_check import quick_check
-from cnnbench.planning.request import PlanError, Request, RunOptions, listed, plan_errors
+from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors, split_commas
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
 from cnnbench.schema.recipes import make_recipe
@@ -38,9 +38,9 @@ def make_plan(
         DataError: if the dataset is.
     """
     request = _with_smoke(request) if request.smoke else request
-    models = _models(listed(request.models))
+    models = _models(split_commas(request.models))
     with plan_errors():
-        budgets = Budget.parse_many(",".join(listed(request.budget)) or DEFAULT_BUDGET)
+        budgets = Budget.parse_many(",".join(split_commas(request.budget)) or DEFAULT_BUDGET)
     seeds = request.seed_numbers
     if len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise PlanError(f"seeds must be different whole numbers from 0 on, saw {seeds}")
@@ -187,9 +187,7 @@ def facts_of(dataset: Dataset, options: Mapping[str, str]) -> DatasetFacts:
 
 _UNITS = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 1e3, "mb": 1e6, "gb": 1e9}
 _BYTES = 4
-_COPIES_OF_MAPS = (
-    2  # a map is kept for the backward pass; its gradient stands beside it for a while
-)
+_COPIES_OF_MAPS = 2  # kept for the backward pass, with the map's gradient beside it for a while
 _COPIES_OF_WEIGHTS = 3  # weights, gradients and the momentum of each
 _BASE_BYTES = 600 * 2**20  # the process itself: torch and the libraries that it loads
 

@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-__all__ = ["Flag", "PlanError", "Request", "RunOptions", "listed", "plan_errors"]
+__all__ = ["Flag", "PlanError", "Request", "RunOptions", "plan_errors", "split_commas"]
 
 T = TypeVar("T")
 # Text may hold several with commas between.
@@ -53,8 +53,8 @@ class Flag:
 class Request:
     """What decides a plan, as it was typed or as Python gave it; None means the default.
 
-    The properties read what may be text with commas, as `listed` does for names and budgets; what
-    they read is checked by `make_plan`.
+    The properties read what may be text with commas, as `split_commas` does for names and budgets;
+    what they read is checked by `make_plan`.
     """
 
     models: Annotated[Texts, Flag("Names with commas between; see `cnnbench models`.")]
@@ -104,7 +104,7 @@ class Request:
         """
         given = self.seeds
         try:
-            seeds = [int(part) for part in listed(given)]
+            seeds = [int(part) for part in split_commas(given)]
         except ValueError:
             seeds = []
         if not seeds:
@@ -146,11 +146,11 @@ class RunOptions:
     ] = 900.0
 
 
-def listed(given: object) -> list[str]:
+def split_commas(given: object) -> list[str]:
     """Split text at its commas; a list or a number of Python is read as if it were typed.
 
-    >>> listed("alexnet, vgg"), listed([0.1, 0.01]), listed(16), listed(None)
-    (['alexnet', 'vgg'], ['0.1', '0.01'], ['16'], [])
+    >>> split_commas("alexnet, vgg"), split_commas([0.1, 0.01]), split_commas(None)
+    (['alexnet', 'vgg'], ['0.1', '0.01'], [])
     """
     if given is None:
         return []
@@ -161,7 +161,7 @@ def listed(given: object) -> list[str]:
 
 def _numbers(flag: str, given: object, read: Callable[[str], T]) -> list[T]:
     numbers = []
-    for part in listed(given):
+    for part in split_commas(given):
         try:
             numbers.append(read(part))
         except ValueError:

@@ -8,19 +8,20 @@ questioned.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from cnnbench.base.files import StoreError, write_whole
+from cnnbench.base.digests import sha256_of
+from cnnbench.base.files import StoreError, write_text
+from cnnbench.base.processes import run_verb
 from cnnbench.data.pixels.cache import cache_folder
 from cnnbench.engine.hardware import Hardware, choose_precision
+from cnnbench.schema import Value
 from cnnbench.schema.cell import Precision
 
 __all__ = ["Choice", "RaceRates", "settle"]
@@ -32,7 +33,7 @@ GAIN_WORTH_A_CHOICE = 1.15
 RACE_TIMEOUT_SECONDS = 60.0
 
 
-class RaceRates(BaseModel):
+class RaceRates(Value):
     """Images a second of a small convolutional network, by the way it was trained.
 
     `fp32` and `bf16` are measured in channels_last with every core. The faster of the two runs
@@ -40,8 +41,6 @@ class RaceRates(BaseModel):
     None is a way that did not race. `quiet` says that nothing else ran: beside other programs
     fewer threads look faster than they are.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fp32: float
     bf16: float | None
@@ -81,27 +80,25 @@ def choice_from(rates: RaceRates | None, hardware: Hardware) -> Choice:
     if rates is None:
         return Choice(precision="fp32", threads=None, why="no trial was possible; fp32 is exact")
     best: Precision = "fp32"
-    if rates.bf16 is None:
-        why = f"bf16 was not tried on {hardware.cpu}"
-    else:
+    rate, threads = rates.fp32, None
+    why = f"bf16 was not tried on {hardware.cpu}"
+    if rates.bf16 is not None:
         gain = rates.bf16 / rates.fp32
-        best = "bf16" if gain >= GAIN_WORTH_A_CHOICE else "fp32"
         why = f"bf16 trained {gain:.2f} times as fast as fp32 in a trial on this machine"
-    rate = rates.bf16 if best == "bf16" and rates.bf16 else rates.fp32
-    half = rates.half_threads if rates.quiet else None
-    fewer = half is not None and half >= GAIN_WORTH_A_CHOICE * rate
-    if fewer:
-        why += f"; {rates.threads // 2} threads were faster than {rates.threads}"
-    return Choice(precision=best, threads=rates.threads // 2 if fewer else None, why=why)
+        if gain >= GAIN_WORTH_A_CHOICE:
+            best, rate = "bf16", rates.bf16
+    if rates.quiet and (rates.half_threads or 0.0) >= GAIN_WORTH_A_CHOICE * rate:
+        threads = rates.threads // 2
+        why += f"; {threads} threads were faster than {rates.threads}"
+    return Choice(precision=best, threads=threads, why=why)
 
 
-def known_or_measured(hardware: Hardware, *, folder: Path | None = None) -> RaceRates | None:
+def known_or_measured(hardware: Hardware) -> RaceRates | None:
     """Return the rates kept for this machine, or race and keep them; None if the race failed.
 
-    `folder` replaces the cache folder. A cache that cannot be written costs a race each time and
-    is no error.
+    A cache that cannot be written costs a race each time and is no error.
     """
-    path = path_of(hardware, folder=folder)
+    path = path_of(hardware)
     kept = _read(path)
     if kept is not None:
         return kept
@@ -109,15 +106,14 @@ def known_or_measured(hardware: Hardware, *, folder: Path | None = None) -> Race
     if rates is not None:
         document = {"version": VERSION, "machine": _identity(hardware), "trial": rates.model_dump()}
         with contextlib.suppress(StoreError):
-            write_whole(path, lambda file: file.write(json.dumps(document, indent=1).encode()))
+            write_text(path, json.dumps(document, indent=1))
     return rates
 
 
-def path_of(hardware: Hardware, *, folder: Path | None = None) -> Path:
+def path_of(hardware: Hardware) -> Path:
     """Return the file that holds the rates of this processor with this torch."""
     words = json.dumps(_identity(hardware), sort_keys=True)
-    name = hashlib.sha256(words.encode()).hexdigest()[:16]
-    return (folder or cache_folder()) / "calibration" / f"{name}.json"
+    return cache_folder() / "calibration" / f"{sha256_of(words.encode())[:16]}.json"
 
 
 def _identity(hardware: Hardware) -> dict[str, str | int]:
@@ -136,16 +132,9 @@ def _read(path: Path) -> RaceRates | None:
 
 
 def _raced() -> RaceRates | None:
-    command = [sys.executable, "-m", "cnnbench", "calibrate"]
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=RACE_TIMEOUT_SECONDS,
-            check=True,
-        )
+        done = run_verb("calibrate", timeout=RACE_TIMEOUT_SECONDS)
+        done.check_returncode()
         return RaceRates.model_validate_json(done.stdout)
     except (subprocess.SubprocessError, OSError, ValidationError):
         return None

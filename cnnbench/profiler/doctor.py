@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cnnbench.base.processes import recent_load
+from cnnbench.base.words import last_line
 from cnnbench.data.pixels.cache import cache_folder
 from cnnbench.engine.hardware import Hardware, detect
 
@@ -52,7 +54,7 @@ def examine() -> list[MachineFinding]:
         cache(cache_folder()),
         disk(Path.cwd(), "disk for reports"),
         disk(cache_folder(), "disk for decoded images"),
-        other_work(os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, hardware.cores),
+        other_work(recent_load(), hardware.cores),
     ]
 
 
@@ -147,7 +149,7 @@ def libraries(
         done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS)
         if done.returncode == 0:
             return _finding("libraries", versions), done.stdout.strip() == "True"
-        message = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        message = last_line(done.stderr, otherwise=f"exit code {done.returncode}")
     except (subprocess.SubprocessError, OSError) as error:
         message = str(error)
     fix = (

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from cnnbench.schema import Value
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan, Precision
 
 __all__ = ["CellEstimate", "FailedProfile", "Profile", "ProfileJob", "estimate"]
 
 
-class ProfileJob(BaseModel):
+class ProfileJob(Value):
     """A network to profile and the settings to profile it with; every name is checked before."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     num_classes: int = Field(ge=1)
@@ -31,7 +30,7 @@ class ProfileJob(BaseModel):
     seconds: float = Field(default=5.0, gt=0, description="measure at least this long")
 
 
-class Profile(BaseModel):
+class Profile(Value):
     """The speed of one network on one machine; seconds are medians over `steps` steps.
 
     A step is `data_seconds + forward_seconds + backward_seconds + optimizer_seconds` with the
@@ -40,8 +39,6 @@ class Profile(BaseModel):
     `matmul_flops_per_second` is a large square matrix product in the same precision, measured
     between the steps. `start_seconds` go from the start of the process to the first step.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     job: ProfileJob
     params: int
@@ -83,10 +80,8 @@ class Profile(BaseModel):
         return achieved / self.matmul_flops_per_second
 
 
-class FailedProfile(BaseModel):
+class FailedProfile(Value):
     """A network that could not be profiled, with the reason."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     job: ProfileJob
     reason: str

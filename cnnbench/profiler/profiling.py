@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import zoo
+from cnnbench.base.processes import death_of, run_verb
+from cnnbench.base.words import last_line
 from cnnbench.engine.hardware import choose_device, detect, machine_line
-from cnnbench.planning.request import PlanError, Request, listed, plan_errors
+from cnnbench.planning.request import PlanError, Request, plan_errors, split_commas
 from cnnbench.profiler.calibration import settle
 from cnnbench.profiler.profiles import CellEstimate, FailedProfile, Profile, ProfileJob, estimate
 from cnnbench.schema.cell import Cell, Plan
@@ -19,7 +19,6 @@ from cnnbench.schema.recipes import COMMON_BATCH_SIZE
 __all__ = ["ProfileOutcome", "profile", "profile_in_subprocess", "serve_profile"]
 
 CLASSES_WITHOUT_DATASET = 10
-_QUIET = {"KINETO_LOG_LEVEL": "99", "KINETO_USE_DAEMON": "0"}  # torch.profiler greets on stderr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +84,7 @@ def _jobs_of(plan: Plan, seconds: float) -> list[ProfileJob]:
 
 
 def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
-    models = list(dict.fromkeys(zoo.resolve(name) for name in listed(request.models)))
+    models = list(dict.fromkeys(zoo.resolve(name) for name in split_commas(request.models)))
     if not models:
         raise PlanError("no model was named; `cnnbench models` lists all")
     batch_size = next(iter(request.batch_sizes), None)
@@ -116,20 +115,12 @@ def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
 
 def profile_in_subprocess(job: ProfileJob) -> Profile | FailedProfile:
     """Profile a network in a new process; one that fails or dies gives the reason."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cnnbench", "profile-one", "--job", job.model_dump_json()],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env={**_QUIET, **os.environ},
-    )
+    done = run_verb("profile-one", "--job", job.model_dump_json())
     if done.returncode == 0:
         return Profile.model_validate_json(done.stdout)
     if done.returncode < 0:
-        hint = " (possibly out of memory)" if done.returncode == -9 else ""
-        return FailedProfile(job=job, reason=f"killed by signal {-done.returncode}{hint}")
-    lines = done.stderr.strip().splitlines() or ["no message"]
-    return FailedProfile(job=job, reason=lines[-1][:300])
+        return FailedProfile(job=job, reason=death_of(done.returncode))
+    return FailedProfile(job=job, reason=last_line(done.stderr, otherwise="no message"))
 
 
 def serve_profile(job: str, *, started: float) -> int:

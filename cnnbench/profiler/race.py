@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from cnnbench.base.processes import recent_load
 from cnnbench.engine.device import Device, keep_freed_pages
 from cnnbench.engine.hardware import Hardware, detect
 from cnnbench.engine.optim import make_optimizer
@@ -49,7 +49,7 @@ def run_races(hardware: Hardware) -> RaceRates:
     bf16 is left out where the processor would emulate it, at a twentieth of the speed.
     """
     threads = hardware.cores
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    is_quiet = recent_load() < QUIET_LOAD * threads  # before the races make a load
     keep_freed_pages()
     torch.set_flush_denormal(True)
     exact = Variant(bf16=False, channels_last=True, threads=threads)
@@ -66,7 +66,7 @@ def run_races(hardware: Hardware) -> RaceRates:
         contiguous=second[contiguous] * scale,
         half_threads=second[half] * scale if half in second else None,
         threads=threads,
-        quiet=load < QUIET_LOAD * threads,
+        quiet=is_quiet,
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from cnnbench.base.words import first_line
 from cnnbench.data import DataError
 from cnnbench.engine.device import canary_gflops, prepare_device
 from cnnbench.engine.state import Training
@@ -23,7 +23,7 @@ from cnnbench.runner.inputs import (
 from cnnbench.schema.budget import Spent
 from cnnbench.schema.cell import Cell
 from cnnbench.schema.events import Checkpointed, Evaluated, Failed, Finished
-from cnnbench.schema.result import BudgetUsed, Result, Seconds, Status, planned
+from cnnbench.schema.result import Result, Seconds, Status, planned, usage
 from cnnbench.store import DamagedError, Predictions, StoreError
 
 __all__ = ["Interrupted", "run_cell"]
@@ -33,23 +33,6 @@ OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 class Interrupted(Exception):
     """The cell was asked to stop; its checkpoint is on disk."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CompletedTraining:
-    """A training that spent its budget.
-
-    `headline` is the evaluation that the row reports, `best` the best of the curve. `notice` is
-    what loading the checkpoint had to say, `canary` the machine's rate at the start.
-    """
-
-    training: Training
-    inputs: Inputs
-    headline: Scored
-    finished: Finished
-    best: Evaluated
-    notice: str
-    canary: float
 
 
 def run_cell(context: CellContext) -> Result:
@@ -92,26 +75,27 @@ def _train_cell(context: CellContext) -> Result:
         if isinstance(event, CheckpointDue):
             _save_checkpoint(context, event)
             continue
+        if isinstance(event, Failed):
+            return write_failure(context, event.status, event.reason, spent=event.spent)
         if isinstance(event, Scored):
             last = event
         with clock.measure("logging"):
             folder.append(event.event if isinstance(event, Scored) else event)
-        if isinstance(event, Failed):
-            return write_failure(context, event.status, event.reason)
     assert last is not None
     assert isinstance(event, Finished)  # a loop that was asked to stop raised Interrupted
     curve = [logged for logged in folder.events() if isinstance(logged, Evaluated)]
-    completed = CompletedTraining(
-        training=training,
-        inputs=inputs,
-        headline=_headline(context, training, inputs, last),
-        finished=event,
+    headline = _headline(context, training, inputs, last)
+    result = write_success(
+        context,
+        training,
+        inputs,
+        headline=headline,
         best=max(curve, key=lambda evaluated: evaluated.top1),
+        finished=event,
         notice=checkpoint.notice if checkpoint else "",
         canary=canary,
     )
-    result = write_success(context, completed)
-    write_cell_gallery(context, inputs, training, completed.headline)
+    write_cell_gallery(context, inputs, training, headline)
     return result
 
 
@@ -136,35 +120,41 @@ def _headline(context: CellContext, training: Training, inputs: Inputs, last: Sc
     return Scored(event=event, evaluation=evaluation)
 
 
-def write_success(context: CellContext, completed: CompletedTraining) -> Result:
-    """Write the predictions and the result of a cell that spent its budget."""
-    event, evaluation = completed.headline.event, completed.headline.evaluation
-    training, finished = completed.training, completed.finished
-    predictions = Predictions(
-        labels=evaluation.labels,
-        logits=evaluation.logits,
-        names=completed.inputs.splits[event.split].names,
-    )
+def write_success(
+    context: CellContext,
+    training: Training,
+    inputs: Inputs,
+    *,
+    headline: Scored,
+    best: Evaluated,
+    finished: Finished,
+    notice: str,
+    canary: float,
+) -> Result:
+    """Write the predictions and the result of a cell that spent its budget.
+
+    `headline` is the evaluation that the row reports, `best` the best of the curve. `notice` is
+    what loading the checkpoint had to say, `canary` the machine's rate at the start.
+    """
+    event, evaluation = headline.event, headline.evaluation
+    names = inputs.splits[event.split].names
+    predictions = Predictions(labels=evaluation.labels, logits=evaluation.logits, names=names)
     with context.clock.measure("logging"):
         context.folder.write_predictions(predictions)
     result = planned(context.cell).model_copy(
         update={
             "status": "done",
-            "reason": completed.notice,
-            "split": event.split,
+            "reason": notice,
+            **event.model_dump(include={"split", "correct", "top1", "top5", "train_loss"}),
             "test_images": event.images,
-            "correct": event.correct,
-            "top1": event.top1,
-            "top5": event.top5,
             "test_loss": event.loss,
-            "train_loss": event.train_loss,
-            "best_top1": completed.best.top1,
-            "best_progress": completed.best.progress,
+            "best_top1": best.top1,
+            "best_progress": best.progress,
             "params": training.params,
             "macs": training.macs,
             "images_per_second": finished.spent.images / finished.spent.seconds,
             "last_lr": finished.last_lr,
-            "canary_gflops": (completed.canary, canary_gflops(context.device)),
+            "canary_gflops": (canary, canary_gflops(context.device)),
             **_usage(context, finished.spent, context.device.peak_memory_bytes()),
         }
     )
@@ -173,15 +163,17 @@ def write_success(context: CellContext, completed: CompletedTraining) -> Result:
     return result
 
 
-def write_failure(context: CellContext, status: Status, reason: str) -> Result:
-    """Write the result of a cell that failed, with what it had spent."""
+def write_failure(
+    context: CellContext, status: Status, reason: str, *, spent: Spent | None = None
+) -> Result:
+    """Log that a cell failed and write its result; `spent` is what the log tells unless given."""
     folder = context.folder
-    events = folder.events()
-    spent = events[-1].spent if events else Spent()
+    if spent is None:
+        spent = next((event.spent for event in reversed(folder.events())), Spent())
     peak_memory_bytes = context.device.peak_memory_bytes() if status == "oom" else None
     folder.append(Failed(spent=spent, status=status, reason=reason))
-    usage = _usage(context, spent, peak_memory_bytes)
-    result = planned(context.cell).model_copy(update={"status": status, "reason": reason, **usage})
+    facts = {"status": status, "reason": reason, **_usage(context, spent, peak_memory_bytes)}
+    result = planned(context.cell).model_copy(update=facts)
     folder.write_result(result)
     if folder.is_final():  # a cell that is tried again goes on where it was
         folder.forget_checkpoints()
@@ -189,15 +181,9 @@ def write_failure(context: CellContext, status: Status, reason: str) -> Result:
 
 
 def _usage(context: CellContext, spent: Spent, peak_memory_bytes: int | None) -> dict[str, Any]:
-    budget = context.cell.budget
-    used = spent.of(budget.currency)
     return {
-        "epochs": spent.epochs,
-        "images_seen": spent.images,
-        "steps": spent.steps,
-        "joules": spent.joules,
+        **usage(context.cell, spent),
         "peak_memory_bytes": peak_memory_bytes,
-        "budget": BudgetUsed(currency=budget.currency, limit=budget.limit, used=used),
         "seconds": Seconds(**context.clock.seconds, total=context.clock.total()),
         "machine": context.machine_line or None,
     }
@@ -205,7 +191,7 @@ def _usage(context: CellContext, spent: Spent, peak_memory_bytes: int | None) ->
 
 def failure_reason(error: Exception, cell: Cell) -> tuple[Status, str]:
     """Return the status and the line that a row keeps of an error."""
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    text = first_line(error)
     out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
         words in text.lower() for words in OUT_OF_MEMORY
     )

@@ -89,20 +89,13 @@ def _serve(folder: CellFolder, stop: _StopSignal, plan: Plan, *, started: float)
             result = run_cell(context)
     except Interrupted:
         return EXIT_STOPPED
-    except DataError as error:
-        return _log_reason(error, EXIT_DATA)
-    except BusyError as error:
-        return _log_reason(error, EXIT_BUSY)
-    except (StoreError, OSError) as error:
-        return _log_reason(error, EXIT_DISK)
+    except (DataError, StoreError, OSError) as error:
+        with contextlib.suppress(OSError):  # the launcher reads the log; a full disk may refuse
+            print(error, file=sys.stderr, flush=True)
+        if isinstance(error, DataError):
+            return EXIT_DATA
+        return EXIT_BUSY if isinstance(error, BusyError) else EXIT_DISK
     return 0 if result.status == "done" else 1
-
-
-def _log_reason(error: Exception, code: int) -> int:
-    """Leave the reason in the log, where the launcher reads it, unless a full disk refuses."""
-    with contextlib.suppress(OSError):
-        print(error, file=sys.stderr, flush=True)
-    return code
 
 
 def _follow_launcher(stop: _StopSignal) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from cnnbench.base.words import did_you_mean
+from cnnbench.base.words import with_hint
 from cnnbench.schema import Value
 
 __all__ = ["COMMON_BATCH_SIZE", "PAPER_LR", "Recipe", "make_recipe"]
@@ -73,8 +73,8 @@ def make_recipe(
         ValueError: if the name is unknown, a number is out of range, or there is no paper recipe.
     """
     if name not in RECIPES:
-        known = f"{did_you_mean(name, RECIPES)} there is {', '.join(RECIPES)}"
-        raise ValueError(f"unknown recipe {name!r}; {known.strip()}")
+        known = f"there is {', '.join(RECIPES)}"
+        raise ValueError(with_hint(f"unknown recipe {name!r}", name, RECIPES, known))
     if lr is not None and not 0 < lr < 1e6:
         raise ValueError(f"the learning rate must be more than zero and finite, saw {lr:g}")
     if batch_size is not None and batch_size < 1:

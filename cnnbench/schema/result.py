@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from cnnbench.schema import Value
-from cnnbench.schema.budget import Currency
+from cnnbench.schema.budget import Currency, Spent
 from cnnbench.schema.cell import Cell
 
-__all__ = ["BudgetUsed", "Result", "Row", "Seconds", "Status", "planned"]
+__all__ = ["BudgetUsed", "Result", "Row", "Seconds", "Status", "planned", "usage"]
 
 VERSION = 1
 
@@ -109,3 +109,17 @@ def planned(cell: Cell) -> Result:
         device=cell.device,
         micro_batch=cell.micro_batch,
     )
+
+
+def usage(cell: Cell, spent: Spent) -> dict[str, Any]:
+    """Return the fields of a cell's result that say what it has spent."""
+    budget = cell.budget
+    return {
+        "epochs": spent.epochs,
+        "images_seen": spent.images,
+        "steps": spent.steps,
+        "joules": spent.joules,
+        "budget": BudgetUsed(
+            currency=budget.currency, limit=budget.limit, used=spent.of(budget.currency)
+        ),
+    }

@@ -24,11 +24,12 @@ from cnnbench.base.files import (
     read_document,
     require_room,
     sync_file,
+    write_text,
     write_whole,
 )
 from cnnbench.schema.cell import Cell
 from cnnbench.schema.events import EVENT, Event
-from cnnbench.schema.result import VERSION, BudgetUsed, Result, planned
+from cnnbench.schema.result import VERSION, Result, planned, usage
 from cnnbench.store import checkpoints
 from cnnbench.store.checkpoints import Checkpoint
 from cnnbench.store.gallery import UNREADABLE, CellGallery, read_gallery, write_gallery
@@ -109,8 +110,7 @@ class CellFolder:
 
     def write_result(self, result: Result) -> None:
         """Write `result.json`, which ends the cell."""
-        text = result.model_dump_json(indent=1) + "\n"
-        write_whole(self.path / "result.json", lambda file: file.write(text.encode()))
+        write_text(self.path / "result.json", result.model_dump_json(indent=1) + "\n")
 
     def result(self) -> Result:
         """Return the result, or what is known so far of a cell that has not ended.
@@ -144,14 +144,7 @@ class CellFolder:
             update={
                 "status": "running" if alive else "killed",
                 "reason": "" if alive else "stopped before its end; the same command continues it",
-                "epochs": spent.epochs,
-                "images_seen": spent.images,
-                "steps": spent.steps,
-                "budget": BudgetUsed(
-                    currency=self.cell.budget.currency,
-                    limit=self.cell.budget.limit,
-                    used=spent.of(self.cell.budget.currency),
-                ),
+                **usage(self.cell, spent),
             }
         )
 

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.files import DamagedError, StoreError, disk_errors, pass_failpoint, write_whole
+from cnnbench.base.files import (
+    DamagedError,
+    StoreError,
+    disk_errors,
+    pass_failpoint,
+    write_text,
+    write_whole,
+)
 
 VERSION = 2
 KEPT = 2
@@ -79,8 +86,7 @@ def save(folder: Path, state: dict[str, Any], *, steps: int, log_bytes: int = 0)
         "sha256": digest.hexdigest(),
         "torch": torch.__version__,
     }
-    text = json.dumps({**sidecar, "seal": _seal(sidecar)})
-    write_whole(path.with_suffix(".json"), lambda file: file.write(text.encode()))
+    write_text(path.with_suffix(".json"), json.dumps({**sidecar, "seal": _seal(sidecar)}))
     _prune(folder, path)
 
 
@@ -110,6 +116,8 @@ def load(folder: Path) -> Checkpoint | None:
             would hide the loss.
         StoreError: if the newest is of another version of cnnbench.
     """
+    import torch
+
     notices = []
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         if not path.with_suffix(".json").exists():
@@ -117,7 +125,11 @@ def load(folder: Path) -> Checkpoint | None:
         sidecar = _sidecar_of(path)
         state = _sound_state(path, sidecar) if sidecar else None
         if sidecar and state:
-            notices += _other_torch(sidecar["torch"])
+            if sidecar["torch"] != torch.__version__:
+                notices.append(
+                    f"began under torch {sidecar['torch']} and went on under {torch.__version__}: "
+                    "the bits may differ from those of an uninterrupted run"
+                )
             return Checkpoint(
                 steps=sidecar["steps"],
                 log_bytes=sidecar["log_bytes"],
@@ -172,14 +184,3 @@ def _sound_state(path: Path, sidecar: Mapping[str, Any]) -> dict[str, Any] | Non
     except pickle.UnpicklingError:
         return None  # the hash is right, but this is no state: a hostile pickle, for instance
     return state
-
-
-def _other_torch(saved_by: str) -> list[str]:
-    import torch
-
-    if saved_by == torch.__version__:
-        return []
-    return [
-        f"began under torch {saved_by} and went on under {torch.__version__}: "
-        "the bits may differ from those of an uninterrupted run"
-    ]

@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cnnbench.base.files import BusyError, StoreError, disk_errors, sweep_temporaries, write_whole
+from cnnbench.base.files import BusyError, StoreError, disk_errors, sweep_temporaries, write_text
 
 READER_SECONDS = 0.25  # `is_locked` holds the lock for a moment; a writer waits that out
 OWNER_SECONDS = 2.0  # an owner writes its name right after it takes the lock
@@ -47,7 +47,7 @@ def locked(
             ) from None
     try:
         me = {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%FT%T%z")}
-        write_whole(owner, lambda file: file.write(json.dumps(me).encode()))
+        write_text(owner, json.dumps(me))
         sweep_temporaries(folder, deep=deep)
         yield
     finally:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnbench.data.augment import centre_crop, crop_and_flip, gather_crops, standardise
+from cnnbench.data.augment import crop_and_flip, crop_at, gather_crops, standardise
 from cnnbench.data.loader import Batches, evaluation_batches, hashed
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -89,7 +89,7 @@ def test_an_image_is_cut_anew_each_epoch() -> None:
 def test_without_augmentation_the_centre_is_cut() -> None:
     images, labels = numbered(9)
     batch, order = stream(9, augment="none").batch(0, 9)
-    centre = standardise(centre_crop(images, 4), MEAN, STD)
+    centre = standardise(crop_at(images, 4, top=1, left=1), MEAN, STD)
     assert torch.equal(batch, centre[order])
     assert sorted(order.tolist()) == labels.tolist()
 
@@ -143,7 +143,7 @@ def test_evaluation_sees_every_image_once_in_order() -> None:
     parts = list(evaluation_batches(images, labels, 4, image_size=4, mean=MEAN, std=STD))
     assert [len(each) for _, each in parts] == [4, 4, 2]
     assert torch.cat([each for _, each in parts]).tolist() == labels.tolist()
-    whole = standardise(centre_crop(images, 4), MEAN, STD)
+    whole = standardise(crop_at(images, 4, top=1, left=1), MEAN, STD)
     assert torch.equal(torch.cat([each for each, _ in parts]), whole)
 
 

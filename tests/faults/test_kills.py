@@ -74,7 +74,10 @@ def test_a_network_that_blows_up_has_diverged_and_is_not_tried_again(toy):
     run = toy.plan("diverging", "--lr", "999999", "--budget", "640img")
     assert toy.serve(run) == 1
     folder = run.cell(run.plan().cells[0])
-    assert folder.result().status == "diverged"
+    result, events = folder.result(), folder.events()
+    assert result.status == "diverged"
+    assert [event for event in events if isinstance(event, Failed)] == events[-1:]
+    assert (events[-1].reason, events[-1].spent.images) == (result.reason, result.images_seen)
     assert folder.is_final()
 
 

@@ -9,7 +9,7 @@ import pytest
 from fork_server import ROOT
 from processes import wait_for
 
-from cnnbench.base.files import usable_cores
+from cnnbench.base.processes import usable_cores
 
 CODE = """
 import os, time

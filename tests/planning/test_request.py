@@ -3,7 +3,7 @@
 import pytest
 
 from cnnbench.planning import PlanError, Request
-from cnnbench.planning.request import listed
+from cnnbench.planning.request import split_commas
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_text_with_commas_and_lists_are_the_same():
     typed = Request("alexnet, vgg", lr="0.1,1e-3", batch_size="4")
     given = Request(["alexnet", "vgg"], lr=[0.1, 0.001], batch_size=4)
     for request in (typed, given):
-        assert listed(request.models) == ["alexnet", "vgg"]
+        assert split_commas(request.models) == ["alexnet", "vgg"]
         assert request.lrs == [0.1, 0.001]
         assert request.batch_sizes == [4]
 

@@ -31,8 +31,13 @@ def some_rates(**changes):
     return RaceRates(**{**rates, "threads": 4, "quiet": True, **changes})
 
 
-def keep(rates, folder, hardware=WITH_BF16):
-    path = path_of(hardware, folder=folder)
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNBENCH_CACHE", str(tmp_path))
+
+
+def keep(rates, hardware=WITH_BF16):
+    path = path_of(hardware)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"version": 1, "trial": rates.model_dump()}))
     return path
@@ -74,30 +79,31 @@ def test_a_processor_without_bf16_needs_no_race(monkeypatch):
     assert settle("auto", device="cpu", hardware=WITHOUT_BF16).precision == "fp32"
 
 
-def test_a_race_is_run_once_and_kept(tmp_path, monkeypatch):
+def test_a_race_is_run_once_and_kept(monkeypatch):
     made = []
     monkeypatch.setattr(calibration, "_raced", lambda: made.append(1) or some_rates())
-    first = known_or_measured(WITH_BF16, folder=tmp_path)
-    assert known_or_measured(WITH_BF16, folder=tmp_path) == first == some_rates()
+    first = known_or_measured(WITH_BF16)
+    assert known_or_measured(WITH_BF16) == first == some_rates()
     assert len(made) == 1
 
 
-def test_a_damaged_file_is_measured_again(tmp_path, monkeypatch):
-    keep(some_rates(), tmp_path).write_text('{"version": 1, "trial": {"fp32"')
+def test_a_damaged_file_is_measured_again(monkeypatch):
+    keep(some_rates()).write_text('{"version": 1, "trial": {"fp32"')
     monkeypatch.setattr(calibration, "_raced", lambda: some_rates(bf16=12.0))
-    rates = known_or_measured(WITH_BF16, folder=tmp_path)
+    rates = known_or_measured(WITH_BF16)
     assert rates is not None
     assert rates.bf16 == 12.0
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CNNBENCH_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr(calibration, "_raced", some_rates)
-    assert known_or_measured(WITH_BF16, folder=tmp_path / "file") == some_rates()
+    assert known_or_measured(WITH_BF16) == some_rates()
 
 
-def test_another_processor_has_another_file(tmp_path):
-    assert path_of(WITH_BF16, folder=tmp_path) != path_of(WITHOUT_BF16, folder=tmp_path)
+def test_another_processor_has_another_file():
+    assert path_of(WITH_BF16) != path_of(WITHOUT_BF16)
 
 
 def test_a_race_takes_every_variant_and_finds_a_rate():

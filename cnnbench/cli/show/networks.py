@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 
@@ -57,8 +56,8 @@ def show_model(name: str, *, as_json: bool) -> None:
         (
             row.name,
             row.kind,
-            _pair(row.kernel),
-            _pair(row.stride),
+            "x".join(map(str, row.kernel or ())),
+            "x".join(map(str, row.stride or ())),
             str(row.groups or ""),
             "x".join(map(str, row.output_shape)),
             f"{row.params:,}",
@@ -68,10 +67,6 @@ def show_model(name: str, *, as_json: bool) -> None:
     ]
     titles = ("layer", "kind", "kernel", "stride", "groups", "output", "params", "MACs")
     return print_table(titles, rows, "llllrrrr")
-
-
-def _pair(size: Sequence[int] | None) -> str:
-    return "" if not size else "x".join(map(str, size))
 
 
 # -- verify ---------------------------------------------------------------------------------------

@@ -135,16 +135,11 @@ def _line(network: NetworkVerdict) -> tuple[str, ...]:
         percent(network.b_top1),
         _points(network.difference),
         f"{_points(network.low)} to {_points(network.high)}" if has_interval else NOTHING,
-        NOTHING if network.p_holm is None else _bare(p_value(network.p_holm)),
+        NOTHING if network.p_holm is None else p_value(network.p_holm).lstrip("p= "),
         network.method or NOTHING,
         network.verdict,
         network.reason,
     )
-
-
-def _bare(p: str) -> str:
-    """Return a p-value without the `p =`, for a column of that title."""
-    return p.removeprefix("p ").removeprefix("= ")
 
 
 def _points(share: float | None) -> str:

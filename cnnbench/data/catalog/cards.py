@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from cnnbench.base.words import did_you_mean
+from cnnbench.base.words import did_you_mean, with_hint
 from cnnbench.data import DataError
 from cnnbench.data.dataset import SPLIT_NAMES, SplitName
 
@@ -175,10 +175,9 @@ def load_card(name_or_path: str) -> Card:
         return _read(Path(name_or_path))
     shipped = _shipped()
     if name_or_path not in shipped:
-        near = did_you_mean(name_or_path, shipped)
-        mistake = f"unknown dataset {name_or_path!r};"
+        mistake = f"unknown dataset {name_or_path!r}"
         advice = "`cnnbench datasets` lists all; a folder path works too"
-        raise DataError(" ".join(filter(None, (mistake, near, advice))))
+        raise DataError(with_hint(mistake, name_or_path, shipped, advice))
     return _read(shipped[name_or_path])
 
 

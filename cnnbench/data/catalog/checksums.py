@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.files import usable_cores
+from cnnbench.base.processes import usable_cores
 from cnnbench.data import DataError
 
 SUMS = "SHA256SUMS"

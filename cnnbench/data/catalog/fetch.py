@@ -241,7 +241,8 @@ def _attempt(url: str, part: Path, mark: Path, most_bytes: int, progress: Progre
         request.add_header("If-Range", known)
     opener = urllib.request.build_opener(_SafeRedirects)
     with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-        continues = answer.status == 206 and _starts_at(answer, have)
+        starts = answer.headers.get("Content-Range", "")
+        continues = answer.status == 206 and starts.startswith(f"bytes {have}-")
         have = have if continues else 0
         mark.write_text(_mark_of(answer))
         length = int(answer.headers.get("Content-Length") or 0)
@@ -264,10 +265,6 @@ def _mark_of(answer: http.client.HTTPResponse) -> str:
     """Return what names this version of the file; a weak tag does not promise the same bytes."""
     tag = answer.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-
-
-def _starts_at(answer: http.client.HTTPResponse, place: int) -> bool:
-    return answer.headers.get("Content-Range", "").startswith(f"bytes {place}-")
 
 
 def _size(path: Path) -> int:

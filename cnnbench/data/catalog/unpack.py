@@ -65,17 +65,15 @@ def unpack(
         with _members(archive) as members:
             for member in members:
                 parts = gate.admit(member)
-                if not member.is_folder and _wanted("/".join(parts[1:]), keep):
+                below = "/".join(parts[1:])
+                is_wanted = any(fnmatchcase(below, pattern) for pattern in keep)
+                if is_wanted and not member.is_folder:
                     assert member.content is not None
                     gate.copy(member, folder.joinpath(*parts))
     except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, EOFError, ValueError) as error:
         raise FetchError(f"{str(archive)!r} is damaged or no tar or zip: {error}") from error
     except (RuntimeError, NotImplementedError, gzip.BadGzipFile) as error:
         raise FetchError(f"{str(archive)!r} cannot be unpacked: {error}") from error
-
-
-def _wanted(path: str, keep: Sequence[str]) -> bool:
-    return any(fnmatchcase(path, pattern) for pattern in keep)
 
 
 def drop_top_folder(folder: Path) -> Path:

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.files import commit, disk_errors, require_room, write_whole
+from cnnbench.base.files import commit, disk_errors, require_room, write_text, write_whole
 from cnnbench.data import Progress
 from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.decode import DECODE_VERSION
@@ -106,9 +106,7 @@ def _build(
         finally:
             part.unlink(missing_ok=True)
         text = json.dumps(facts, indent=2) + "\n"
-        write_whole(
-            path.with_suffix(".json"), lambda file: file.write(text.encode()), advice=ADVICE
-        )
+        write_text(path.with_suffix(".json"), text, advice=ADVICE)
         return np.load(path, mmap_mode="r"), facts["sha256"]
 
 

@@ -32,15 +32,6 @@ from cnnbench.data import DataError
 
 DECODE_VERSION = 1  # raised whenever the same file gives other pixels
 MAX_PIXELS = 50_000_000
-VERDICTS = (
-    "empty",
-    "not an image",
-    "truncated",
-    "damaged",
-    "too large",
-    "unsupported",
-    "unreadable",
-)
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 
 _UPRIGHT = {
@@ -55,7 +46,10 @@ _UPRIGHT = {
 
 
 class BrokenImage(DataError):
-    """An image file that cannot be used; `verdict` is one of VERDICTS, `reason` says the rest."""
+    """An image file that cannot be used; `reason` says what a `verdict` leaves open.
+
+    A verdict is: empty, not an image, truncated, damaged, too large, unsupported or unreadable.
+    """
 
     def __init__(self, path: Path, verdict: str, reason: str) -> None:
         super().__init__(f"cannot read image {str(path)!r}: {reason}")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnbench.base.files import usable_cores
+from cnnbench.base.processes import usable_cores
 from cnnbench.data import DataError, Progress
 from cnnbench.data.dataset import ImageSource
 

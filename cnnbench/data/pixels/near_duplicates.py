@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.files import usable_cores
+from cnnbench.base.processes import usable_cores
 from cnnbench.data import Progress
 from cnnbench.data.pixels.decode import BrokenImage, is_transparent, load_upright, open_image, turn
 
@@ -47,7 +47,7 @@ _SUFFIXES: Mapping[str, tuple[str, ...]] = {
 class ImageHash:
     """The hashes of one image, or why it has none.
 
-    `verdict` is empty for an image that can be used, else one of `decode.VERDICTS`; `reason` says
+    `verdict` is empty for an image that can be used, else that of `BrokenImage`; `reason` says
     the rest. `notes` are the conversions that the image needs. `dhash` has 64 bits, `thumbnail` is
     8 x 8 RGB as 192 bytes, `pixels` a sha256; all three are of the upright image over white.
     """

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from PIL import Image
 
 import cnnbench.fruits as fruits
-from cnnbench.base.files import usable_cores, write_whole
+from cnnbench.base.files import write_text
+from cnnbench.base.processes import usable_cores
 from cnnbench.data import DataError
 from cnnbench.data.catalog.cards import Card
 from cnnbench.data.dataset import (
@@ -104,7 +105,7 @@ def nuisance_columns(split: Split, *, folder: Path | None = None) -> fruits.Colu
         return stored
     columns = fruits.columns_of(_measured(*_origin(split.source, tuple(range(len(split))))))
     text = json.dumps({"version": _TABLE_VERSION, "columns": columns})
-    write_whole(path, lambda file: file.write(text.encode()), advice=ADVICE)
+    write_text(path, text, advice=ADVICE)
     return columns
 
 

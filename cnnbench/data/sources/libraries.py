@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.words import did_you_mean
+from cnnbench.base.words import with_hint
 from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog.cards import Card
 from cnnbench.data.catalog.checksums import SUMS
@@ -206,10 +206,8 @@ def open_torchvision(card: Card, folder: Path) -> Dataset:
 
 def _require_known(loader: str) -> Mapping[SplitName, Arguments]:
     if loader not in SETS:
-        near = did_you_mean(loader, SETS)
-        known = f"one of {', '.join(sorted(SETS))}"
-        unknown = f"torchvision dataset {loader!r} is not known;"
-        raise DataError(" ".join(filter(None, (unknown, near, known))))
+        mistake = f"torchvision dataset {loader!r} is not known"
+        raise DataError(with_hint(mistake, loader, SETS, f"one of {', '.join(sorted(SETS))}"))
     return SETS[loader]
 
 
