@@ -21,7 +21,7 @@ from fork_server import ROOT
 from toy import WORDS, Toy
 
 from cnnbench.launch.processes import StopSignal, run_cells
-from cnnbench.planning import RunOptions
+from cnnbench.planning.request import RunOptions
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 

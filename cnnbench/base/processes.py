@@ -6,8 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context, parent_process
+from typing import TypeVar
 
-__all__ = ["death_of", "recent_load", "run_verb", "usable_cores", "verb_command"]
+__all__ = ["death_of", "in_threads", "recent_load", "run_verb", "spawned_pool", "usable_cores"]
+__all__ += ["verb_command"]
+
+A = TypeVar("A")
+R = TypeVar("R")
+_CHUNK = 128  # items that a pool of threads is given at once: it holds an object for each
 
 # torch.profiler and its daemon greet on stderr, where an error is looked for.
 _QUIET = {"KINETO_LOG_LEVEL": "99", "KINETO_USE_DAEMON": "0"}
@@ -23,6 +33,34 @@ def usable_cores() -> int:
 def recent_load() -> float:
     """Return how many cores were busy over the last minute, 0 where the system does not say."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def in_threads(function: Callable[[A], R], items: Sequence[A]) -> Iterator[R]:
+    """Yield what a function that lets other threads run makes of each item, in order."""
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for start in range(0, len(items), _CHUNK):
+            yield from pool.map(function, items[start : start + _CHUNK])
+
+
+def spawned_pool(workers: int) -> ProcessPoolExecutor:
+    """Return a pool of processes that end with this one.
+
+    They are spawned, because a forked child of a process that runs torch threads can hang.
+    """
+    context = get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that it works for was killed: nobody else would."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def verb_command(*words: str) -> list[str]:

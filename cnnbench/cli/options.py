@@ -54,11 +54,8 @@ def _read_config(context: typer.Context, path: str | None) -> None:
     for key, value in values.items():
         flag = key.replace("_", "-")
         if flag not in flags:
-            mistake, known = (
-                f"--config {path}: unknown key {key!r}",
-                f"there are {', '.join(flags)}",
-            )
-            raise PlanError(with_hint(mistake, key, flags, known))
+            mistake = f"--config {path}: unknown key {key!r}"
+            raise PlanError(with_hint(mistake, key, flags, f"there are {', '.join(flags)}"))
         typed[names[flag]] = _as_typed(value)
     context.default_map = typed
 

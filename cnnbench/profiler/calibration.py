@@ -65,14 +65,16 @@ def settle(requested: str, *, device: str, hardware: Hardware) -> Choice:
     Raises:
         ValueError: if the word for the precision is unknown.
     """
-    promised = choose_precision(requested, device, hardware)
+    precision = choose_precision(requested, device, hardware)
     if requested != "auto":
-        return Choice(precision=promised, threads=None, why="asked for")
-    if device != "cpu":
-        return Choice(precision=promised, threads=None, why=f"what {device} multiplies fastest")
-    if not hardware.cpu_bf16:
-        return Choice(precision="fp32", threads=None, why=f"{hardware.cpu} has no bf16 arithmetic")
-    return choice_from(known_or_measured(hardware), hardware)
+        why = "asked for"
+    elif device != "cpu":
+        why = f"what {device} multiplies fastest"
+    elif not hardware.cpu_bf16:
+        why = f"{hardware.cpu} has no bf16 arithmetic"
+    else:
+        return choice_from(known_or_measured(hardware), hardware)
+    return Choice(precision=precision, threads=None, why=why)
 
 
 def choice_from(rates: RaceRates | None, hardware: Hardware) -> Choice:

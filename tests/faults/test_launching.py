@@ -5,7 +5,7 @@ from fake_cells import FakeCells, with_seeds
 from processes import commands_with, open_files, run_many, start_at_once
 
 from cnnbench.launch.processes import Stopped, StopSignal, run_cells
-from cnnbench.planning import RunOptions
+from cnnbench.planning.request import RunOptions
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.recipes import make_recipe

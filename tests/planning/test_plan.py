@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from cnnbench.data import DataError
-from cnnbench.planning import PlanError, Request, RunOptions
 from cnnbench.planning.plan import folder_of, make_plan
+from cnnbench.planning.request import PlanError, Request, RunOptions
 
 
 @pytest.fixture

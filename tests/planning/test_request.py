@@ -2,8 +2,7 @@
 
 import pytest
 
-from cnnbench.planning import PlanError, Request
-from cnnbench.planning.request import split_commas
+from cnnbench.planning.request import PlanError, Request, split_commas
 
 
 @pytest.mark.parametrize(

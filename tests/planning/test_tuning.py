@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from cnnbench import api
-from cnnbench.planning import PlanError, Request
 from cnnbench.planning import plan as plan_module
 from cnnbench.planning.plan import make_plan, open_for_cell
+from cnnbench.planning.request import PlanError, Request
 from cnnbench.planning.tuning import rates, trial_plan, tuned_rates, with_rates
 from cnnbench.schema.result import planned
 from cnnbench.store import RunFolder

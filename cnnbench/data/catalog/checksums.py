@@ -7,26 +7,18 @@ own may have one. A byte that flips inside a JPEG often decodes without an error
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.processes import usable_cores
+from cnnbench.base.processes import in_threads
 from cnnbench.data import DataError
 
 SUMS = "SHA256SUMS"
-_CHUNK = 1024
 
 
 def digests_of(root: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the sha256 hex of each file's content, in order; hashing lets other threads run."""
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        # In chunks, because a pool holds an object for every task that it is given at once.
-        return tuple(
-            digest
-            for start in range(0, len(names), _CHUNK)
-            for digest in pool.map(_digest, (root / name for name in names[start : start + _CHUNK]))
-        )
+    """Return the sha256 hex of each file's content, in order."""
+    return tuple(in_threads(_digest, [root / name for name in names]))
 
 
 def _digest(path: Path) -> str:

@@ -168,7 +168,8 @@ def _reason(path: Path, error: Exception) -> tuple[str, str]:
         with path.open("rb") as file:
             start = file.read(12)
         return "not an image", f"not an image of a known format, it starts with {start!r}"
-    if isinstance(error, Image.DecompressionBombError):
+    # The warning is raised where warnings are errors: threads share the filter that ignores it.
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "too large", f"over {MAX_PIXELS // 1_000_000} megapixels; scale it down"
     is_cut = isinstance(error, EOFError) or "truncated" in str(error)
     reason = f"damaged or incomplete ({error or type(error).__name__})"

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from concurrent.futures import (
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    as_completed,
-)
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
 
-from cnnbench.base.processes import usable_cores
+from cnnbench.base.processes import spawned_pool, usable_cores
 from cnnbench.data import DataError, Progress
 from cnnbench.data.dataset import ImageSource
 
@@ -74,22 +65,7 @@ def _pool(source: ImageSource, chunks: int) -> Executor:
     workers = min(usable_cores(), chunks)
     if source.releases_gil or workers == 1:
         return ThreadPoolExecutor(workers)
-    # Spawned, because a forked child of a process that runs torch threads can hang.
-    return ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_end_with_parent
-    )
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when the process that it works for was killed: nobody else would."""
-    parent = parent_process()
-    assert parent is not None
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    return spawned_pool(workers)
 
 
 def _write_chunk(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.processes import usable_cores
+from cnnbench.base.processes import in_threads
 from cnnbench.data import Progress
 from cnnbench.data.pixels.decode import BrokenImage, is_transparent, load_upright, open_image, turn
 
@@ -29,7 +28,6 @@ NEAR_BITS = 4  # of 64: the most by which dHashes of near duplicates differ
 NEAR_LEVELS = 20.0  # of 255: the most by which their thumbnails differ, on average
 TINY_PIXELS = 32
 _ELONGATED = 3.0
-_CHUNK = 128  # files between two calls of `progress`
 _LEAST = 128  # pixels a JPEG is decoded to at least, which is enough for 9 x 8
 _SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
@@ -93,11 +91,10 @@ def hash_files(
 ) -> list[ImageHash]:
     """Hash the images of files below `root` with every core; `progress` counts them."""
     hashes: list[ImageHash] = []
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        for start in range(0, len(names), _CHUNK):
-            hashes += pool.map(hash_file, (root / name for name in names[start : start + _CHUNK]))
-            if progress is not None:
-                progress(len(hashes), len(names))
+    for image_hash in in_threads(hash_file, [root / name for name in names]):
+        hashes.append(image_hash)
+        if progress is not None:
+            progress(len(hashes), len(names))
     return hashes
 
 

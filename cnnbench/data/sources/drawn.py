@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from PIL import Image
 
 import cnnbench.fruits as fruits
 from cnnbench.base.files import write_text
-from cnnbench.base.processes import usable_cores
+from cnnbench.base.processes import spawned_pool, usable_cores
 from cnnbench.data import DataError
 from cnnbench.data.catalog.cards import Card
 from cnnbench.data.dataset import (
@@ -135,6 +133,5 @@ def _measured(source: DrawnImages, indices: tuple[int, ...]) -> list[fruits.Nuis
     workers = min(usable_cores(), len(indices) // _ROWS_A_TASK)
     if workers < 2:
         return [measure(index) for index in indices]
-    # Spawned, because a forked child of a process that runs torch threads can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with spawned_pool(workers) as pool:
         return list(pool.map(measure, indices, chunksize=_ROWS_A_TASK))
