@@ -46,13 +46,14 @@ def profile(
     plan = None
     if dataset is not None or budget is not None:
         plan, _ = api.prepare(request)
-    profiled = measure(request, seconds=seconds, plan=plan, on_start=_announce)
+    profiled = measure(
+        request,
+        seconds=seconds,
+        plan=plan,
+        on_start=lambda model: print(f"profiling {model} ...", file=sys.stderr),
+    )
     show_profiled(profiled, as_json=as_json)
     return 1 if profiled.failed else 0
-
-
-def _announce(model: str) -> None:
-    print(f"profiling {model} ...", file=sys.stderr)
 
 
 @app.command("profile-one", hidden=True)

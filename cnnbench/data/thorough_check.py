@@ -81,8 +81,7 @@ def examine(
     root = image_folder(name, options=options)
     reasons = dict(everything_below(root)) if root else {}
     files = [file for file, reason in reasons.items() if not reason]
-    hashed = hash_files(root, files, progress=progress) if root else []
-    hashes = dict(zip(files, hashed, strict=True))
+    hashes = hash_files(root, files, progress=progress) if root else {}
     cap = broken_allowed(options or {})
     findings = [*_broken(hashes, at_most=cap), *_passed_over(reasons), *_conversions(hashes)]
     findings += changed_since_listed(root) if root else []
@@ -263,7 +262,7 @@ def changed_since_listed(root: Path) -> list[Finding]:
     prefix = "" if below == "." else f"{below}/"
     sums = {name: digest for name, digest in read_sums(home).items() if name.startswith(prefix)}
     there = [name for name in sums if (home / name).is_file()]
-    digests = dict(zip(there, digests_of(home, there), strict=True))
+    digests = digests_of(home, there)
     changed = [name for name in there if digests[name] != sums[name]]
     missing = [name for name in sums if name not in digests]
     return [

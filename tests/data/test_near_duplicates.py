@@ -63,7 +63,7 @@ def test_a_turned_photo_is_near_to_itself_upright(tmp_path: Path) -> None:
     scene(1).transpose(Image.Transpose.ROTATE_90).save(
         tmp_path / "turned.jpg", quality=95, exif=turn
     )
-    hashes = hash_files(tmp_path, ["upright.jpg", "turned.jpg"])
+    hashes = list(hash_files(tmp_path, ["upright.jpg", "turned.jpg"]).values())
     assert near_copies(hashes, [0], [1]) == {1: 0}
 
 
@@ -87,21 +87,22 @@ def test_many_pictures_of_one_hash_are_compared_all() -> None:
 def test_a_broken_image_is_near_to_none(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / name).write_bytes(b"")
-    hashes = hash_files(tmp_path, ["a.jpg", "b.jpg"])
+    hashes = list(hash_files(tmp_path, ["a.jpg", "b.jpg"]).values())
     assert near_groups(hashes) == [0, 1]
     assert near_copies(hashes, [0], [1]) == {}
 
 
-def test_remembered_looks_are_the_same_and_follow_the_content(tmp_path: Path, monkeypatch) -> None:
+def test_remembered_hashes_are_the_same_and_follow_the_content(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("CNNBENCH_CACHE", str(tmp_path / "cache"))
     scene(1).save(tmp_path / "b.png")
     (tmp_path / "a.jpg").write_bytes(b"<html>")
     scene(2).save(tmp_path / "c.jpg")
-    first = remembered_hashes(tmp_path, ("b.png", "a.jpg", "c.jpg"), ("2", "1", "3"))
-    assert first == [hash_file(tmp_path / name) for name in ("b.png", "a.jpg", "c.jpg")]
+    first = remembered_hashes(tmp_path, {"b.png": "2", "a.jpg": "1", "c.jpg": "3"})
+    assert first == {name: hash_file(tmp_path / name) for name in ("b.png", "a.jpg", "c.jpg")}
     for file in tmp_path.glob("*.*g"):
         file.unlink()  # so only what is remembered can answer, whatever the files are called
-    assert remembered_hashes(tmp_path, ("x.png", "y.jpg", "z.jpg"), ("2", "1", "3")) == first
+    again = remembered_hashes(tmp_path, {"x.png": "2", "y.jpg": "1", "z.jpg": "3"})
+    assert again == {"x.png": first["b.png"], "y.jpg": first["a.jpg"], "z.jpg": first["c.jpg"]}
 
 
 def test_near_duplicates_stay_on_one_side_of_a_split(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from cnnbench.data import DataError
 SUMS = "SHA256SUMS"
 
 
-def digests_of(root: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the sha256 hex of each file's content, in order."""
-    return tuple(in_threads(_digest, [root / name for name in names]))
+def digests_of(root: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return the sha256 hex of each file's content by its name, in order."""
+    return dict(zip(names, in_threads(lambda name: _digest(root / name), names), strict=True))
 
 
 def _digest(path: Path) -> str:
@@ -35,7 +35,7 @@ def sums_of(folder: Path) -> dict[str, str]:
         for path in folder.rglob("*")
         if path.is_file() and not path.is_symlink() and path.name != SUMS
     )
-    return dict(zip(names, digests_of(folder, names), strict=True))
+    return digests_of(folder, names)
 
 
 def read_sums(folder: Path) -> dict[str, str]:

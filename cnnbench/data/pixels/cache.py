@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -143,21 +143,21 @@ _HASHES = "looks"  # the folder's older name, under which caches hold them
 _HASH_FIELDS = ("verdict", "reason", "notes", "dhash", "thumbnail", "pixels")
 
 
-def remembered_hashes(root: Path, names: Sequence[str], digests: Sequence[str]) -> list[ImageHash]:
+def remembered_hashes(root: Path, digests: Mapping[str, str]) -> dict[str, ImageHash]:
     """Return the hashes of files below `root`, decoding only contents that are new.
 
-    `digests` are the files' sha256, in the order of `names`.
+    `digests` has each file's sha256 by its name.
     """
-    order = sorted(range(len(names)), key=lambda i: (digests[i], Path(names[i]).suffix.lower()))
-    identity = [[digests[i], Path(names[i]).suffix.lower()] for i in order]
+    contents = {name: [digest, Path(name).suffix.lower()] for name, digest in digests.items()}
+    names = sorted(contents, key=contents.__getitem__)
+    identity = [contents[name] for name in names]
     key = fingerprint_of([HASH_VERSION, DECODE_VERSION, PIL.__version__, identity])
     path = cache_folder() / _HASHES / f"{key}.npz"
     hashes = _read_hashes(path)
     if hashes is None:
-        hashes = hash_files(root, [names[i] for i in order])
+        hashes = list(hash_files(root, names).values())
         _write_hashes(path, hashes)
-    by_place = dict(zip(order, hashes, strict=True))
-    return [by_place[i] for i in range(len(names))]
+    return dict(zip(names, hashes, strict=True))
 
 
 def _read_hashes(path: Path) -> list[ImageHash] | None:

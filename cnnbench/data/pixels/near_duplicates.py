@@ -88,11 +88,12 @@ def hash_image(image: Image.Image, *, notes: tuple[str, ...] = ()) -> ImageHash:
 
 def hash_files(
     root: Path, names: Sequence[str], *, progress: Progress | None = None
-) -> list[ImageHash]:
+) -> dict[str, ImageHash]:
     """Hash the images of files below `root` with every core; `progress` counts them."""
-    hashes: list[ImageHash] = []
-    for image_hash in in_threads(hash_file, [root / name for name in names]):
-        hashes.append(image_hash)
+    hashes: dict[str, ImageHash] = {}
+    made = in_threads(lambda name: hash_file(root / name), names)
+    for name, image_hash in zip(names, made, strict=True):
+        hashes[name] = image_hash
         if progress is not None:
             progress(len(hashes), len(names))
     return hashes

@@ -20,7 +20,6 @@ from cnnbench.data.catalog.checksums import digests_of
 from cnnbench.data.dataset import SPLIT_NAMES, Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.cache import remembered_hashes
 from cnnbench.data.pixels.decode import decode_square
-from cnnbench.data.pixels.near_duplicates import ImageHash
 from cnnbench.data.sources.scan import Scan, child_folders, scan_classes
 from cnnbench.data.sources.splitting import (
     TEST_SHARE,
@@ -82,8 +81,9 @@ def open_folder(
         if one_level
         else _scan_splits(root, folders, reading)
     )
-    digests = _digests(root, scans)
-    hashes = _hashes(root, digests) if one_level or reading.skip_broken else {}
+    every_class = (names for scan in scans.values() for names in scan.files.values())
+    digests = digests_of(root, [name for names in every_class for name in names])
+    hashes = remembered_hashes(root, digests) if one_level or reading.skip_broken else {}
     scans, skipped = leave_out_broken(scans, hashes, at_most=reading.skip_broken)
     home = root if one_level else root / "train" / reading.below
     classes = _classes(home, scans)
@@ -163,16 +163,6 @@ def _classes(home: Path, scans: Mapping[SplitName, Scan]) -> tuple[str, ...]:
             near = did_you_mean(name, classes)
             raise DataError("; ".join(filter(None, (unknown, near, advice))))
     return classes
-
-
-def _digests(root: Path, scans: Mapping[SplitName, Scan]) -> dict[str, str]:
-    names = [name for scan in scans.values() for files in scan.files.values() for name in files]
-    return dict(zip(names, digests_of(root, names), strict=True))
-
-
-def _hashes(root: Path, digests: Mapping[str, str]) -> dict[str, ImageHash]:
-    hashes = remembered_hashes(root, tuple(digests), tuple(digests.values()))
-    return dict(zip(digests, hashes, strict=True))
 
 
 def _split(root: Path, classes: tuple[str, ...], files: Files, digests: Mapping[str, str]) -> Split:
