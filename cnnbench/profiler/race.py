@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from cnnbench.base.processes import recent_load
-from cnnbench.engine.device import Device, keep_freed_pages
+from cnnbench.engine.device import Device, prepare_device
 from cnnbench.engine.hardware import Hardware, detect
 from cnnbench.engine.optim import make_optimizer
 from cnnbench.engine.step import training_step
@@ -50,8 +50,7 @@ def run_races(hardware: Hardware) -> RaceRates:
     """
     threads = hardware.cores
     is_quiet = recent_load() < QUIET_LOAD * threads  # before the races make a load
-    keep_freed_pages()
-    torch.set_flush_denormal(True)
+    prepare_device("cpu", "fp32")
     exact = Variant(bf16=False, channels_last=True, threads=threads)
     rounded = Variant(bf16=True, channels_last=True, threads=threads)
     first = race([exact, rounded] if hardware.cpu_bf16 else [exact])

@@ -1,1 +1,1 @@
-"""How are models, datasets, plans and outcomes listed on stdout, as tables or as JSON?"""
+"""What people see: tables, sentences or JSON on stdout, progress on stderr."""
