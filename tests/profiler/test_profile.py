@@ -80,6 +80,7 @@ def test_rates_and_share_follow_from_the_seconds():
     assert PROFILE.matmul_share == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 def test_a_profile_measures_every_part_of_a_step():
     profile = profile_in_subprocess(JOB)
     assert isinstance(profile, Profile), profile.reason
