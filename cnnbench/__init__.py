@@ -1,7 +1,5 @@
 """cnnbench: which classic CNN is best for my images, if each gets the same budget?"""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 from cnnbench.version import __version__

@@ -8,8 +8,6 @@ Each departure has its own name: the net that the authors' code trained, two wel
 re-implementations, and one network for each claim that the paper makes about an ingredient.
 """
 
-from __future__ import annotations
-
 import math
 from collections import OrderedDict
 from collections.abc import Callable

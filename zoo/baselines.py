@@ -7,8 +7,6 @@ with the same loss as every network. So this is logistic regression and not the 
 machine of Dalal and Triggs: hence `hog-linear` and not `hog-svm`.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from contextlib import AbstractContextManager, nullcontext
 

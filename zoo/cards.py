@@ -1,7 +1,5 @@
 """What is known of a network before it is built? The facts come from `papers.toml`; no torch."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass

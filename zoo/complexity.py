@@ -4,8 +4,6 @@ A multiply-add is a weight of a convolution or linear layer, used once. Bias, Ba
 normalisation and activation functions are not counted; the papers do not count them either.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import partial

@@ -6,8 +6,6 @@ constants of the response normalisations, and the text no initial weights: both 
 replication in Caffe.
 """
 
-from __future__ import annotations
-
 import math
 from collections import OrderedDict
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ The file of each paper puts the paper's own initial state together from `normal_
 images of zero mean and unit variance.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -9,8 +9,6 @@ the 2012 code divide alpha by n: `F.local_response_norm(x, 5, alpha=5e-4)` is th
 alpha = 1e-4.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

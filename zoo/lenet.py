@@ -9,8 +9,6 @@ are squashed like the subsampling layers, and the initial range is +-2.4 / fan_i
 own drawings of digits, because the figure with the published bitmaps was not seen.
 """
 
-from __future__ import annotations
-
 import math
 from collections import OrderedDict
 

@@ -6,8 +6,6 @@ convolution of its first block, as in the authors' prototxts and as the paper's 
 the networks named `-v1.5` have it in the 3x3 convolution instead.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Max-pooling and ReLU commute exactly (both keep order), so at the end of a block
 comes first and ReLU works on a quarter of the map; values and gradients are the same.
 """
 
-from __future__ import annotations
-
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ normalises. The published 110x110 and 55x55 need the rule of the code it was tra
 round up, and what lies beyond the right and bottom edge reads as zero.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What short text names a content, so that equal contents have equal names?"""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How does a file reach the disk whole or not at all, and how can a test cut a write short?"""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fnmatch

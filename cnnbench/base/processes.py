@@ -1,7 +1,5 @@
 """What may this process use of the machine, and how is a verb run in a process of its own?"""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

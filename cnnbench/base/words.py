@@ -1,7 +1,5 @@
 """How is a mistake told: with the word that was probably meant, or with the line that counts?"""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Words in, exit code out: what `cnnbench` understands. Every verb imports its room inside."""
 
-from __future__ import annotations
-
 import functools
 import shlex
 import sys

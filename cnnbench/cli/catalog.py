@@ -1,7 +1,5 @@
 """The verbs about networks and datasets: `models`, `verify`, `datasets`, `check`, `fetch`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """The verbs about this machine: `profile`, `doctor`, and the hidden ones that they start."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated
 

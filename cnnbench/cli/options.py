@@ -1,7 +1,5 @@
 """The application, and how the flags of its training verbs come from their one declaration."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 import time

@@ -1,7 +1,5 @@
 """The verbs about runs: `run`, `sweep` and `ablate` train; `report` and `compare` read."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import replace

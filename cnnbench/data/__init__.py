@@ -4,8 +4,6 @@ Only `augment` and `loader` import torch, so that listing and checking data stay
 holds what every part of the room needs: its errors, and how names are listed in them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 __all__ = ["DataError", "FetchError", "Progress", "listed"]

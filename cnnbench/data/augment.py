@@ -4,8 +4,6 @@ Cutting and mirroring work on bytes, where an image is a quarter of its size as 
 is the result scaled and turned into floats. All results are channels_last.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Which images, labels, classes and splits stand behind the name or folder a user typed?"""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ position follows from (seed, position) alone, so a run may be cut into other bat
 the middle or shared out over ranks, and every position still gives the same pixels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass

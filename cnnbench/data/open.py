@@ -1,7 +1,5 @@
 """What does the word after `--dataset` mean: a card, a folder of images, or a mistake?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

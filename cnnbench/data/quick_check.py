@@ -1,7 +1,5 @@
 """What about this data would make a comparison mean less than it seems to?"""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable

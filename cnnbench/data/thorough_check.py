@@ -5,8 +5,6 @@ image once, as training would, compares all of them with each other, and compare
 list that was written when they came.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Which seconds are charged to the budget, and where did the others go?"""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """How is a process set up to train on a device, and how fast is that device just now?"""
 
-from __future__ import annotations
-
 import ctypes
 import platform
 import resource

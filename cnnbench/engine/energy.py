@@ -1,7 +1,5 @@
 """How many joules has a device drawn? Read from the machine's own counters, or not at all."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """How good is a network on a split, as loss, top-1 and top-5?"""
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """What does a trained network see: first filters, guesses, nearest neighbours, mistakes?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What machine is this, as far as can be told without importing torch?"""
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

@@ -8,8 +8,6 @@ training images. It is what a BatchNorm does at its first step, folded into weig
 networks that have BatchNorm are left as they are.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """How do the weights move, and how fast at which progress?"""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """What is the loop given, and what changes while a network trains?"""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections import deque

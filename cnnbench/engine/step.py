@@ -4,8 +4,6 @@ The loop, its warm-up, the profiler and the calibration race all come here, so w
 and estimated is the step that is charged.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ It touches no disk and prints nothing. The clock runs only inside a step: it sta
 an event is out with the caller.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Callable, Iterator

@@ -5,8 +5,6 @@ what is known about it. Within one `VERSION` both return the same in any process
 The pictures are drawn: they are no photographs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What varies in a picture besides its class, without drawing it, and which pictures share it?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields

@@ -1,7 +1,5 @@
 """How does a picture come about, from its label and key to its bytes?"""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

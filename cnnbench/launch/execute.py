@@ -1,7 +1,5 @@
 """How is a plan carried out? Images first, then its cells, and a report of what there is so far."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

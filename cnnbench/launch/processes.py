@@ -1,7 +1,5 @@
 """Where do cells run? Each in a process of its own, one after another, through `cnnbench cell`."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """Which cells does a command ask for? Every name and number is checked here, before any starts."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import re

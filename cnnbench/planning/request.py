@@ -3,8 +3,6 @@
 The command line imports this file for each `--help`, so it imports nothing of weight.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass

@@ -4,8 +4,6 @@ A trial trains at a fraction of the budget and is scored on a slice of the train
 validation and test images are left out of it altogether.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from cnnbench.data.dataset import Dataset, hold_out

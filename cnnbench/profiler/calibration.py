@@ -5,8 +5,6 @@ Its rates are kept in the cache folder and go into every plan. A precision that 
 questioned.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.metadata
 import json

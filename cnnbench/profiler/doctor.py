@@ -1,7 +1,5 @@
 """What can this machine do, and what will go wrong on it?"""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import shutil

@@ -3,8 +3,6 @@
 Values only: reading them needs no torch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What does `cnnbench profile` measure, each network in a process of its own?"""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass

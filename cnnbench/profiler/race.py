@@ -1,7 +1,5 @@
 """Which precision, memory format and number of threads train fastest in this process?"""
 
-from __future__ import annotations
-
 import statistics
 import sys
 import time

@@ -1,8 +1,6 @@
 """How fast does a network train in this process, how much memory does it take, and where does
 the time go?"""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import math

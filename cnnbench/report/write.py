@@ -1,7 +1,5 @@
 """How does a run become `report.md` and `report.html`: which sections, in which order?"""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """How does one cell go from its spec to its result?"""
 
-from __future__ import annotations
-
 import traceback
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which pictures of a trained network are kept for its report?"""
 
-from __future__ import annotations
-
 import sys
 import traceback
 

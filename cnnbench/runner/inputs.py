@@ -1,7 +1,5 @@
 """What is a cell given: its circumstances, its images, and all that the loop needs?"""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """How does one process serve one cell, and when does it stop? What `cnnbench cell` does."""
 
-from __future__ import annotations
-
 import contextlib
 import faulthandler
 import os

@@ -1,7 +1,5 @@
 """How much may a model spend, in which currency, and how far along is it?"""
 
-from __future__ import annotations
-
 import math
 import re
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """What is one cell of a comparison, and what is the plan that lists them all?"""
 
-from __future__ import annotations
-
 import re
 from typing import Literal
 

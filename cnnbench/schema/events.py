@@ -1,7 +1,5 @@
 """What happens during a training, as values that are appended to `events.jsonl`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter

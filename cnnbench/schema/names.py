@@ -1,7 +1,5 @@
 """What is a cell of a plan called, and in which settings do two cells or two plans differ?"""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 

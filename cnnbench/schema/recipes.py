@@ -1,7 +1,5 @@
 """How is a network trained? `common`, one recipe for all, or `paper`, each paper's own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

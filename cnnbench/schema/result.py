@@ -1,7 +1,5 @@
 """What came out of a cell: the facts of `result.json` and the row of `results.json`."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Which saved state can be trusted, and how is a new one kept without losing the last?"""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import pickle
@@ -41,7 +39,7 @@ class Checkpoint:
 class _Hashing:
     """A file that hashes what passes through it, so that a gigabyte is not read twice."""
 
-    def __init__(self, file: IO[bytes], digest: hashlib._Hash) -> None:
+    def __init__(self, file: IO[bytes], digest: "hashlib._Hash") -> None:
         self._file = file
         self._digest = digest
         self.refused: OSError | None = None

@@ -1,7 +1,5 @@
 """What is kept of what a network sees, so that a report can show it without the network?"""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 from dataclasses import dataclass

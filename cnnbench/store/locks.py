@@ -1,7 +1,5 @@
 """Who may write to a folder, and who is writing to it now?"""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import json

@@ -1,7 +1,5 @@
 """Where is everything of one run, from the plan to the report?"""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator

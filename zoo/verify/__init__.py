@@ -4,8 +4,6 @@ The statements, their sources and the expected values are data in `papers.toml`.
 what can be read off a network's structure, `numerics` what must be computed. Nothing is trained.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each measure takes a model's name and the arguments that a statement in `papers.
 at the layout on the meta device, and returns a plain value. Nothing is computed on data.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -4,8 +4,6 @@ Each measure takes a model's name and the arguments that a statement in `papers.
 a small computation from a fixed seed, and returns a plain value.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Sequence
 from functools import cache

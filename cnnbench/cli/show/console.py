@@ -1,7 +1,5 @@
 """How do tables, sentences, JSON and bars of progress reach the terminal, whatever they hold?"""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

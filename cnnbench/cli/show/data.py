@@ -1,7 +1,5 @@
 """How are datasets listed, and what `check` and `fetch` did told?"""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict

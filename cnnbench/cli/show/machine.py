@@ -1,7 +1,5 @@
 """How are the speed of networks and the state of a machine shown?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """How are the networks of the zoo listed, and the verdicts on their papers' statements told?"""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import asdict
 from itertools import groupby

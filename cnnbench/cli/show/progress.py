@@ -1,7 +1,5 @@
 """What does a person see while a run goes on? A live table, or plain lines in a pipe."""
 
-from __future__ import annotations
-
 import time
 from typing import Self
 

@@ -4,8 +4,6 @@ A list is a file `SHA256SUMS` in the form of `sha256sum`; `fetch` writes one, an
 own may have one. A byte that flips inside a JPEG often decodes without an error: only a list tells.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -5,8 +5,6 @@ its files, `SHA256SUMS`, so that `cnnbench check` can say later what has changed
 The second half downloads one file over a line that may be cut.
 """
 
-from __future__ import annotations
-
 import errno
 import http.client
 import os

@@ -6,8 +6,6 @@ absolute names, `..`, backslashes, links, devices, names that occur twice or dif
 allowed. Modes, owners and times of the archive are not applied.
 """
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import lzma

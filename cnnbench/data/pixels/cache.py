@@ -5,8 +5,6 @@ Both appear whole, the `.json` last. An entry's key covers all that decides the 
 never stale; a lock lets one process build it while others wait.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

@@ -16,8 +16,6 @@ The rules of decoding, each tested:
 - Only the formats in `FORMATS` are tried, whatever the file's suffix says.
 """
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections.abc import Iterator

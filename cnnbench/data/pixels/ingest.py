@@ -1,7 +1,5 @@
 """How are all images of a split decoded into one file with every core and little memory?"""
 
-from __future__ import annotations
-
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path

@@ -6,8 +6,6 @@ grey picture darker than its right neighbour?) and an 8 x 8 colour thumbnail. Th
 what the 64 bits leave open: flat pictures of any colour have the same dHash.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

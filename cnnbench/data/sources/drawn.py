@@ -1,7 +1,5 @@
 """How does the fruit renderer become a dataset like any other?"""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

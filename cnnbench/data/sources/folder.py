@@ -4,8 +4,6 @@ The class list is the sorted folder names of `train/`, once for every split. Rea
 its own, as is usual, gives a class another label wherever one split lacks a folder.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Every image goes through the same central square as a photo of a folder.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

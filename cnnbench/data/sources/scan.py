@@ -1,7 +1,5 @@
 """Which files below a folder are images of a class, and which are passed over?"""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping

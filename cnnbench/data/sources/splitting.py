@@ -1,7 +1,5 @@
 """Which images of a folder are kept for the test, and which broken ones are left out?"""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """How does a scene become pixels: what a canvas holds, and what a camera makes of it?"""
 
-from __future__ import annotations
-
 import io
 import math
 from dataclasses import dataclass

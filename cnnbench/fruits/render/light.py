@@ -5,8 +5,6 @@ light is a directional lamp with soft shadows, a sky above, what comes back from
 darkness where things touch. Balls stand for everything that casts a shadow.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import TypeAlias

@@ -5,8 +5,6 @@ picture reads at its own offset (grain, peel, speckle), and small random grids, 
 picture (stains, cloth, wood). The types that all files of the drawing share stand here too.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any, TypeAlias
 

@@ -5,8 +5,6 @@ dice are dropped into cells of half a pixel's width. The nearest die of each cel
 cells make a pixel with its cover.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A shape lives in its own unit space and answers `distance(x, y, z)`: negative in
 outside, with a slope near 1 across the surface, so that a ray can walk towards it.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias

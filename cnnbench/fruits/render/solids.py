@@ -3,8 +3,6 @@
 A fruit has bodies, stems and leaves, and balls that stand for its shadow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

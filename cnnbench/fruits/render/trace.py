@@ -4,8 +4,6 @@ The camera looks along -z with parallel rays; x runs right, y up, and the pictur
 wide and high, its middle at the origin.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 `layouts` chooses the places, `surroundings` has what is under, behind and around the fruit.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Places are on the ground, round the hero at the origin: x to the right, z toward
 shares of the picture's width.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

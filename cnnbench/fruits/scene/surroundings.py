@@ -4,8 +4,6 @@ A ground is a table or a bed of straw, a backdrop something far away and out of 
 linear albedo (3, H, W). Furniture is what the fruit lie in or on: a bowl, plate, board or crate.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Which fruit are there, and how is an individual of each made?"""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from cnnbench.fruits.render.noise import Rng

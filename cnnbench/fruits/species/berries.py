@@ -1,7 +1,5 @@
 """What are a cherry, a bunch of grapes and a strawberry like?"""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What are the fruit like that come whole or cut: a kiwi and a watermelon?"""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

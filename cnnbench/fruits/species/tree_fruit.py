@@ -1,7 +1,5 @@
 """What are a lemon, an orange, an apple and a pear like?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from cnnbench.fruits.render.light import Colour, Surface, blend, linear, step, vary

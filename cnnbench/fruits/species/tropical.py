@@ -1,7 +1,5 @@
 """What are a banana, a mango and a pineapple like?"""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

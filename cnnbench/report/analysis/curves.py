@@ -1,7 +1,5 @@
 """How did each cell get on while it trained: its curve, and when it reached a target?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 

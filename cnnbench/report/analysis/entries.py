@@ -3,8 +3,6 @@
 An entry is one network with one group of settings. It has a row for each seed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """How does accuracy grow with the budget, and where do two networks change places?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise

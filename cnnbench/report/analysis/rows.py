@@ -4,8 +4,6 @@ The CSV is written by the standard library: importing pandas takes longer than t
 needs to start.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Which settings does a plan sweep, and what came of each value?"""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

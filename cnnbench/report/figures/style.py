@@ -1,7 +1,5 @@
 """What do all figures share: their width, colours, type, and how each network is drawn?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What does the script of `report.html` draw: the curves as data, with their colours?"""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """What is each ingredient of a paper worth under this budget, beside what the paper claims?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Which classes does each network know, which does it take for which, and where does it fail?"""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What did each network see and cost while it trained: its curves, its size, its seconds?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from cnnbench.report.analysis.rows import seed_suffixes, unmeasured

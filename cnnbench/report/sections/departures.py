@@ -3,8 +3,6 @@
 The page ends with the article this project began from, whose numbers get the same treatment.
 """
 
-from __future__ import annotations
-
 import tomllib
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """What does each network see? Its first filters, its guesses, what it finds alike, its errors."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Sequence

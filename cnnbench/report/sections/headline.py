@@ -1,7 +1,5 @@
 """What does a run prove, in sentences that never name a winner that is not separated?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from cnnbench.report.analysis.comparison import Comparison, compare

@@ -4,8 +4,6 @@ Each rung of a ladder is a training of its own whose schedule ended on that budg
 a line are not one curve read at several places.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from cnnbench.report.analysis.comparison import Comparison

@@ -1,7 +1,5 @@
 """What must a reader know before believing the numbers of a run?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

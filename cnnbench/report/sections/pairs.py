@@ -1,7 +1,5 @@
 """What does each pair of networks prove, how was it tested, and what can the test not know?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from cnnbench.report.analysis.comparison import Comparison, Pair

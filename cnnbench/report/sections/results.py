@@ -1,7 +1,5 @@
 """What did every cell reach: the table of results, with unfinished cells and their reasons?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from cnnbench.report.analysis.rows import has_several_seeds, ranked, status_text

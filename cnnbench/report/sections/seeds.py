@@ -1,7 +1,5 @@
 """What did each network reach over all its seeds, and how sure is that mean?"""
 
-from __future__ import annotations
-
 from cnnbench.report.analysis.comparison import Comparison
 from cnnbench.report.analysis.entries import Entry
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section

@@ -1,7 +1,5 @@
 """Under which settings and rules was a run made, and how is it repeated?"""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from importlib import resources

@@ -1,7 +1,5 @@
 """What did changing one setting do: the final accuracy and losses against the swept value?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from cnnbench.report.analysis.comparison import Comparison

@@ -3,8 +3,6 @@
 The race is another target: a training error, counted in steps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

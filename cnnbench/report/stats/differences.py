@@ -1,7 +1,5 @@
 """Is one training better than another, by how much, and how many test images would show it?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

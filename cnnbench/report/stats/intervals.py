@@ -17,8 +17,6 @@ The closed forms in this room are written out because importing statsmodels or s
 seconds and a report is drawn after every run; the tests hold each against scipy or its definition.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from statistics import NormalDist

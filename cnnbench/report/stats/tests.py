@@ -1,7 +1,5 @@
 """How probable would such a difference be among equals, and which of many networks are tied?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Sequence
 

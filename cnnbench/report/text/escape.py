@@ -1,7 +1,5 @@
 """How is a name from outside shown in Markdown, LaTeX, CSV, a shell or a picture, not obeyed?"""
 
-from __future__ import annotations
-
 import re
 import shlex
 import unicodedata

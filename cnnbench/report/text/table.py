@@ -1,7 +1,5 @@
 """What is a table before it is written, and how does it look in Markdown and in LaTeX?"""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """How are numbers, shares and lists of names put into words?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
