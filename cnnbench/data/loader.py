@@ -30,7 +30,7 @@ __all__ = ["Batch", "Batches", "evaluation_batches"]
 # The share of a GPU's free memory that the images may take; the rest is the network's.
 _RESIDENT_SHARE = 0.25
 
-# One independent stream of numbers for each choice.
+# What is drawn at random; each draws numbers of its own.
 _ORDER, _TOP, _LEFT, _FLIP, _AREA, _ASPECT, _JITTER = range(7)
 _JITTER_STD = 0.1  # of a principal component (AlexNet, section 4.1)
 _TRIES = 10
@@ -213,13 +213,13 @@ def evaluation_batches(
         yield standardise(cut, mean, std), torch.from_numpy(labels[some].copy()).to(device)
 
 
-def hashed(seed: int, stream: int, positions: Ints) -> npt.NDArray[np.uint64]:
-    """Return 64 random bits a position, a function of (seed, stream, position) alone.
+def hashed(seed: int, draw: int, positions: Ints) -> npt.NDArray[np.uint64]:
+    """Return 64 random bits a position, a function of (seed, draw, position) alone.
 
     Counter-based: SplitMix64's finalizer (Steele, Lea, Flood, OOPSLA 2014) over a counter.
     """
     key = _mixed(np.array([seed % 2**64], dtype=np.uint64))
-    key = _mixed(key + np.uint64(stream + 1))
+    key = _mixed(key + np.uint64(draw + 1))
     return _mixed(key + positions.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
 
 
@@ -234,17 +234,17 @@ def _below(limit: int, bits: npt.NDArray[np.uint64]) -> Ints:
     return ((bits >> np.uint64(32)) * np.uint64(limit) >> np.uint64(32)).astype(np.int64)
 
 
-def _uniform(seed: int, stream: int, positions: Ints) -> npt.NDArray[np.float64]:
+def _uniform(seed: int, draw: int, positions: Ints) -> npt.NDArray[np.float64]:
     """Return numbers in [0, 1) a position."""
-    bits = hashed(seed, stream, positions) >> np.uint64(11)
+    bits = hashed(seed, draw, positions) >> np.uint64(11)
     return bits.astype(np.float64) * 2.0**-53
 
 
-def _normal(seed: int, stream: int, positions: Ints) -> npt.NDArray[np.float64]:
+def _normal(seed: int, draw: int, positions: Ints) -> npt.NDArray[np.float64]:
     """Return numbers of the normal distribution a position (Box and Muller, 1958)."""
-    radius = np.sqrt(-2 * np.log1p(-_uniform(seed, stream, 2 * positions)))
+    radius = np.sqrt(-2 * np.log1p(-_uniform(seed, draw, 2 * positions)))
     numbers: npt.NDArray[np.float64] = radius * np.cos(
-        2 * np.pi * _uniform(seed, stream, 2 * positions + 1)
+        2 * np.pi * _uniform(seed, draw, 2 * positions + 1)
     )
     return numbers
 
