@@ -16,11 +16,11 @@ __all__ = ["EXIT_BUSY", "EXIT_DATA", "EXIT_DISK", "EXIT_STOPPED", "serve_cell"]
 EXIT_DATA, EXIT_DISK, EXIT_BUSY, EXIT_STOPPED = 3, 4, 5, 128 + signal.SIGTERM
 CHECKPOINT_VARIABLE = "CNNBENCH_CHECKPOINT_SECONDS"
 CHECKPOINT_SECONDS = 60.0  # charged, between two checkpoints; no result depends on it
-ORPHAN_SECONDS = 25.0
+ORPHAN_SAVE_SECONDS = 25.0  # then an orphan ends, saved or not; the next process waits longer
 
 
 @dataclass(slots=True)
-class _StopSignal:
+class _StopFlag:
     """Whether the cell is to stop, and whether it has trained anything that is worth saving."""
 
     received: threading.Event = field(default_factory=threading.Event)
@@ -43,7 +43,7 @@ def serve_cell(run_folder: RunFolder, cell_id: str, *, started: float, launched:
     `launched` says that stdin is a line to the launcher: when it closes, the launcher is gone,
     and the cell saves its state and ends.
     """
-    stop = _StopSignal()
+    stop = _StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.receive)
     faulthandler.enable()  # the log of a hung cell tells where it hangs before it is killed
@@ -56,7 +56,7 @@ def serve_cell(run_folder: RunFolder, cell_id: str, *, started: float, launched:
     return _serve(run_folder.cell(cell), stop, plan, started=started)
 
 
-def _serve(folder: CellFolder, stop: _StopSignal, plan: Plan, *, started: float) -> int:
+def _serve(folder: CellFolder, stop: _StopFlag, plan: Plan, *, started: float) -> int:
     import torch
 
     from cnnbench.data import DataError
@@ -96,9 +96,9 @@ def _serve(folder: CellFolder, stop: _StopSignal, plan: Plan, *, started: float)
     return 0 if result.status == "done" else 1
 
 
-def _follow_launcher(stop: _StopSignal) -> None:
+def _follow_launcher(stop: _StopFlag) -> None:
     """Wait until the launcher is gone, however it went; then nobody watches this cell."""
     while os.read(0, 1024):
         pass
-    threading.Timer(ORPHAN_SECONDS, os._exit, (EXIT_STOPPED,)).start()
+    threading.Timer(ORPHAN_SAVE_SECONDS, os._exit, (EXIT_STOPPED,)).start()
     stop.receive()
