@@ -123,7 +123,8 @@ def step_pass(model: nn.Module, device: Device, args: argparse.Namespace) -> Cal
 
 def show_step(args: argparse.Namespace) -> None:
     """Print the table of AlexNet's step."""
-    device = prepare_device(args.device, args.precision)
+    device = Device(torch_device=torch.device(args.device), precision=args.precision)
+    prepare_device(device.torch_device)
     norms: dict[str, Callable[[LocalResponseNorm], nn.Module]] = {
         "without LRN": lambda ours: nn.Identity(),
         "our LRN": lambda ours: ours,

@@ -40,22 +40,22 @@ TIMM_ONLY_HERE = {"alexnet", "googlenet"}  # networks that timm does not have
 CONTENDERS = ("ours", "timm best", "timm default", "plain", "plain compiled")
 
 
-class TimedStream:
-    """A training stream that notes when each batch was asked for."""
+class TimedBatches:
+    """Training batches that note when each was asked for."""
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    def __init__(self, batches: Any) -> None:
+        self._batches = batches
         self.asked: list[float] = []
 
     @property
     def epoch_images(self) -> int:
         """The number of images in one epoch."""
-        return int(self._stream.epoch_images)
+        return int(self._batches.epoch_images)
 
     def batch(self, start: int, size: int) -> tuple[Tensor, Tensor]:
-        """Return a batch of the stream within."""
+        """Return a batch of the source within."""
         self.asked.append(time.monotonic())
-        images, labels = self._stream.batch(start, size)
+        images, labels = self._batches.batch(start, size)
         return images, labels
 
 
@@ -67,7 +67,7 @@ def ours(args: argparse.Namespace) -> float:
     from cnnbench.data.open import open_dataset
     from cnnbench.data.pixels.cache import decoded
     from cnnbench.engine.clock import Clock
-    from cnnbench.engine.device import prepare_device
+    from cnnbench.engine.device import Device, prepare_device
     from cnnbench.engine.evaluate import Evaluation, score
     from cnnbench.engine.hardware import detect
     from cnnbench.engine.state import Training
@@ -78,7 +78,8 @@ def ours(args: argparse.Namespace) -> float:
     from cnnbench.schema.recipes import make_recipe
 
     choice = settle(args.precision, device=args.device, hardware=detect())
-    device = prepare_device(args.device, choice.precision, threads=choice.threads)
+    device = Device(torch_device=torch.device(args.device), precision=choice.precision)
+    prepare_device(device.torch_device, threads=choice.threads)
     dataset = open_dataset(str(args.photos))
     split = decoded(dataset, "train", stored_size(args.image_size), folder=args.cache)
     mean, std = channel_statistics(split.images)
@@ -96,7 +97,7 @@ def ours(args: argparse.Namespace) -> float:
         std=std,
         device=device.torch_device,
     )
-    stream, ended = TimedStream(batches), math.nan
+    timed, ended = TimedBatches(batches), math.nan
 
     def end() -> Evaluation:
         nonlocal ended
@@ -105,7 +106,7 @@ def ours(args: argparse.Namespace) -> float:
 
     training = Training(
         model=model,
-        stream=stream,
+        batches=timed,
         evaluate=end,
         recipe=make_recipe("common", family="none", lr=1e-4, batch_size=args.batch_size),
         budget=Budget.parse(f"{(WARM_STEPS + args.steps) * args.batch_size}img"),
@@ -121,7 +122,7 @@ def ours(args: argparse.Namespace) -> float:
     )
     for _ in train(training):
         pass
-    return args.steps * args.batch_size / (ended - stream.asked[-args.steps])
+    return args.steps * args.batch_size / (ended - timed.asked[-args.steps])
 
 
 def timm_loop(args: argparse.Namespace, *, best: bool) -> float:

@@ -2,7 +2,8 @@
 
 The file of each paper puts the paper's own initial state together from `normal_by_name` or `he`.
 `common` is a rule for all networks: with it every network of the zoo can start learning from
-images of zero mean and unit variance.
+images of zero mean and unit variance. A run of cnnbench does not stop there: it goes on with
+`cnnbench.engine.data_dependent_init`, which fits layers to training images and zeroes heads.
 """
 
 import math
@@ -42,8 +43,8 @@ def common(model: nn.Module, *, image_size: int) -> None:
     until each layer's output has mean square 1 on smooth noise of unit variance (layer-sequential
     unit variance: Mishkin and Matas, "All you need is a good init", 2016). This makes up for what
     stands between two layers: pooling, dropout, a response normalisation whose gain is 0.59.
-    Layers that give logits have std 0.01, so that the first loss is near log(num_classes). Biases
-    are 0; BatchNorm has gain 1, offset 0.
+    Layers that give logits have std 0.01, so that the first loss is near log(num_classes), until
+    a run zeroes them. Biases are 0; BatchNorm has gain 1, offset 0.
     """
     reset_rest(model)
     heads = _heads(model)
@@ -126,7 +127,7 @@ def reset_rest(model: nn.Module) -> None:
 
 
 def _heads(model: nn.Module) -> list[nn.Linear]:
-    """Find the layers that give logits: a Linear that no other layer of its block follows."""
+    """Return the layers that give logits: those that the network names, else the last Linear."""
     named = getattr(model, "logit_layers", None)
     if named is not None:
         return [model.get_submodule(name) for name in named]  # type: ignore[misc]

@@ -50,8 +50,8 @@ class Device:
 
 
 def prepare_device(
-    name: str, precision: Precision, *, threads: int | None = None, memory_bytes: int | None = None
-) -> Device:
+    device: torch.device, *, threads: int | None = None, memory_bytes: int | None = None
+) -> None:
     """Set up this process for training; `threads` is a measured number, None is every core.
 
     Only the number of threads changes a result: it decides in which order sums are added up, and
@@ -62,12 +62,11 @@ def prepare_device(
     torch.set_num_threads(threads or detect().cores)
     # Denormals appear when activations die out, and are a hundred times slower on a CPU.
     torch.set_flush_denormal(True)
-    if name == "cuda":
+    if device.type == "cuda":
         torch.backends.cudnn.benchmark = False  # it picks kernels by timing: not repeatable
         if memory_bytes is not None:
             total = torch.cuda.get_device_properties(0).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / total))
-    return Device(torch_device=torch.device(name), precision=precision)
 
 
 def keep_freed_pages() -> bool:

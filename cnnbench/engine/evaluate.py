@@ -83,7 +83,7 @@ def _logits_and_labels(
 
 
 def score(logits: Tensor, labels: Tensor) -> Evaluation:
-    """Count what (N, C) logits get right against (N,) labels."""
+    """Compare (N, C) logits with (N,) labels."""
     top5 = logits.topk(min(5, logits.shape[1]), dim=1).indices
     hits = top5 == labels[:, None]
     return Evaluation(

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from cnnbench.engine.data_dependent_init import hooked
 from cnnbench.engine.device import Device
 from cnnbench.engine.evaluate import evaluation_mode
-from cnnbench.engine.init import hooked
 
 IntArray = npt.NDArray[np.int64]
 _MOST_MACS = 3e11  # what the search for neighbours may cost a cell: some seconds on a CPU
@@ -53,10 +53,11 @@ def most_probable(
 
 
 def worst_mistakes(logits: npt.NDArray[np.float32], labels: IntArray, count: int) -> IntArray:
-    """Return the images named wrong to whose right class the network gave the least probability."""
-    right = torch.from_numpy(logits).log_softmax(dim=1).numpy()[np.arange(len(labels)), labels]
+    """Return the wrong images to whose own class the network gave the least probability."""
+    log_probabilities = torch.from_numpy(logits).log_softmax(dim=1).numpy()
+    of_label = log_probabilities[np.arange(len(labels)), labels]
     wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
-    return wrong[np.argsort(right[wrong], kind="stable")][:count]
+    return wrong[np.argsort(of_label[wrong], kind="stable")][:count]
 
 
 def candidates(n_train: int, macs: int) -> IntArray:

@@ -5,7 +5,7 @@ from torch import nn
 
 from cnnbench.schema.recipes import Recipe
 
-__all__ = ["lr_at", "make_optimizer", "set_lr"]
+__all__ = ["make_optimizer"]
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:

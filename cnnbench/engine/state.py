@@ -19,8 +19,8 @@ from cnnbench.schema.recipes import Recipe
 __all__ = ["Training"]
 
 
-class Stream(Protocol):
-    """An endless stream of training images, cut anywhere."""
+class BatchSource(Protocol):
+    """Training images without end, which may be cut into batches anywhere."""
 
     @property
     def epoch_images(self) -> int:
@@ -41,7 +41,7 @@ class Training:
     """
 
     model: nn.Module
-    stream: Stream
+    batches: BatchSource
     evaluate: Callable[[], Evaluation]
     recipe: Recipe
     budget: Budget
@@ -62,14 +62,14 @@ class Training:
 
 @dataclass(kw_only=True, slots=True)
 class Meter:
-    """A mean training loss over images, and how many of them were named right."""
+    """A mean training loss over images, and how many of them were correct."""
 
     loss_sum: float = 0.0
     correct: int = 0
     n_images: int = 0
 
     def add(self, loss: float, correct: int, n_images: int) -> None:
-        """Add a batch's mean loss and its right answers."""
+        """Add a batch's mean loss and its number of correct images."""
         self.loss_sum += loss * n_images
         self.correct += correct
         self.n_images += n_images
@@ -104,7 +104,7 @@ class TrainingState:
         """Return what the cell has used so far."""
         return Spent(
             seconds=self.training.clock.charged,
-            epochs=self.images_seen / self.training.stream.epoch_images,
+            epochs=self.images_seen / self.training.batches.epoch_images,
             images=self.images_seen,
             flops=self.images_seen * self.training.flops_per_image,
             steps=self.steps,

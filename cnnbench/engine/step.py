@@ -18,7 +18,7 @@ from cnnbench.engine.device import Device
 from cnnbench.engine.optim import set_lr
 from zoo.registry import skeleton
 
-__all__ = ["preserve_state", "training_flops_per_image", "training_step"]
+__all__ = ["PARTS", "Measure", "training_flops_per_image", "training_step", "unmeasured"]
 
 PARTS = ("data", "forward", "backward", "optimizer")
 
@@ -41,7 +41,7 @@ def training_step(
     micro_batch: int | None = None,
     measure: Measure = unmeasured,
 ) -> tuple[float, int]:
-    """Train on one batch; return its mean loss and how many images were named right.
+    """Train on one batch; return its mean loss and how many images were correct.
 
     A loss that is not finite moves no weight. `measure` gives a context for each of `PARTS`.
     """
@@ -68,7 +68,7 @@ def accumulate_gradients(
     micro_batch: int | None = None,
     measure: Measure = unmeasured,
 ) -> Tensor:
-    """Add up the gradients of a batch, in one pass or several; return (mean loss, right answers).
+    """Add up the gradients of a batch, in one pass or several; return (mean loss, correct images).
 
     Several passes give the gradient of the whole batch, except for BatchNorm, whose statistics
     are then those of each pass.
@@ -105,16 +105,18 @@ def _losses(
 
 @contextlib.contextmanager
 def preserve_state(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Run a block in training mode, then put mode, statistics and random generators back."""
+    """Set train mode within a block; then restore mode, buffers and generators, but for MPS's."""
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     was_training = model.training
     model.train()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
-    with torch.no_grad():
-        for name, value in model.named_buffers():
-            value.copy_(buffers[name])
-    model.train(was_training)
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        with torch.no_grad():
+            for name, value in model.named_buffers():
+                value.copy_(buffers[name])
+        model.train(was_training)
 
 
 def training_flops_per_image(model: str, *, num_classes: int, image_size: int) -> float:

@@ -1,7 +1,7 @@
 """How does a network learn under a budget? The one training loop, as a generator of events.
 
-It touches no disk and prints nothing. The clock runs only inside a step: it stands still while
-an event is out with the caller.
+It touches no disk and prints nothing. Only the clock's bucket `train`, the steps, is charged to the
+budget; warm-up, evaluation and whatever the caller does with an event are not.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
         training=training,
         optimizer=make_optimizer(training.model, training.recipe),
         total_images=training.budget.total_images(
-            train_images=training.stream.epoch_images, flops_per_image=training.flops_per_image
+            train_images=training.batches.epoch_images, flops_per_image=training.flops_per_image
         ),
     )
     if checkpoint is not None:
@@ -68,7 +68,7 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
         resumed=checkpoint is not None,
         params=training.params,
         macs=training.macs,
-        train_images=training.stream.epoch_images,
+        train_images=training.batches.epoch_images,
         total_images=state.total_images,
     )
     stepped_at = checkpoint_at = clock.charged
@@ -85,7 +85,7 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
             scored = _evaluate(state, final=False)
             yield scored
             if not math.isfinite(scored.event.loss):
-                yield _diverged_in_test(state, scored)
+                yield _diverged_in_evaluation(state, scored)
                 return
         training.on_step()
         stopping = training.should_stop()
@@ -101,17 +101,17 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
     if math.isfinite(scored.event.loss):
         yield Finished(spent=state.spent(), last_lr=state.last_lr)
     else:
-        yield _diverged_in_test(state, scored)
+        yield _diverged_in_evaluation(state, scored)
 
 
 def warm_up(training: Training) -> None:
-    """Run one step's work on dummy data, then put weights, statistics and generators back.
+    """Run a forward and a backward pass on blank images, uncharged; nothing in the network moves.
 
-    The first pass through a network picks kernels and asks for memory; no model should pay for
-    that out of its budget.
+    The first passes pick kernels and ask for memory; no model should pay for that. The optimizer
+    takes no step: its momentum is allocated in a charged one. A recipe's `warmup` is another thing.
     """
     model, device = training.model, training.device
-    images, labels = training.stream.batch(0, training.recipe.batch_size)
+    images, labels = training.batches.batch(0, training.recipe.batch_size)
     blank = torch.zeros_like(images)
     with preserve_state(model, device.torch_device):
         accumulate_gradients(model, blank, labels, device, micro_batch=training.micro_batch)
@@ -132,7 +132,7 @@ def _charged_step(state: TrainingState, batch_size: int) -> float:
         loss, correct = training_step(
             training.model,
             state.optimizer,
-            lambda: training.stream.batch(state.images_seen, batch_size),
+            lambda: training.batches.batch(state.images_seen, batch_size),
             training.device,
             lr=lr,
             velocity=training.recipe.velocity,
@@ -184,9 +184,11 @@ def _evaluate(state: TrainingState, *, final: bool) -> Scored:
     return Scored(event=event, evaluation=evaluation)
 
 
-def _diverged_in_test(state: TrainingState, scored: Scored) -> Failed:
+def _diverged_in_evaluation(state: TrainingState, scored: Scored) -> Failed:
     """Tell a network whose last step left weights that are not finite from a bad network."""
-    return _diverged(state, f"the test loss became {scored.event.loss} after step {state.steps}")
+    event = scored.event
+    reason = f"the loss on the {event.split} split became {event.loss} after step {state.steps}"
+    return _diverged(state, reason)
 
 
 def _diverged(state: TrainingState, reason: str) -> Failed:

@@ -34,7 +34,8 @@ class _Bench:
     """A network in training on drawn noise, and the seconds that its steps and their parts took."""
 
     def __init__(self, job: ProfileJob) -> None:
-        self.device = prepare_device(job.device, job.precision, threads=job.threads)
+        self.device = Device(torch_device=torch.device(job.device), precision=job.precision)
+        prepare_device(self.device.torch_device, threads=job.threads)
         self.seconds: dict[str, list[float]] = {}
         torch.manual_seed(0)
         model = zoo.build(
@@ -54,7 +55,7 @@ class _Bench:
             "std": (0.25, 0.25, 0.25),
             "device": self.device.torch_device,
         }
-        self._stream = Batches(
+        self._batches = Batches(
             self._pixels, self._labels, seed=0, augment="crop-flip", **self._scaling
         )
         self._position, self._batch_size = 0, job.batch_size
@@ -65,7 +66,7 @@ class _Bench:
         loss, _ = training_step(
             self.model,
             self._optimizer,
-            lambda: self._stream.batch(self._position, self._batch_size),
+            lambda: self._batches.batch(self._position, self._batch_size),
             self.device,
             lr=_LR,
             measure=measure,

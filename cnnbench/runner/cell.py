@@ -24,8 +24,6 @@ from cnnbench.schema.events import Checkpointed, Evaluated, Failed, Finished
 from cnnbench.schema.result import Result, Seconds, Status, planned, usage
 from cnnbench.store import DamagedError, Predictions, StoreError
 
-__all__ = ["Interrupted", "run_cell"]
-
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -46,9 +44,8 @@ def run_cell(context: CellContext) -> Result:
     """
     cell = context.cell
     try:
-        prepare_device(
-            cell.device, cell.precision, threads=context.threads, memory_bytes=cell.memory_bytes
-        )
+        device = context.device.torch_device
+        prepare_device(device, threads=context.threads, memory_bytes=cell.memory_bytes)
         return _train_cell(context)
     except DamagedError as error:
         return write_failure(context, "failed", str(error))

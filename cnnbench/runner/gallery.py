@@ -55,8 +55,8 @@ def collect_gallery(
         return last_layer_inputs(training.model, batches, context.device)
 
     shown = representatives(labels, SHOWN)
-    tested = np.concatenate([shown, worst_mistakes(logits, labels, MISTAKES)])
-    guesses, chances = most_probable(logits[tested], GUESSES)
+    test_places = np.concatenate([shown, worst_mistakes(logits, labels, MISTAKES)])
+    guesses, chances = most_probable(logits[test_places], GUESSES)
     filters, towers = first_filters(training.model)
     searched = candidates(len(train.labels), training.macs)
     queries = features(test, shown[:QUERIES])
@@ -64,17 +64,17 @@ def collect_gallery(
     near = np.zeros((0, 0), dtype=np.int64)
     if queries is not None and points is not None:
         near = searched[nearest(queries, points, NEIGHBOURS)]
-    trained = near.ravel()
+    train_places = near.ravel()
     return CellGallery(
         filters=filters,
         towers=towers,
-        jpegs=(*_thumbnails(test, tested), *_thumbnails(train, trained)),
-        truth=np.concatenate([labels[tested], train.labels[trained]]).astype(np.int64),
+        jpegs=(*_thumbnails(test, test_places), *_thumbnails(train, train_places)),
+        truth=np.concatenate([labels[test_places], train.labels[train_places]]).astype(np.int64),
         shown=np.arange(len(shown), dtype=np.int64),
-        mistakes=np.arange(len(shown), len(tested), dtype=np.int64),
+        mistakes=np.arange(len(shown), len(test_places), dtype=np.int64),
         guesses=guesses,
         chances=chances,
-        near=np.arange(near.size, dtype=np.int64).reshape(near.shape) + len(tested),
+        near=np.arange(near.size, dtype=np.int64).reshape(near.shape) + len(test_places),
         searched=0 if points is None else len(searched),
     )
 

@@ -14,10 +14,10 @@ from cnnbench.data.dataset import Dataset
 from cnnbench.data.loader import Batch, Batches, evaluation_batches
 from cnnbench.data.pixels.cache import Decoded, decoded
 from cnnbench.engine.clock import Clock
+from cnnbench.engine.data_dependent_init import standardise_outputs
 from cnnbench.engine.device import Device
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.evaluate import EVALUATION_BATCH_SIZE, Evaluation, evaluate
-from cnnbench.engine.init import standardise_outputs
 from cnnbench.engine.state import Training
 from cnnbench.engine.step import training_flops_per_image
 from cnnbench.planning.plan import open_for_cell
@@ -25,7 +25,7 @@ from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, stored_size
 from cnnbench.store import CellFolder
 
-# A place of the training stream that no training reaches: other crops than the first steps see.
+# A position in the training batches that no training reaches: other crops than the first steps see.
 INIT_POSITION, INIT_IMAGES = 2**40, 32
 
 
@@ -98,12 +98,12 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
     model = zoo.build(cell.model, init=cell.recipe.init, **network)
     model = model.to(device.torch_device).to(memory_format=torch.channels_last)
     facts = zoo.describe(cell.model, **network)
-    stream = _training_stream(context, inputs)
+    batches = _training_batches(context, inputs)
     if cell.recipe.init == "common":
-        standardise_outputs(model, stream.batch(INIT_POSITION, INIT_IMAGES)[0], device)
+        standardise_outputs(model, batches.batch(INIT_POSITION, INIT_IMAGES)[0], device)
     return Training(
         model=model,
-        stream=stream,
+        batches=batches,
         evaluate=lambda: evaluate_split(context, model, inputs, dataset.curve_split),
         recipe=cell.recipe,
         budget=cell.budget,
@@ -124,7 +124,7 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
     )
 
 
-def _training_stream(context: CellContext, inputs: Inputs) -> Batches:
+def _training_batches(context: CellContext, inputs: Inputs) -> Batches:
     cell, train = context.cell, inputs.splits["train"]
     return Batches(
         train.images,

@@ -72,13 +72,16 @@ def test_a_loss_that_is_not_finite_moves_no_weight():
     assert torch.equal(before, model.main.weight)
 
 
-def test_passes_within_preserve_state_leave_mode_statistics_and_generators_alone():
+@pytest.mark.parametrize("error", [None, RuntimeError("out of memory")])
+def test_passes_and_errors_in_preserve_state_leave_mode_buffers_and_generators_alone(error):
     model = nn.Sequential(nn.BatchNorm2d(3), nn.Dropout()).eval()
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     generator = torch.get_rng_state()
-    with preserve_state(model, CPU.torch_device):
+    with contextlib.suppress(RuntimeError), preserve_state(model, CPU.torch_device):
         assert model.training
         model(a_batch()[0])
+        if error:
+            raise error
     assert not model.training
     assert all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())
     assert torch.equal(generator, torch.get_rng_state())

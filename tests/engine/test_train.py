@@ -31,7 +31,7 @@ class FakeTime:
         return self.seconds
 
 
-class Stream:
+class EightImages:
     epoch_images = 8
 
     def __init__(self, sizes):
@@ -51,7 +51,7 @@ def a_training(budget, *, tick=0.0, batch_size=4, evaluations=4, lr=0.1, **chang
     recipe = make_recipe("common", family="none", lr=lr, batch_size=batch_size)
     values = {
         "model": model,
-        "stream": Stream([]),
+        "batches": EightImages([]),
         "evaluate": lambda: score(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0])),
         "recipe": recipe,
         "budget": Budget.parse(budget),
@@ -83,7 +83,7 @@ def test_a_counted_budget_is_spent_to_the_image(images, batch_size, evaluations)
     events = list(train(training))
     assert isinstance(events[-1], Finished)
     assert events[-1].spent.images == images
-    steps = training.stream.sizes[1:]  # the first was the warm-up's
+    steps = training.batches.sizes[1:]  # the first was the warm-up's
     assert [start for start, _ in steps] == [
         sum(s for _, s in steps[:i]) for i in range(len(steps))
     ]
@@ -199,7 +199,7 @@ def test_a_resumed_run_reaches_the_same_weights(stop_after):
     torch.manual_seed(99)
     list(train(second, checkpoint=state))
     assert torch.equal(weights(second.model), weights(whole.model))
-    assert second.stream.sizes[1:][0][0] == stop_after * 4
+    assert second.batches.sizes[1:][0][0] == stop_after * 4
 
 
 def test_several_passes_give_the_step_of_the_whole_batch():

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from cnnbench.engine.data_dependent_init import standardise_outputs
 from cnnbench.engine.device import Device
-from cnnbench.engine.init import standardise_outputs
 
 CPU = Device(torch_device=torch.device("cpu"), precision="fp32")
 
