@@ -1,7 +1,7 @@
 """Which settings are fast on this machine, by measurement, and where is the answer kept?
 
 A race of two seconds runs in a process of its own, once for a processor and a version of torch.
-Its rates are kept in the cache folder and go into every plan. A precision that was typed is never
+Its speeds are kept in the cache folder and go into every plan. A precision that was typed is never
 questioned.
 """
 
@@ -22,7 +22,7 @@ from cnnbench.engine.hardware import Hardware, choose_precision
 from cnnbench.schema import Value
 from cnnbench.schema.cell import Precision
 
-__all__ = ["Choice", "RaceRates", "settle"]
+__all__ = ["settle"]
 
 VERSION = 1
 # bf16 rounds every activation: it must be clearly faster to be chosen, and a result that moves
@@ -31,7 +31,7 @@ GAIN_WORTH_A_CHOICE = 1.15
 RACE_TIMEOUT_SECONDS = 60.0
 
 
-class RaceRates(Value):
+class RaceSpeeds(Value):
     """Images a second of a small convolutional network, by the way it was trained.
 
     `fp32` and `bf16` are measured in channels_last with every core. The faster of the two runs
@@ -75,26 +75,26 @@ def settle(requested: str, *, device: str, hardware: Hardware) -> Choice:
     return Choice(precision=precision, threads=None, why=why)
 
 
-def choice_from(rates: RaceRates | None, hardware: Hardware) -> Choice:
-    """Turn the rates of a race into a choice; without them fp32 and every core are safe."""
-    if rates is None:
-        return Choice(precision="fp32", threads=None, why="no trial was possible; fp32 is exact")
+def choice_from(speeds: RaceSpeeds | None, hardware: Hardware) -> Choice:
+    """Turn the speeds of a race into a choice; without them fp32 and every core are safe."""
+    if speeds is None:
+        return Choice(precision="fp32", threads=None, why="no race was possible; fp32 is exact")
     best: Precision = "fp32"
-    rate, threads = rates.fp32, None
+    speed, threads = speeds.fp32, None
     why = f"bf16 was not tried on {hardware.cpu}"
-    if rates.bf16 is not None:
-        gain = rates.bf16 / rates.fp32
-        why = f"bf16 trained {gain:.2f} times as fast as fp32 in a trial on this machine"
+    if speeds.bf16 is not None:
+        gain = speeds.bf16 / speeds.fp32
+        why = f"bf16 trained {gain:.2f} times as fast as fp32 in a race on this machine"
         if gain >= GAIN_WORTH_A_CHOICE:
-            best, rate = "bf16", rates.bf16
-    if rates.quiet and (rates.half_threads or 0.0) >= GAIN_WORTH_A_CHOICE * rate:
-        threads = rates.threads // 2
-        why += f"; {threads} threads were faster than {rates.threads}"
+            best, speed = "bf16", speeds.bf16
+    if speeds.quiet and (speeds.half_threads or 0.0) >= GAIN_WORTH_A_CHOICE * speed:
+        threads = speeds.threads // 2
+        why += f"; {threads} threads were faster than {speeds.threads}"
     return Choice(precision=best, threads=threads, why=why)
 
 
-def known_or_measured(hardware: Hardware) -> RaceRates | None:
-    """Return the rates kept for this machine, or race and keep them; None if the race failed.
+def known_or_measured(hardware: Hardware) -> RaceSpeeds | None:
+    """Return the speeds kept for this machine, or race and keep them; None if the race failed.
 
     A cache that cannot be written costs a race each time and is no error.
     """
@@ -102,16 +102,16 @@ def known_or_measured(hardware: Hardware) -> RaceRates | None:
     kept = _read(path)
     if kept is not None:
         return kept
-    rates = _raced()
-    if rates is not None:
-        document = {"version": VERSION, "machine": _identity(hardware), "trial": rates.model_dump()}
+    speeds = _raced()
+    if speeds is not None:
+        content = {"version": VERSION, "machine": _identity(hardware), "trial": speeds.model_dump()}
         with contextlib.suppress(StoreError):
-            write_text(path, json.dumps(document, indent=1))
-    return rates
+            write_text(path, json.dumps(content, indent=1))
+    return speeds
 
 
 def path_of(hardware: Hardware) -> Path:
-    """Return the file that holds the rates of this processor with this torch."""
+    """Return the file that holds the speeds of this processor with this torch."""
     words = json.dumps(_identity(hardware), sort_keys=True)
     return cache_folder() / "calibration" / f"{sha256_of(words.encode())[:16]}.json"
 
@@ -121,20 +121,20 @@ def _identity(hardware: Hardware) -> dict[str, str | int]:
     return {"cpu": hardware.cpu, "cores": hardware.cores, "torch": torch}
 
 
-def _read(path: Path) -> RaceRates | None:
+def _read(path: Path) -> RaceSpeeds | None:
     try:
         document = json.loads(path.read_bytes())
         if document["version"] != VERSION:
             return None
-        return RaceRates.model_validate(document["trial"])
+        return RaceSpeeds.model_validate(document["trial"])  # the key of files kept long ago
     except (OSError, ValueError, KeyError, TypeError, ValidationError):  # absent or damaged
         return None
 
 
-def _raced() -> RaceRates | None:
+def _raced() -> RaceSpeeds | None:
     try:
         done = run_verb("calibrate", timeout=RACE_TIMEOUT_SECONDS)
         done.check_returncode()
-        return RaceRates.model_validate_json(done.stdout)
+        return RaceSpeeds.model_validate_json(done.stdout)
     except (subprocess.SubprocessError, OSError, ValidationError):
         return None

@@ -12,7 +12,7 @@ from cnnbench.schema import Value
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan, Precision
 
-__all__ = ["CellEstimate", "FailedProfile", "Profile", "ProfileJob", "estimate"]
+__all__ = ["CellEstimate", "FailedProfile", "Profile", "ProfileJob"]
 
 
 class ProfileJob(Value):
@@ -126,22 +126,22 @@ def _cell_estimate(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
     dataset, n_images = plan.dataset, plan.dataset.images
     if cell.budget.currency is Currency.SECONDS:
         seconds = cell.budget.limit
-        trained = seconds * profile.images_per_second
+        trained_images = seconds * profile.images_per_second
     else:
-        counted = cell.budget.total_images(
+        total_images = cell.budget.total_images(
             train_images=n_images["train"], flops_per_image=profile.training_flops_per_image
         )
-        assert counted is not None, "only seconds and joules cannot be turned into images"
-        trained, seconds = float(counted), counted / profile.images_per_second
-    tested = cell.evaluations * n_images[dataset.curve_split]
+        assert total_images is not None, "only seconds and joules cannot be turned into images"
+        trained_images, seconds = float(total_images), total_images / profile.images_per_second
+    evaluated_images = cell.evaluations * n_images[dataset.curve_split]
     if dataset.headline_split != dataset.curve_split:
-        tested += n_images[dataset.headline_split]
+        evaluated_images += n_images[dataset.headline_split]
     return CellEstimate(
         model=cell.model,
         seed=cell.seed,
         train_seconds=seconds,
-        evaluation_seconds=tested / profile.evaluation_images_per_second,
+        evaluation_seconds=evaluated_images / profile.evaluation_images_per_second,
         start_seconds=profile.start_seconds,
-        images=trained,
-        epochs=trained / n_images["train"],
+        images=trained_images,
+        epochs=trained_images / n_images["train"],
     )

@@ -14,7 +14,7 @@ from cnnbench.engine.device import Device, prepare_device
 from cnnbench.engine.hardware import Hardware, detect
 from cnnbench.engine.optim import make_optimizer
 from cnnbench.engine.step import training_step
-from cnnbench.profiler.calibration import RaceRates
+from cnnbench.profiler.calibration import RaceSpeeds
 from cnnbench.schema.recipes import make_recipe
 
 __all__ = ["serve_race"]
@@ -36,12 +36,12 @@ class Variant:
 
 
 def serve_race() -> int:
-    """Race in this process and print the rates as JSON; return the exit code."""
+    """Race in this process and print the speeds as JSON; return the exit code."""
     sys.stdout.write(run_races(detect()).model_dump_json() + "\n")
     return 0
 
 
-def run_races(hardware: Hardware) -> RaceRates:
+def run_races(hardware: Hardware) -> RaceSpeeds:
     """Race the precisions, then the fastest against other formats and thread counts.
 
     bf16 is left out where the processor would emulate it, at a twentieth of the speed.
@@ -57,7 +57,7 @@ def run_races(hardware: Hardware) -> RaceRates:
     half = Variant(bf16=winner.bf16, channels_last=True, threads=max(1, threads // 2))
     second = race([winner, contiguous, half] if threads > 1 else [winner, contiguous])
     scale = first[winner] / second[winner]  # the machine may have been slower the second time
-    return RaceRates(
+    return RaceSpeeds(
         fp32=first[exact],
         bf16=first.get(rounded),
         contiguous=second[contiguous] * scale,
