@@ -16,7 +16,7 @@ from machine_line import header
 
 import zoo
 from cnnbench.engine.hardware import choose_device, detect
-from cnnbench.profiler.calibration import settle
+from cnnbench.profiler.calibration import fastest_settings
 from cnnbench.profiler.profiles import FailedProfile, Profile, ProfileJob
 from cnnbench.profiler.profiling import profile_in_subprocess
 
@@ -27,7 +27,7 @@ def jobs(args: argparse.Namespace) -> list[ProfileJob]:
     """Return what is profiled, one job a model."""
     hardware = detect()
     device = choose_device(args.device, hardware)
-    choice = settle(args.precision, device=device, hardware=hardware)
+    choice = fastest_settings(args.precision, device=device, hardware=hardware)
     return [
         ProfileJob(
             model=zoo.resolve(name),

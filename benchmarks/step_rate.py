@@ -72,12 +72,12 @@ def ours(args: argparse.Namespace) -> float:
     from cnnbench.engine.hardware import detect
     from cnnbench.engine.state import Training
     from cnnbench.engine.train import train
-    from cnnbench.profiler.calibration import settle
+    from cnnbench.profiler.calibration import fastest_settings
     from cnnbench.schema.budget import Budget
     from cnnbench.schema.cell import stored_size
     from cnnbench.schema.recipes import make_recipe
 
-    choice = settle(args.precision, device=args.device, hardware=detect())
+    choice = fastest_settings(args.precision, device=args.device, hardware=detect())
     device = Device(torch_device=torch.device(args.device), precision=choice.precision)
     prepare_device(device.torch_device, threads=choice.threads)
     dataset = open_dataset(str(args.photos))

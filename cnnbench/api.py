@@ -16,7 +16,7 @@ from cnnbench.launch.execute import Callbacks, execute
 from cnnbench.planning.plan import folder_of, make_plan
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
 from cnnbench.planning.tuning import trial_plan, tuned_rates, with_rates
-from cnnbench.profiler.calibration import settle
+from cnnbench.profiler.calibration import fastest_settings
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
@@ -67,15 +67,15 @@ def run(given: _Arguments) -> Path:
     number of learning-rate trials for every model; they are a run of their own in the folder
     `tuning`. `callbacks` hear how both runs go on; `argv` is what was typed, for the report.
 
-    A run that is there already is continued; cells that are done are not trained again, unless
-    `fresh` asks for it. A cell that fails is a row with the reason; with `fail_fast` it ends the
-    run.
+    A run that is there already is continued; cells that are done or diverged are not trained
+    again, unless `fresh` asks for it. A cell that fails is a row with the reason; with
+    `fail_fast` it ends the run.
 
     Raises:
         PlanError: if a name or a number is wrong, or every trial of a model failed.
         DataError: if the dataset is, or an image cannot be read.
         StoreError: if the run folder cannot be written or holds another run.
-        CellError, Stopped: as `execute`.
+        RunBlocked, Stopped: as `execute`.
     """
     callbacks = given.callbacks or Callbacks()
     plan, dataset = prepare(given, argv=given.argv)
@@ -94,7 +94,7 @@ def run(given: _Arguments) -> Path:
 def dry_run(
     request: Request, options: RunOptions, *, argv: Sequence[str] = ()
 ) -> tuple[Plan, Path, int | None]:
-    """Check what `run` checks; return the plan, its folder, and how many of its cells are done.
+    """Check what `run` checks; return the plan, its folder, and how many of its cells are final.
 
     The last is None with tuning: what the trials will choose is not known yet.
 
@@ -114,7 +114,10 @@ def dry_run(
 
 
 def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Dataset]:
-    """Check all that was asked for, on this machine, without training anything.
+    """Check all that was asked for, on this machine; no network of the plan is trained.
+
+    For the precision `auto` a processor with bf16 is measured once: a small network is trained in
+    a process of its own for about two seconds, and its speeds are kept in the cache folder.
 
     Raises:
         PlanError: if a name or a number is wrong.
@@ -132,7 +135,7 @@ def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Datase
         except NoCounter as error:
             raise PlanError(f"a budget in joules needs a counter: {error}") from None
     if request.precision == "auto":  # after every check: no plan, no wait for a measurement
-        choice = settle("auto", device=device, hardware=hardware)
+        choice = fastest_settings("auto", device=device, hardware=hardware)
         cells = tuple(c.model_copy(update={"precision": choice.precision}) for c in plan.cells)
         machine = {**plan.machine, "threads": choice.threads, "precision_why": choice.why}
         plan = plan.model_copy(update={"cells": cells, "machine": machine})

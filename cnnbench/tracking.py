@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # `cnnbench --help` shows the trackers and needs none of thes
     from cnnbench.schema.events import Event
     from cnnbench.store import RunFolder
 
-__all__ = ["Point", "TrackError", "Tracker", "points", "track"]
+__all__ = ["TrackError", "Tracker", "track"]
 
 
 class Tracker(StrEnum):

@@ -4,7 +4,7 @@ Importing this package does not import torch: `list_models`, `card` and `resolve
 file, `build` and `describe` import torch when they are called.
 """
 
-from zoo.cards import ModelCard, UnknownModel, ablations, list_models, resolve, training
+from zoo.cards import ModelCard, UnknownModel, ablations, list_models, paper_recipe, resolve
 from zoo.registry import Init, build, card, describe
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "card",
     "describe",
     "list_models",
+    "paper_recipe",
     "resolve",
-    "training",
 ]

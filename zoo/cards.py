@@ -7,6 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
+from cnnbench.base.exits import Exit
 from cnnbench.base.words import did_you_mean
 
 EXTERNAL: Final = ("timm", "torchvision")
@@ -15,6 +16,8 @@ SMALLEST_IMAGE_SIZE: Final = 8  # below it nobody would call it an image
 
 class UnknownModel(LookupError):
     """A name that the zoo does not know; its message is one line with the nearest name."""
+
+    exit_code = Exit.USAGE
 
     def __init__(
         self, name: str, known: list[str], listing: str = "`cnnbench models` lists all"
@@ -89,7 +92,7 @@ def _read_card(row: dict[str, Any], paper_facts: dict[str, Any]) -> ModelCard:
     )
 
 
-def training(name: str) -> Mapping[str, Any] | None:
+def paper_recipe(name: str) -> Mapping[str, Any] | None:
     """Return how a network's paper trained it, or None where no such recipe is known.
 
     The keys are those of `[training]` in `papers.toml`; the table that a model names, or one of

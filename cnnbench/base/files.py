@@ -15,6 +15,8 @@ from typing import IO, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from cnnbench.base.exits import Exit
+
 Document = TypeVar("Document", bound=BaseModel)
 
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
@@ -25,6 +27,8 @@ FAILPOINT = "CNNBENCH_FAILPOINT"  # an environment variable that only tests set
 class StoreError(Exception):
     """The disk or the run folder is at fault: full, read-only, damaged or of another version."""
 
+    exit_code = Exit.DISK
+
 
 class DamagedError(StoreError):
     """A file is not what was written; damage to one cell stops no other cell."""
@@ -32,6 +36,8 @@ class DamagedError(StoreError):
 
 class BusyError(StoreError):
     """Another process is writing to the folder."""
+
+    exit_code = Exit.BUSY
 
 
 @contextlib.contextmanager

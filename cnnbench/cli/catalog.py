@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from cnnbench.base.exits import Exit
 from cnnbench.cli.options import Json, app
-from cnnbench.planning.request import Request
+from cnnbench.planning.request import SKIP_HELP, Request
 
 
 @app.command()
@@ -60,12 +61,7 @@ def check(
     data: Annotated[
         list[str] | None, typer.Option(help="A card's option, KEY=VALUE; may be repeated.")
     ] = None,
-    skip_broken: Annotated[
-        int | None,
-        typer.Option(
-            help="Leave out up to this many broken images, for every model.  [default: 0]"
-        ),
-    ] = None,
+    skip_broken: Annotated[int | None, typer.Option(help=SKIP_HELP)] = None,
     as_json: Json = False,
 ) -> int:
     """Look at every image for damage, odd formats, copies and leaks; exit code 3 for errors."""
@@ -77,7 +73,7 @@ def check(
     with counting("looking at images") as progress:
         diagnosis = examine(dataset, options=options, progress=progress)
     show_diagnosis(diagnosis, as_json=as_json)
-    return 0 if diagnosis.usable else 3
+    return Exit.OK if diagnosis.usable else Exit.DATA
 
 
 @app.command()

@@ -11,15 +11,17 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from cnnbench.base.exits import Exit
 from cnnbench.base.words import with_hint
 from cnnbench.planning.request import Flag, PlanError, Request, RunOptions
 from cnnbench.tracking import Tracker
 
 STARTED = time.monotonic()  # before torch is imported, so that a cell's total includes it
 
-EXITS = """\
-exit codes: 0 all done, 1 a cell failed or got worse, 2 usage, 3 data, 4 disk, 5 busy elsewhere,
-70 internal error, 130/143 interrupted and resumable"""
+EXITS = f"""\
+exit codes: {Exit.OK} all done, {Exit.FAILED} a cell failed or got worse, {Exit.USAGE} usage, \
+{Exit.DATA} data, {Exit.DISK} disk, {Exit.BUSY} busy elsewhere,
+{Exit.INTERNAL} internal error, {Exit.INTERRUPTED}/{Exit.STOPPED} interrupted and resumable"""
 
 
 app = typer.Typer(

@@ -6,7 +6,9 @@ holds what every part of the room needs: its errors, and how names are listed in
 
 from collections.abc import Callable, Iterable
 
-__all__ = ["DataError", "FetchError", "Progress", "listed"]
+from cnnbench.base.exits import Exit
+
+__all__ = ["DataError", "FetchError", "Progress", "shortlist"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, in all); 0 in all means unknown."""
@@ -15,12 +17,14 @@ Progress = Callable[[int, int], None]
 class DataError(ValueError):
     """Say what is wrong with the data, what was seen and what to do; shown without a traceback."""
 
+    exit_code = Exit.DATA
+
 
 class FetchError(OSError):
     """A download that failed, or whose content is not what it must be; the message says which."""
 
 
-def listed(names: Iterable[str], *, at_most: int = 10) -> str:
+def shortlist(names: Iterable[str], *, at_most: int = 10) -> str:
     """Join names for a message: the first few, then how many more; hostile ones are escaped."""
     every = list(names)
     shown = ", ".join(name if name.isprintable() else ascii(name) for name in every[:at_most])

@@ -114,11 +114,11 @@ def first_of_each_class(dataset: Dataset, limits: Mapping[SplitName, int]) -> Da
 
 
 def hold_out(dataset: Dataset, share: float) -> Dataset:
-    """Return a dataset whose only test is a stratified slice of the training images.
+    """Return a dataset whose only test is a stratified hold-out of the training images.
 
-    The slice becomes `val`; the true validation and test images are left out altogether, so that
+    The hold-out becomes `val`; the true validation and test images are left out altogether, so that
     nothing can be chosen by them. Copies of one image stay on one side. Every class of more than
-    one image gives at least one to the slice and keeps at least one.
+    one image gives at least one to it and keeps at least one.
     """
     train = dataset.splits["train"]
     order = sorted(range(len(train)), key=lambda index: _content(train, index))

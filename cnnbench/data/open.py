@@ -21,22 +21,19 @@ FOLDER_OPTIONS: Mapping[str, CardOption] = {
 """What every folder of images can be told, with a card or without."""
 
 
-def open_dataset(
-    name: str, *, options: Mapping[str, str] | None = None, split_seed: int = 0
-) -> Dataset:
+def open_dataset(name: str, *, options: Mapping[str, str] | None = None) -> Dataset:
     """Open a card's name, a card's path, `torchvision:NAME` or a folder; cards win over folders.
 
-    `options` are a card's typed options as text. `split_seed` decides how a folder without
-    `train/` is split; it is not the seed of a training run. Every image file is read once, for
-    its fingerprint. Images are decoded only to keep near duplicates on one side of a split or to
+    `options` are a card's typed options as text. Every image file is read once, for its
+    fingerprint. Images are decoded only to keep near duplicates on one side of a split or to
     leave out broken ones; their hashes are remembered. Raises DataError.
     """
     card = card_of(name)
     if card is None:
         values = _values(f"folder {name!r}", FOLDER_OPTIONS, options or {})
         reading = Reading(skip_broken=_count(values["skip_broken"]))
-        return open_folder(Path(name), split_seed=split_seed, reading=reading)
-    return _open_card(card, options or {}, split_seed)
+        return open_folder(Path(name), reading=reading)
+    return _open_card(card, options or {})
 
 
 def card_of(name: str) -> Card | None:
@@ -95,7 +92,7 @@ def _exists(name: str) -> bool:
         return False
 
 
-def _open_card(card: Card, options: Mapping[str, str], split_seed: int) -> Dataset:
+def _open_card(card: Card, options: Mapping[str, str]) -> Dataset:
     values = _card_values(card, options)
     if card.kind == "drawn":
         # Imported here, so that a folder of photos does not load the renderer.
@@ -115,13 +112,8 @@ def _open_card(card: Card, options: Mapping[str, str], split_seed: int) -> Datas
         fine=values.get("labels") == "fine",
         skip_broken=_count(values["skip_broken"]),
     )
-    return open_folder(
-        _folder_of(card, values),
-        split_seed=split_seed,
-        name=card.name,
-        title=card.title,
-        reading=reading,
-    )
+    folder = _folder_of(card, values)
+    return open_folder(folder, name=card.name, title=card.title, reading=reading)
 
 
 def _folder_of(card: Card, values: Mapping[str, Value]) -> Path:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from cnnbench.data import listed
+from cnnbench.data import shortlist
 from cnnbench.data.dataset import Dataset, Split, SplitName
 
 __all__ = ["Finding", "quick_check"]
@@ -83,7 +83,7 @@ def _contradictions(dataset: Dataset, name: SplitName, split: Split) -> Iterable
             yield Finding(
                 severity="error",
                 verdict="two labels",
-                detail=f"{name} holds one image in two classes ({listed(classes)}), "
+                detail=f"{name} holds one image in two classes ({shortlist(classes)}), "
                 f"{_pair(split, [other, index])}",
                 names=(split.names[other], split.names[index]),
             )
@@ -100,7 +100,7 @@ def _duplicates_between(dataset: Dataset) -> Iterable[Finding]:
                 severity="error",
                 verdict="leak",
                 detail=f"{len(leaks)} of {len(split)} {later} images are exact copies of "
-                f"{earlier} images, for example {listed([split.names[leaks[0]]])}",
+                f"{earlier} images, for example {shortlist([split.names[leaks[0]]])}",
                 names=tuple(split.names[i] for i in leaks),
             )
 
@@ -113,8 +113,8 @@ def _imbalance(dataset: Dataset) -> Iterable[Finding]:
         yield Finding(
             severity="warning",
             verdict="imbalance",
-            detail=f"train is unequal: {listed([dataset.classes[large]])} has {counts[large]} "
-            f"images, {listed([dataset.classes[small]])} has {counts[small]}",
+            detail=f"train is unequal: {shortlist([dataset.classes[large]])} has {counts[large]} "
+            f"images, {shortlist([dataset.classes[small]])} has {counts[small]}",
         )
     tested = dataset.splits[dataset.headline_split]
     share = np.bincount(tested.labels, minlength=classes) / len(tested)
@@ -122,7 +122,7 @@ def _imbalance(dataset: Dataset) -> Iterable[Finding]:
         yield Finding(
             severity="warning",
             verdict="imbalance",
-            detail=f"answering {listed([dataset.classes[int(share.argmax())]])} every time is "
+            detail=f"answering {shortlist([dataset.classes[int(share.argmax())]])} every time is "
             f"right on {share.max():.1%} of {dataset.headline_split}, "
             f"chance would be {1 / classes:.1%}",
         )
@@ -141,4 +141,4 @@ def _small_test(dataset: Dataset) -> Iterable[Finding]:
 
 
 def _pair(split: Split, indices: list[int]) -> str:
-    return f"for example {listed([split.names[i] for i in indices[:2]])}"
+    return f"for example {shortlist([split.names[i] for i in indices[:2]])}"

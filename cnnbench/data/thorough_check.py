@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cnnbench.data import DataError, Progress, listed
+from cnnbench.data import DataError, Progress, shortlist
 from cnnbench.data.catalog.checksums import SUMS, digests_of, read_sums
 from cnnbench.data.dataset import Dataset, Split, SplitName
 from cnnbench.data.open import broken_allowed, card_of, image_folder, open_dataset
@@ -127,12 +127,7 @@ def _broken(hashes: Mapping[str, ImageHash], *, at_most: int) -> list[Finding]:
 def _passed_over(reasons: Mapping[str, str]) -> list[Finding]:
     """Return one finding for each reason for which files are passed over."""
     return [
-        Finding(
-            severity="warning",
-            verdict=reason,
-            detail=f"{len(names)} passed over: {listed(names, at_most=3)}",
-            names=tuple(names),
-        )
+        _on_files("warning", reason, f"{len(names)} passed over", names)
         for reason, names in _grouped((reason, name) for name, reason in reasons.items() if reason)
     ]
 
@@ -141,14 +136,14 @@ def _conversions(hashes: Mapping[str, ImageHash]) -> list[Finding]:
     """Return one finding for each conversion that some images need."""
     pairs = ((note, name) for name, each in hashes.items() for note in each.notes)
     return [
-        Finding(
-            severity="note",
-            verdict=note,
-            detail=f"each {_CONVERSIONS[note]}: {listed(names, at_most=3)}",
-            names=tuple(names),
-        )
+        _on_files("note", note, f"each {_CONVERSIONS[note]}", names)
         for note, names in _grouped(pairs)
     ]
+
+
+def _on_files(severity: Severity, verdict: str, what: str, names: Sequence[str]) -> Finding:
+    detail = f"{what}: {shortlist(names, at_most=3)}"
+    return Finding(severity=severity, verdict=verdict, detail=detail, names=tuple(names))
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
@@ -228,7 +223,7 @@ def _near_between(dataset: Dataset, hashes: Hashes) -> Iterator[Finding]:
                 severity="warning",
                 verdict="near leak",
                 detail=f"{len(copies)} of {len(second)} {later} images nearly equal a "
-                f"{earlier} image, for example {listed([names[index], names[original]])}",
+                f"{earlier} image, for example {shortlist([names[index], names[original]])}",
                 names=tuple(names[i] for i in copies),
             )
 
@@ -243,7 +238,7 @@ def _near_within(dataset: Dataset, hashes: Hashes) -> Iterator[Finding]:
                 severity="note",
                 verdict="near duplicates",
                 detail=f"{repeats} of {len(split)} {name} images repeat another of {name} "
-                f"(copies included), for example of {listed([split.names[repeated[0]]])}",
+                f"(copies included), for example of {shortlist([split.names[repeated[0]]])}",
                 names=tuple(split.names[group] for group in repeated),
             )
 
@@ -268,7 +263,7 @@ def changed_since_listed(root: Path) -> list[Finding]:
             severity="error",
             verdict=verdict,
             detail=f"{len(names)} of {len(sums)} files {what} {SUMS} was written: "
-            f"{listed(names, at_most=3)}",
+            f"{shortlist(names, at_most=3)}",
             names=tuple(name.removeprefix(prefix) for name in names),
         )
         for verdict, what, names in (

@@ -28,11 +28,11 @@ PARTIAL_REPORT_SECONDS = 60.0  # a report is drawn between cells no more often t
 class Callbacks:
     """Whom to tell how a plan goes on.
 
-    `on_start` hears the plan and how many of its cells are done already, `on_decode` a split with
+    `on_start` hears the plan and how many of its cells are final already, `on_decode` a split with
     the images that are decoded and all of them, `on_update` how a cell stands.
     """
 
-    on_start: Callable[[Plan, int], None] = lambda plan, done: None
+    on_start: Callable[[Plan, int], None] = lambda plan, n_final: None
     on_decode: Callable[[str, int, int], None] = lambda split, done, total: None
     on_update: Callable[[CellUpdate], None] = lambda update: None
 
@@ -40,12 +40,12 @@ class Callbacks:
 def execute(
     plan: Plan, dataset: Dataset, folder: Path, options: RunOptions, callbacks: Callbacks
 ) -> None:
-    """Run a plan's cells that are not done, and write the report, a partial one if interrupted.
+    """Run a plan's cells that are not final, and write the report, a partial one if interrupted.
 
     Raises:
         StoreError: if the folder cannot be written, is busy or holds another run.
         DataError: if an image cannot be read.
-        CellError: if no cell of the run can go on.
+        RunBlocked: if no cell of the run can go on.
         Stopped: if a signal asked for it.
     """
     run_folder = RunFolder(folder)
@@ -54,9 +54,9 @@ def execute(
             run_folder.clear()
         run_folder.write_plan(plan)
         require_room(folder, REPORT_BYTES)
-        done = sum(run_folder.cell(cell).is_final() for cell in plan.cells)
-        callbacks.on_start(plan, done)
-        if done < len(plan.cells):
+        n_final = sum(run_folder.cell(cell).is_final() for cell in plan.cells)
+        callbacks.on_start(plan, n_final)
+        if n_final < len(plan.cells):
             _decode(plan, dataset, callbacks, stop_signal)
             _write_slices(run_folder, dataset)
         reports = _Reports(run_folder)
@@ -98,11 +98,11 @@ def _write_slices(run_folder: RunFolder, dataset: Dataset) -> None:
 
 
 class _Reports:
-    """Draws the report: of what is planned, of what is there between two cells, and at the end.
+    """Draws the report: while the first cell starts up, between two cells, and at the end.
 
-    Never beside a cell that trains: its clock is charged, and drawing takes a core for seconds.
-    A report on the way that cannot be drawn does not stop the training; the report at the end
-    meets the same fault and says so.
+    Drawing takes a core for seconds, and a cell that trains is charged for its time: only the
+    first report may be drawn beside one, at the lowest priority where the system has one.
+    A report on the way that fails stops no training: the one at the end says what is wrong.
     """
 
     def __init__(self, run_folder: RunFolder) -> None:
@@ -114,8 +114,8 @@ class _Reports:
     def follow(self, update: CellUpdate, *, last: bool) -> None:
         """Draw when the first cell starts, and after each cell but the `last`.
 
-        The first time is beside the first cell's start-up: loading the plotting library takes
-        seconds, and who stops a run should not have to wait for it.
+        The first drawing loads the plotting library, which takes seconds. It runs beside the
+        first cell, so that nobody who stops a run has to wait for it.
         """
         if update.result.status == "running":
             self._running = update.cell.id
@@ -141,7 +141,7 @@ class _Reports:
         write_report(self._run_folder)
 
     def _draw_early(self) -> None:
-        """Draw with what the cell leaves of the cores, should it begin to train meanwhile."""
+        """Draw in a thread that yields to the first cell, where the system lets it."""
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

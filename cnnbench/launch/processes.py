@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from cnnbench.base.exits import Exit
 from cnnbench.base.processes import death_of, verb_command
 from cnnbench.base.words import last_line
 from cnnbench.planning.request import RunOptions
-from cnnbench.runner.worker import EXIT_BUSY, EXIT_DATA, EXIT_DISK, EXIT_STOPPED
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.events import Evaluated, Stepped
 from cnnbench.schema.result import Result, Status, planned
 from cnnbench.store import CellFolder, RunFolder
 
-__all__ = ["CellError", "CellUpdate", "StopSignal", "Stopped", "caught_signals", "run_cells"]
+__all__ = ["CellUpdate", "RunBlocked", "StopSignal", "Stopped", "caught_signals", "run_cells"]
 
 POLL_SECONDS = 0.1
 UPDATE_SECONDS = 0.5
@@ -40,8 +40,8 @@ class Stopped(Exception):
         self.at_once = at_once
 
 
-class CellError(Exception):
-    """No cell of this run can go on; `exit_code` says why."""
+class RunBlocked(Exception):
+    """A fault that stops the run and not one cell alone; `exit_code` says which."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -123,7 +123,7 @@ def run_cells(
 
     Raises:
         Stopped: after SIGINT or SIGTERM, once the running cell has saved its state.
-        CellError: if a cell met changed data, a full disk or a busy folder.
+        RunBlocked: if a cell met changed data, a full disk or a busy folder.
     """
     for cell in plan.cells:
         folder = run_folder.cell(cell)
@@ -134,11 +134,11 @@ def run_cells(
             folder.retry()
             process = start(run_folder, cell)
             try:
-                hung = yield from _follow(process, folder, stop_signal, options.hung_after)
+                hung_reason = yield from _follow(process, folder, stop_signal, options.hung_after)
             finally:
                 _kill(process)
             stop_signal.raise_if_received()
-            _record_end(process.returncode, folder, hung=hung)
+            _record_end(process.returncode, folder, hung_reason=hung_reason)
         result = folder.result()
         yield CellUpdate(cell=cell, result=result)
         if options.fail_fast and result.status != "done":
@@ -196,25 +196,25 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def _record_end(code: int, folder: CellFolder, *, hung: str) -> None:
+def _record_end(code: int, folder: CellFolder, *, hung_reason: str) -> None:
     """Give a process that died without a result its row; stop the run where no cell can go on."""
     log = folder.path / "log.txt"
-    if code in (EXIT_DATA, EXIT_DISK, EXIT_BUSY):
-        raise CellError(_last_words(log), code)
+    if code in (Exit.DATA, Exit.DISK, Exit.BUSY):
+        raise RunBlocked(_last_words(log), code)
     if (folder.path / "result.json").exists():
         return
     status: Status = "killed"
-    if hung:
-        status, reason = "hung", hung
-    elif code == EXIT_STOPPED:  # somebody stopped the cell itself, not the run
+    if hung_reason:
+        status, reason = "hung", hung_reason
+    elif code == Exit.STOPPED:  # somebody stopped the cell itself, not the run
         reason = "stopped by a signal after it saved its state; the same command continues it"
     elif code < 0:
         reason = f"{death_of(code)}; the same command continues it"
     else:
         status = "failed"
         reason = f"the process ended with code {code} and no result: {_last_words(log)}"
-    partial = folder.result()
-    folder.write_result(partial.model_copy(update={"status": status, "reason": reason}))
+    ended = {"status": status, "reason": reason}
+    folder.write_result(folder.result().model_copy(update=ended))
 
 
 def _last_words(log: Path) -> str:

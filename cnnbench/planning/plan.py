@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import zoo
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
@@ -21,6 +22,7 @@ __all__ = ["facts_of", "folder_of", "make_plan", "open_for_cell"]
 
 DEFAULT_BUDGET = "2m"
 DEFAULT_EVALUATIONS = 5
+SMOKE: Mapping[str, Any] = {"budget": "48img", "batch_size": 8, "image_size": 96, "evaluations": 2}
 SMOKE_SUBSET = 48
 
 
@@ -61,13 +63,8 @@ def make_plan(
 
 
 def _with_smoke(request: Request) -> Request:
-    return replace(
-        request,
-        budget=request.budget or "48img",
-        batch_size=request.batch_sizes or 8,
-        image_size=request.image_size or 96,
-        evaluations=request.evaluations or 2,
-    )
+    missing = {key for key in SMOKE if not split_commas(getattr(request, key))}
+    return replace(request, **{key: SMOKE[key] for key in missing})
 
 
 def _cell(
@@ -81,14 +78,14 @@ def _cell(
     lr: float | None,
     model: str,
 ) -> Cell:
-    card, paper = zoo.card(model), zoo.training(model)
+    card, paper = zoo.card(model), zoo.paper_recipe(model)
     with plan_errors(f"{model}: "):
         recipe = make_recipe(
             request.recipe, family=card.family, paper=paper, lr=lr, batch_size=batch_size
         )
     least = card.smallest_image_size
-    image_size = _at_least(least, request.image_size or card.image_size, f"{model}: --image-size")
-    evaluations = _at_least(1, request.evaluations or DEFAULT_EVALUATIONS, "--evaluations")
+    image_size = _at_least(least, request.image_size, card.image_size, f"{model}: --image-size")
+    evaluations = _at_least(1, request.evaluations, DEFAULT_EVALUATIONS, "--evaluations")
     micro_batch = allowed = None
     if request.memory is not None:
         allowed = _memory_bytes(request.memory)
@@ -132,7 +129,8 @@ def _models(names: Sequence[str]) -> list[str]:
     return resolved
 
 
-def _at_least(least: int, value: int, flag: str) -> int:
+def _at_least(least: int, typed: int | None, default: int, flag: str) -> int:
+    value = default if typed is None else typed
     if value < least:
         raise PlanError(f"{flag} must be at least {least}, saw {value}")
     return value

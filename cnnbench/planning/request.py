@@ -9,7 +9,11 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-__all__ = ["Flag", "PlanError", "Request", "RunOptions", "plan_errors", "split_commas"]
+from cnnbench.base.exits import Exit
+
+__all__ = ["SKIP_HELP", "Flag", "PlanError", "Request", "RunOptions", "plan_errors", "split_commas"]
+
+SKIP_HELP = "Leave out up to this many broken images, for every model.  [default: 0]"
 
 T = TypeVar("T")
 # Text may hold several with commas between.
@@ -20,6 +24,8 @@ Ints = int | str | Sequence[int]
 
 class PlanError(ValueError):
     """A command that makes no plan; the message says what was wrong and what to type."""
+
+    exit_code = Exit.USAGE
 
 
 @contextlib.contextmanager
@@ -75,10 +81,7 @@ class Request:
         Mapping[str, str] | Sequence[str] | None,
         Flag("A card's option, KEY=VALUE; may be repeated.", name="data", typed=list[str]),
     ] = None
-    skip_broken: Annotated[
-        int | None,
-        Flag("Leave out up to this many broken images, for every model.  [default: 0]"),
-    ] = None
+    skip_broken: Annotated[int | None, Flag(SKIP_HELP)] = None
     device: Annotated[str, Flag("auto, cuda, mps or cpu.")] = "auto"
     precision: Annotated[str, Flag("auto, fp32 or bf16.")] = "auto"
     smoke: Annotated[bool, Flag("A whole tiny run, for CI.")] = False

@@ -1,7 +1,7 @@
 """Which learning rate suits each network, when every network gets the same trials?
 
-A trial trains at a fraction of the budget and is scored on a slice of the training images. The
-validation and test images are left out of it altogether.
+A trial trains at a fraction of the budget and is scored on a hold-out of the training images.
+The validation and test images are left out of it altogether.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from cnnbench.schema.cell import Cell, Plan, Tuned
 from cnnbench.schema.result import Result
 
 BUDGET_SHARE = 0.1
-SLICE = 0.2
+HOLDOUT_SHARE = 0.2
 SPREAD = 10.0
 
 
@@ -29,7 +29,7 @@ def rates(base: float, trials: int) -> tuple[float, ...]:
 
 
 def trial_plan(plan: Plan, dataset: Dataset, trials: int) -> tuple[Plan, Dataset]:
-    """Return the plan of all trials, and `dataset` as they see it: with a slice of it held out.
+    """Return the plan of all trials, and `dataset` as they see it: with a hold-out to be scored on.
 
     Every model gets the same number of trials, over the same range.
 
@@ -39,11 +39,11 @@ def trial_plan(plan: Plan, dataset: Dataset, trials: int) -> tuple[Plan, Dataset
     if trials < 2:
         raise PlanError(f"--tune {trials}: at least 2 trials are needed to choose between")
     models = _first_of_each_model(plan.cells)
-    held_out = hold_out(dataset, SLICE)
+    held_out = hold_out(dataset, HOLDOUT_SHARE)
     shared = {
         "budget": _share_of(min((cell.budget for cell in plan.cells), key=lambda b: b.limit)),
         "evaluations": 1,
-        "holdout": SLICE,
+        "holdout": HOLDOUT_SHARE,
         "dataset_fingerprint": held_out.fingerprint,
     }
     cells = tuple(
@@ -56,7 +56,7 @@ def trial_plan(plan: Plan, dataset: Dataset, trials: int) -> tuple[Plan, Dataset
 
 
 def tuned_rates(trials: Plan, results: Iterable[Result]) -> tuple[Tuned, ...]:
-    """Choose for each model the rate that was best on the slice, at a tie the lower loss.
+    """Choose for each model the rate that was best on the hold-out, at a tie the lower loss.
 
     Raises:
         PlanError: if every trial of a model failed, so that there is nothing to choose by.
@@ -70,7 +70,7 @@ def tuned_rates(trials: Plan, results: Iterable[Result]) -> tuple[Tuned, ...]:
         if not done:
             reasons = "; ".join(dict.fromkeys(f"{r.status}: {r.reason}" for r in of_model))
             raise PlanError(f"every trial of {model} failed ({reasons}); choose --lr by hand")
-        best = max(done, key=lambda r: (r.top1 or 0.0, -(r.test_loss or 0.0)))
+        best = max(done, key=lambda r: (r.top1, r.test_loss is not None, -(r.test_loss or 0.0)))
         tuned.append(
             Tuned(
                 model=model,

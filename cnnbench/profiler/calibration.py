@@ -22,7 +22,7 @@ from cnnbench.engine.hardware import Hardware, choose_precision
 from cnnbench.schema import Value
 from cnnbench.schema.cell import Precision
 
-__all__ = ["settle"]
+__all__ = ["fastest_settings"]
 
 VERSION = 1
 # bf16 rounds every activation: it must be clearly faster to be chosen, and a result that moves
@@ -57,8 +57,8 @@ class Choice:
     why: str
 
 
-def settle(requested: str, *, device: str, hardware: Hardware) -> Choice:
-    """Return what a run on `device` uses; only `auto` on a processor with bf16 needs a race.
+def fastest_settings(requested: str, *, device: str, hardware: Hardware) -> Choice:
+    """Return what a run on `device` uses; only `auto` on a CPU with bf16 needs the race's rates.
 
     Raises:
         ValueError: if the word for the precision is unknown.

@@ -9,7 +9,7 @@ from cnnbench.base.processes import death_of, run_verb
 from cnnbench.base.words import last_line
 from cnnbench.engine.hardware import choose_device, detect, machine_line
 from cnnbench.planning.request import PlanError, Request, plan_errors, split_commas
-from cnnbench.profiler.calibration import settle
+from cnnbench.profiler.calibration import fastest_settings
 from cnnbench.profiler.profiles import CellEstimate, FailedProfile, Profile, ProfileJob, estimate
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.recipes import COMMON_BATCH_SIZE
@@ -92,7 +92,7 @@ def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
     hardware = detect()
     with plan_errors():
         device = choose_device(request.device, hardware)
-        choice = settle(request.precision, device=device, hardware=hardware)
+        choice = fastest_settings(request.precision, device=device, hardware=hardware)
     return [
         ProfileJob(
             model=model,

@@ -8,12 +8,12 @@ import sys
 import threading
 from dataclasses import dataclass, field
 
+from cnnbench.base.exits import Exit, exit_of
 from cnnbench.schema.cell import Plan
-from cnnbench.store import BusyError, CellFolder, RunFolder, StoreError
+from cnnbench.store import CellFolder, RunFolder, StoreError
 
-__all__ = ["EXIT_BUSY", "EXIT_DATA", "EXIT_DISK", "EXIT_STOPPED", "serve_cell"]
+__all__ = ["serve_cell"]
 
-EXIT_DATA, EXIT_DISK, EXIT_BUSY, EXIT_STOPPED = 3, 4, 5, 128 + signal.SIGTERM
 CHECKPOINT_VARIABLE = "CNNBENCH_CHECKPOINT_SECONDS"
 CHECKPOINT_SECONDS = 60.0  # charged, between two checkpoints; no result depends on it
 ORPHAN_SAVE_SECONDS = 25.0  # then an orphan ends, saved or not; the next process waits longer
@@ -33,7 +33,7 @@ class _StopFlag:
     def receive(self, *_: object) -> None:
         """Take a signal: let the loop save what it trained, or exit at once if that is nothing."""
         if not self.trained:
-            os._exit(EXIT_STOPPED)  # the last checkpoint is on disk, a file is whole or not there
+            os._exit(Exit.STOPPED)  # the last checkpoint is on disk, a file is whole or not there
         self.received.set()
 
 
@@ -86,19 +86,17 @@ def _serve(folder: CellFolder, stop: _StopFlag, plan: Plan, *, started: float) -
         with folder.lock():
             result = run_cell(context)
     except Interrupted:
-        return EXIT_STOPPED
+        return Exit.STOPPED
     except (DataError, StoreError, OSError) as error:
         with contextlib.suppress(OSError):  # the launcher reads the log; a full disk may refuse
             print(error, file=sys.stderr, flush=True)
-        if isinstance(error, DataError):
-            return EXIT_DATA
-        return EXIT_BUSY if isinstance(error, BusyError) else EXIT_DISK
-    return 0 if result.status == "done" else 1
+        return exit_of(error)
+    return Exit.OK if result.status == "done" else Exit.FAILED
 
 
 def _follow_launcher(stop: _StopFlag) -> None:
     """Wait until the launcher is gone, however it went; then nobody watches this cell."""
     while os.read(0, 1024):
         pass
-    threading.Timer(ORPHAN_SAVE_SECONDS, os._exit, (EXIT_STOPPED,)).start()
+    threading.Timer(ORPHAN_SAVE_SECONDS, os._exit, (Exit.STOPPED,)).start()
     stop.receive()

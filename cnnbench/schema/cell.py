@@ -10,7 +10,7 @@ from cnnbench.schema import Value
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.recipes import Recipe
 
-__all__ = ["Cell", "DatasetFacts", "Plan", "Precision", "Tuned", "slug", "stored_size"]
+__all__ = ["VERSION", "Cell", "DatasetFacts", "Plan", "Precision", "Tuned", "slug", "stored_size"]
 
 VERSION = 1
 
@@ -91,8 +91,8 @@ class Tuned(Value):
 
     model: str
     rates: tuple[float, ...]
-    top1: tuple[float | None, ...] = Field(description="on the slice; None where a trial failed")
-    images: int = Field(description="images of the slice, taken from the training split")
+    top1: tuple[float | None, ...] = Field(description="on the hold-out; None where a trial failed")
+    images: int = Field(description="images of the hold-out, of the training split")
     chosen: float
     charged_seconds: float
     budget: Budget

@@ -8,7 +8,7 @@ from pydantic import Field
 from cnnbench.base.words import with_hint
 from cnnbench.schema import Value
 
-__all__ = ["COMMON_BATCH_SIZE", "PAPER_LR", "Recipe", "make_recipe"]
+__all__ = ["COMMON_BATCH_SIZE", "Recipe", "make_recipe"]
 
 RECIPES = ("common", "paper")
 COMMON_BATCH_SIZE = 16

@@ -8,7 +8,7 @@ from cnnbench.schema import Value
 from cnnbench.schema.budget import Currency, Spent
 from cnnbench.schema.cell import Cell
 
-__all__ = ["BudgetUsed", "Result", "Row", "Seconds", "Status", "planned", "usage"]
+__all__ = ["VERSION", "BudgetUsed", "Result", "Row", "Seconds", "Status", "planned", "usage"]
 
 VERSION = 1
 

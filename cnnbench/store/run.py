@@ -17,7 +17,7 @@ from cnnbench.schema.cell import VERSION, Cell, Plan
 from cnnbench.schema.events import Event
 from cnnbench.schema.names import differences
 from cnnbench.schema.result import Result
-from cnnbench.store.cell import CellFolder, Predictions
+from cnnbench.store.cell_folder import CellFolder, Predictions
 from cnnbench.store.locks import is_locked, locked
 
 

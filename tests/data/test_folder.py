@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cnnbench.data import DataError
 from cnnbench.data.dataset import Dataset, first_of_each_class
 from cnnbench.data.open import open_dataset
+from cnnbench.data.sources.folder import open_folder
 
 
 def folder_of(dataset: Dataset, split: str, index: int) -> str:
@@ -160,7 +161,7 @@ def test_one_level_is_split_in_each_class_by_the_seed(make_tree) -> None:
     assert dataset.splits["test"].labels.tolist() == [0] * 4 + [1]
     assert dataset.splits["train"].labels.tolist() == [0] * 16 + [1] * 2
     assert open_dataset(str(root)).fingerprint == dataset.fingerprint
-    other = open_dataset(str(root), split_seed=1)
+    other = open_folder(root, split_seed=1)
     assert other.splits["test"].names != dataset.splits["test"].names
 
 

@@ -73,7 +73,7 @@ def test_trials_see_only_training_images(plan, trials_of):
     assert cell.dataset_fingerprint == seen.fingerprint != whole.fingerprint
 
 
-def test_the_best_rate_on_the_slice_is_taken_for_every_cell_of_its_model(plan, trials_of):
+def test_the_best_rate_on_the_hold_out_is_taken_for_every_cell_of_its_model(plan, trials_of):
     trials = trials_of(3)
     scores = {"alexnet": iter([0.1, 0.9, 0.4]), "resnet18": iter([0.5, 0.5, 0.2])}
     losses = {"alexnet": iter([1.0, 1.0, 1.0]), "resnet18": iter([2.0, 1.0, 1.0])}
@@ -87,6 +87,16 @@ def test_the_best_rate_on_the_slice_is_taken_for_every_cell_of_its_model(plan, t
     assert chosen["resnet18"] == rates(plan.cells[1].recipe.lr, 3)[1]  # the tie goes by loss
     assert len(tuned.cells) == 4
     assert {cell.id for cell in tuned.cells}.isdisjoint({cell.id for cell in trials.cells})
+
+
+def test_at_a_tie_a_missing_loss_is_not_the_lowest(plan, trials_of):
+    trials = trials_of(2)
+    losses = [None, None, 1.0, 1.0]
+    results = [
+        outcome(cell, 0.5, test_loss=loss) for cell, loss in zip(trials.cells, losses, strict=True)
+    ]
+    expected = [cell.recipe.lr for cell in trials.cells[2:]]
+    assert [tuned.chosen for tuned in tuned_rates(trials, results)] == expected
 
 
 def test_failed_trials_are_kept_and_never_chosen(plan, trials_of):

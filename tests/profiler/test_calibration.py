@@ -9,7 +9,12 @@ import pytest
 
 from cnnbench.engine.hardware import Hardware, detect
 from cnnbench.profiler import calibration
-from cnnbench.profiler.calibration import RaceSpeeds, choice_from, known_or_measured, settle
+from cnnbench.profiler.calibration import (
+    RaceSpeeds,
+    choice_from,
+    fastest_settings,
+    known_or_measured,
+)
 from cnnbench.profiler.race import Variant, race
 
 WITH_BF16 = Hardware(
@@ -71,12 +76,12 @@ def test_without_speeds_nothing_is_guessed():
 def test_a_typed_precision_needs_no_race(monkeypatch):
     monkeypatch.setattr(calibration, "_raced", lambda: pytest.fail("a race was started"))
     for asked in ("fp32", "bf16"):
-        assert settle(asked, device="cpu", hardware=WITH_BF16).precision == asked
+        assert fastest_settings(asked, device="cpu", hardware=WITH_BF16).precision == asked
 
 
 def test_a_processor_without_bf16_needs_no_race(monkeypatch):
     monkeypatch.setattr(calibration, "_raced", lambda: pytest.fail("a race was started"))
-    assert settle("auto", device="cpu", hardware=WITHOUT_BF16).precision == "fp32"
+    assert fastest_settings("auto", device="cpu", hardware=WITHOUT_BF16).precision == "fp32"
 
 
 def test_a_race_is_run_once_and_kept(monkeypatch):

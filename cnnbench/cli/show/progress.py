@@ -39,15 +39,15 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def start(self, plan: Plan, done: int) -> None:
-        """Begin to show a plan, `done` of whose cells are done; the trials of tuning come first."""
+    def start(self, plan: Plan, n_final: int) -> None:
+        """Begin to show a plan, `n_final` of its cells ended before; tuning's trials come first."""
         if self._live:
             self._live.stop()
         if plan.cells[0].holdout is not None:
             self._say(f"tuning: {len(plan.cells)} trials of {plan.cells[0].budget} each")
         for tuned in plan.tuned:
             self._say(f"tuning: {tuned.model} learns at {tuned.chosen:g}")
-        self.was_done = done == len(plan.cells)
+        self.was_done = n_final == len(plan.cells)
         self._names = labels(plan)
         self._updates = {c.id: CellUpdate(cell=c, result=planned(c)) for c in plan.cells}
         if self._console.is_terminal:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from cnnbench.report.analysis.two_runs import NetworkVerdict, TwoRuns
 
 
-def show_plan(plan: Plan, folder: Path, done: int | None, *, as_json: bool) -> None:
-    """Show what a command would do; `done` of its cells are in the folder, None if unknown."""
+def show_plan(plan: Plan, folder: Path, n_final: int | None, *, as_json: bool) -> None:
+    """Show what a command would do; `n_final` cells need no training, None if that is unknown."""
     if as_json:
-        document = {"folder": str(folder), "done": done, "plan": plan.model_dump(mode="json")}
+        document = {"folder": str(folder), "done": n_final, "plan": plan.model_dump(mode="json")}
         return print_json(document)
     facts = plan.dataset
     say(f"dataset {facts.name}: {len(facts.classes)} classes, {counts(facts.images)} images")
@@ -40,9 +40,9 @@ def show_plan(plan: Plan, folder: Path, done: int | None, *, as_json: bool) -> N
         for cell in plan.cells
     ]
     print_table(("model", "seed", "budget", "recipe", "pixels", "device"), rows, "lrllrl")
-    if done == len(plan.cells):
+    if n_final == len(plan.cells):
         return say(f"every cell is done already in {folder}; without --dry-run it is reported anew")
-    there = f" ({done} of {len(plan.cells)} cells are done there)" if done else ""
+    there = f" ({n_final} of {len(plan.cells)} cells are done there)" if n_final else ""
     return say(f"would write {folder}{there}; leave out --dry-run to start")
 
 

@@ -22,7 +22,7 @@ from filelock import FileLock
 from platformdirs import user_data_path
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.data import DataError, FetchError, Progress, listed
+from cnnbench.data import DataError, FetchError, Progress, shortlist
 from cnnbench.data.catalog.cards import Card, Download, list_cards
 from cnnbench.data.catalog.checksums import SUMS, sums_of, text_of
 from cnnbench.data.catalog.unpack import drop_top_folder, unpack
@@ -144,7 +144,7 @@ def _require_files(facts: Download, folder: Path, place: str) -> None:
         raise FetchError(
             f"the files in {place!r} are not the card's: {len(sums)} files with sha256 {digest} "
             f"over their list, expected {facts.files} with {facts.files_sha256}; first of them: "
-            f"{listed(sums, at_most=3) or 'none'}"
+            f"{shortlist(sums, at_most=3) or 'none'}"
         )
 
 

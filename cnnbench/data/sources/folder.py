@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbench.base.words import did_you_mean
-from cnnbench.data import DataError, listed
+from cnnbench.data import DataError, shortlist
 from cnnbench.data.catalog.checksums import digests_of
 from cnnbench.data.dataset import SPLIT_NAMES, Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.cache import remembered_hashes
@@ -60,15 +60,16 @@ class Reading:
 def open_folder(
     folder: Path,
     *,
-    split_seed: int,
+    split_seed: int = 0,
     name: str | None = None,
     title: str | None = None,
     reading: Reading | None = None,
 ) -> Dataset:
     """Open `train/` with `val/` and `test/` or either, or one level of class folders to be split.
 
-    `split_seed` matters for one level only. Raises DataError for an empty or missing folder, a
-    class without images to train on, a class that `train/` lacks, and fewer than two classes.
+    `split_seed` matters for one level only; it is not a training's seed. Raises DataError for an
+    empty or missing folder, a class without images to train on, a class that `train/` lacks, and
+    fewer than two classes.
     """
     root = _existing(folder)
     reading = reading or Reading()
@@ -114,7 +115,7 @@ def _scan_splits(root: Path, folders: list[str], reading: Reading) -> dict[Split
     present = [split for split in SPLIT_NAMES if split in folders]
     if present == ["train"]:
         raise DataError(
-            f"folder {str(root)!r} has train/ but no val/ or test/, saw: {listed(folders)}; "
+            f"folder {str(root)!r} has train/ but no val/ or test/, saw: {shortlist(folders)}; "
             "rename or add the split to test on, or give the folder of classes itself to split it"
         )
     scans = {
@@ -131,7 +132,7 @@ def _scan_splits(root: Path, folders: list[str], reading: Reading) -> dict[Split
 
 def _scan_one_level(root: Path, folders: list[str], reading: Reading) -> Scan:
     if folders and set(folders) <= _SPLIT_ALIASES:
-        raise DataError(f"folder {str(root)!r} has no train/, saw: {listed(folders)}; {_LAYOUT}")
+        raise DataError(f"folder {str(root)!r} has no train/, saw: {shortlist(folders)}; {_LAYOUT}")
     scan = scan_classes(root, root, fine=reading.fine)
     if not any(scan.files.values()):
         raise DataError(f"folder {str(root)!r} has no class folders with images; {_LAYOUT}")
@@ -145,14 +146,15 @@ def _classes(home: Path, scans: Mapping[SplitName, Scan]) -> tuple[str, ...]:
     empty = [name for name in classes if not train.files[name]]
     if empty:
         raise DataError(
-            f"class folders of {str(home)!r} without images to train on: {listed(empty)}; "
+            f"class folders of {str(home)!r} without images to train on: {shortlist(empty)}; "
             f"add images or remove the folders; {_seen(train) or 'they are empty'}"
         )
     if len(classes) == 1:
         deeper = child_folders(home / classes[0])
         raise DataError(
-            f"folder {str(home)!r} has one class only: {listed(classes)}; at least two are needed"
-            + (f"; are its folders the classes? {listed(deeper)}" if len(deeper) > 1 else "")
+            f"folder {str(home)!r} has one class only: {shortlist(classes)}; "
+            "at least two are needed"
+            + (f"; are its folders the classes? {shortlist(deeper)}" if len(deeper) > 1 else "")
         )
     for split, scan in scans.items():
         for name in sorted(set(scan.files) - set(classes)):
@@ -192,7 +194,7 @@ def _empty_class_notices(
     for split, scan in scans.items():
         missing = [name for name in classes if not scan.files.get(name)]
         if missing:
-            notices.append(f"{split} has no images of: {listed(missing)}")
+            notices.append(f"{split} has no images of: {shortlist(missing)}")
     return tuple(notices)
 
 

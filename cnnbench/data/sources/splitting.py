@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.data import DataError, listed
+from cnnbench.data import DataError, shortlist
 from cnnbench.data.dataset import SplitName
 from cnnbench.data.pixels.near_duplicates import ImageHash, near_groups
 from cnnbench.data.sources.scan import Scan
@@ -92,14 +92,14 @@ def leave_out_broken(
     if len(broken) > at_most:
         raise DataError(
             f"{len(broken)} of {len(hashes)} images are broken, skip_broken allows {at_most}: "
-            f"{listed(broken, at_most=5)}; `cnnbench check` lists them with the reasons"
+            f"{shortlist(broken, at_most=5)}; `cnnbench check` lists them with the reasons"
         )
     gone = frozenset(broken)
     kept = {split: _without(scan, gone) for split, scan in scans.items()}
     reasons = (f"{name} ({hashes[name].verdict})" for name in sorted(broken))
     return kept, (
         f"{len(broken)} broken images are left out for every model (skip_broken={at_most}): "
-        f"{listed(reasons, at_most=20)}"
+        f"{shortlist(reasons, at_most=20)}"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from cnnbench.base.exits import Exit
 from cnnbench.report.analysis.entries import Entry, difference_between, entries_of
 from cnnbench.report.analysis.rows import BROKEN, grouped, read_rows, status_text
 from cnnbench.report.stats.differences import Difference
@@ -26,6 +27,8 @@ _DATA_KEYS = {"dataset", "dataset options", "dataset fingerprint", "subset"}
 
 class CannotCompare(ValueError):
     """Two runs that were not made to be compared; the message says why and what to type."""
+
+    exit_code = Exit.USAGE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

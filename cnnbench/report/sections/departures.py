@@ -45,7 +45,7 @@ def _of_cell(cell: Cell) -> list[str]:
                 f"Fed images of {cell.image_size} pixels instead of {card.image_size}; where a "
                 "fully connected layer reads the last map, it has other parameters."
             )
-        training = zoo.training(cell.model)
+        training = zoo.paper_recipe(cell.model)
     except LookupError:  # written by a version with other models
         return []
     if cell.recipe.name == "common" or training is None:

@@ -36,7 +36,7 @@ from cnnbench.store.gallery import UNREADABLE, CellGallery, read_gallery, write_
 from cnnbench.store.locks import is_locked, locked
 
 FINAL = frozenset(("done", "diverged"))  # training again could add nothing
-ORPHAN_SECONDS = 30.0  # a cell whose launcher was killed saves its state before it ends
+ORPHAN_WAIT_SECONDS = 30.0  # longer than a cell whose launcher was killed may go on
 BEAT_EVERY_SECONDS = 1.0
 
 
@@ -67,7 +67,7 @@ class CellFolder:
         Raises:
             BusyError: if another process trains this cell.
         """
-        with locked(self.path, wait_seconds=ORPHAN_SECONDS, deep=True):
+        with locked(self.path, wait_seconds=ORPHAN_WAIT_SECONDS, deep=True):
             yield
 
     def beat(self) -> None:
@@ -109,7 +109,7 @@ class CellFolder:
     # -- result ----------------------------------------------------------------------------------
 
     def write_result(self, result: Result) -> None:
-        """Write `result.json`, which ends the cell."""
+        """Write `result.json`. Only a final result ends the cell; others are tried again."""
         write_text(self.path / "result.json", result.model_dump_json(indent=1) + "\n")
 
     def result(self) -> Result:
@@ -139,12 +139,11 @@ class CellFolder:
         if not events:
             return planned(self.cell)
         alive = is_locked(self.path)
-        spent = events[-1].spent
         return planned(self.cell).model_copy(
             update={
                 "status": "running" if alive else "killed",
                 "reason": "" if alive else "stopped before its end; the same command continues it",
-                **usage(self.cell, spent),
+                **usage(self.cell, events[-1].spent),
             }
         )
 
