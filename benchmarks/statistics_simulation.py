@@ -22,13 +22,13 @@ from scipy.special import ndtri
 
 from cnnbench.report.stats.differences import difference_of
 from cnnbench.report.stats.intervals import (
-    Right,
+    CorrectMask,
     bootstrap_both,
     over_both,
     over_images,
     over_seeds,
 )
-from cnnbench.report.stats.tests import ALPHA, holm
+from cnnbench.report.stats.significance import ALPHA, holm
 
 SEED_SPREADS = (0.0, 0.05, 0.15, 0.4)  # deviations of the seed's luck, in units of plain luck
 TEST_SIZES = (50, 128, 500, 1117)
@@ -51,7 +51,7 @@ def draw_answers(
     seeds: int,
     images: int,
     accuracy: float,
-) -> list[Right]:
+) -> list[CorrectMask]:
     """Return `(seeds, images)` answers of equal networks whose true accuracy is given."""
     scale = np.sqrt(1 + world.seed**2 + world.image**2 + world.own**2)
     ease = ndtri(accuracy) * scale + rng.normal(0, world.image, images)
@@ -80,14 +80,14 @@ def coverage(
     """
     covered: dict[str, list[bool]] = {}
     for images, accuracy in settings(rng, draws):
-        (right,) = draw_answers(
+        (is_correct,) = draw_answers(
             rng, world, networks=1, seeds=seeds, images=images, accuracy=accuracy
         )
-        intervals = {"both": over_both(right), "images": over_images(right)}
+        intervals = {"both": over_both(is_correct), "images": over_images(is_correct)}
         if seeds > 1:
-            intervals["seeds"] = over_seeds(right) or (0.0, 1.0)
+            intervals["seeds"] = over_seeds(is_correct) or (0.0, 1.0)
         if seeds > 1 and bootstrap:
-            intervals["bootstrap"] = bootstrap_both(right, seed=0)
+            intervals["bootstrap"] = bootstrap_both(is_correct, seed=0)
         for name, (low, high) in intervals.items():
             covered.setdefault(name, []).append(low <= accuracy <= high)
     return {name: float(np.mean(values)) for name, values in covered.items()}

@@ -13,7 +13,7 @@ _MOST_DIFFERENCES = 6
 def labels(plan: Plan, *, ignore: Collection[str] = ()) -> dict[str, str]:
     """Name every cell of a plan by its model and by the settings that vary within that model.
 
-    The seed is left out: cells that differ only in the seed share a label, and are one contender.
+    Cells that differ only in the seed share a label, and are one entry of a report.
     `ignore` leaves out more settings, such as `budget` for the lines of a ladder.
     """
     settings = {cell.id: settings_of(cell, ignore=ignore) for cell in plan.cells}
@@ -35,7 +35,7 @@ def labels(plan: Plan, *, ignore: Collection[str] = ()) -> dict[str, str]:
 
 
 def line_names(plan: Plan) -> dict[str, str]:
-    """Map the label of each contender to the name of its line, which leaves the budget out."""
+    """Map the label of each entry to the name of its line, which leaves the budget out."""
     full, lines = labels(plan), labels(plan, ignore={"budget"})
     return {full[cell.id]: lines[cell.id] for cell in plan.cells}
 

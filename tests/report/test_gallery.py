@@ -73,9 +73,9 @@ def test_the_right_class_is_marked_among_the_guesses(run: RunFolder) -> None:
     shown = gallery_of(run, compare(run, read_rows(run)))
     assert shown is not None
     first, second = shown.networks[0].shown
-    assert [guess.right for guess in first.guesses] == [True, False]
-    assert [guess.right for guess in second.guesses] == [False, True]
-    assert [picture.truth for picture in shown.networks[0].near[0]] == ["apple", "fig", "kiwi"]
+    assert [guess.correct for guess in first.guesses] == [True, False]
+    assert [guess.correct for guess in second.guesses] == [False, True]
+    assert [picture.label for picture in shown.networks[0].near[0]] == ["apple", "fig", "kiwi"]
 
 
 def test_labels_that_the_plan_does_not_know_are_left_out(run: RunFolder) -> None:

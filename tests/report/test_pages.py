@@ -254,8 +254,8 @@ def test_each_class_has_its_share_of_right_answers(four: Path) -> None:
     run = RunFolder(four)
     counted = confusions(compare(run, read_rows(run)), classes=12)
     assert [each.label for each in counted] == ["resnet18", "googlenet", "alexnet", "vgg11"]
-    assert [int(each.right.sum()) for each in counted] == [103, 74, 70, 22]
+    assert [int(each.correct.sum()) for each in counted] == [103, 74, 70, 22]
     assert all(each.images.sum() == 128 for each in counted)
-    truth, answer, count = counted[0].mixups()[0]
-    assert counted[0].counts[truth, answer] == count > 0
-    assert truth != answer
+    label, prediction, count = counted[0].mixups()[0]
+    assert counted[0].counts[label, prediction] == count > 0
+    assert label != prediction

@@ -27,7 +27,7 @@ from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.headline import headline_sentences
 from cnnbench.report.sections.pairs import comparison_notes, pair_sentence
 from cnnbench.report.sections.seeds import seeds_sentences, seeds_table
-from cnnbench.report.stats import differences, intervals, tests
+from cnnbench.report.stats import differences, intervals, significance
 from cnnbench.report.stats.differences import (
     Difference,
     difference_of,
@@ -41,7 +41,7 @@ from cnnbench.report.stats.intervals import (
     spread_of,
     wilson,
 )
-from cnnbench.report.stats.tests import mcnemar, sign_flip
+from cnnbench.report.stats.significance import mcnemar, sign_flip
 from cnnbench.schema.result import Row
 
 quick = settings(derandomize=True, deadline=None, max_examples=60)
@@ -49,7 +49,7 @@ one_seed = st.integers(2, 60).flatmap(lambda n: arrays(np.bool_, (1, n)))
 leads = st.lists(st.integers(-3, 3), min_size=1, max_size=9).map(np.array)
 
 
-@pytest.mark.parametrize("module", [differences, intervals, tests])
+@pytest.mark.parametrize("module", [differences, intervals, significance])
 def test_examples_in_docstrings_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 
@@ -240,7 +240,7 @@ def test_the_headline_names_no_winner_among_equals(tmp_path: Path, seeds: int, d
 
 
 def entry(label: str, right: np.ndarray, row: Row) -> Entry:
-    truth = np.arange(right.shape[1]) % 4  # so that chance is a quarter
+    labels = np.arange(right.shape[1]) % 4  # so that chance is a quarter
     answers = {}
     for seed, of_seed in enumerate(right):
         counts = {
@@ -250,8 +250,8 @@ def entry(label: str, right: np.ndarray, row: Row) -> Entry:
         }
         answers[seed] = Answers(
             row=row.model_copy(update=counts),
-            truth=truth,
-            predicted=np.where(of_seed, truth, truth + 1),
+            labels=labels,
+            predicted=np.where(of_seed, labels, labels + 1),
             images_digest="same",
         )
     return Entry(label=label, answers=answers, planned_seeds=len(right))

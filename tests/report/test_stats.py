@@ -11,7 +11,7 @@ from scipy.stats import binomtest, fisher_exact
 
 from cnnbench.report.stats.differences import discordant_if_independent, images_needed
 from cnnbench.report.stats.intervals import wilson
-from cnnbench.report.stats.tests import ALPHA, fisher, holm, letters, mcnemar, tie_groups
+from cnnbench.report.stats.significance import ALPHA, fisher, holm, letters, mcnemar, tie_groups
 
 quick = settings(derandomize=True, deadline=None, max_examples=60)
 counts = st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))

@@ -18,7 +18,7 @@ import numpy as np
 from cnnbench.report.analysis.entries import Entry, difference_between, entries_of
 from cnnbench.report.stats.differences import Difference, images_needed, images_needed_with_seeds
 from cnnbench.report.stats.intervals import over_images, over_seeds, spread_of
-from cnnbench.report.stats.tests import ALPHA, holm, letters, tie_groups
+from cnnbench.report.stats.significance import ALPHA, holm, letters, tie_groups
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
@@ -53,8 +53,8 @@ class Pair:
 class Comparison:
     """The finished entries, best first, every pair of them, and which are tied.
 
-    `groups` are ranks that cannot be told apart, as the largest such groups. `left_out` counts
-    the finished entries after the best sixty, which are in the table only.
+    `ties` are the largest groups of ranks that cannot be told apart. `left_out` counts the finished
+    entries after the best sixty, which are in the table only.
     `largest_class` is the share of the test images that the most frequent class has: the accuracy
     of a network that always names that class; None where no answers were kept. On a ladder
     `budget` is the rung, the largest one, and `smaller` has the other rungs, smallest first.
@@ -62,7 +62,7 @@ class Comparison:
 
     entries: tuple[Entry, ...]
     pairs: tuple[Pair, ...]
-    groups: tuple[tuple[int, ...], ...]
+    ties: tuple[tuple[int, ...], ...]
     largest_class: float | None
     left_out: int
     budget: Budget | None = None
@@ -76,7 +76,7 @@ class Comparison:
     @property
     def lettered(self) -> list[tuple[Entry, str]]:
         """The entries, best first, each with its letters: entries that share a letter are tied."""
-        return list(zip(self.entries, letters(len(self.entries), self.groups), strict=True))
+        return list(zip(self.entries, letters(len(self.entries), self.ties), strict=True))
 
     @property
     def letter(self) -> dict[str, str]:
@@ -121,7 +121,7 @@ def compare_rungs(
         Comparison(
             entries=tuple(entries),
             pairs=tuple(pairs),
-            groups=tuple(_groups_of(entries, pairs)),
+            ties=tuple(_ties_of(entries, pairs)),
             largest_class=max((share for share in shares if share is not None), default=None),
             left_out=len(rung) - len(entries),
             budget=budget,
@@ -133,7 +133,7 @@ def compare_rungs(
     return replace(comparisons[-1], smaller=tuple(comparisons[:-1]))
 
 
-def _groups_of(entries: Sequence[Entry], pairs: Sequence[Pair]) -> list[tuple[int, ...]]:
+def _ties_of(entries: Sequence[Entry], pairs: Sequence[Pair]) -> list[tuple[int, ...]]:
     rank = {entry.label: index for index, entry in enumerate(entries)}
     separated = [(rank[pair.better], rank[pair.worse]) for pair in pairs if pair.separated]
     return tie_groups(len(entries), separated)
@@ -178,7 +178,7 @@ def comparison_data(comparison: Comparison) -> list[dict[str, Any]]:
             "budget": None if rung.budget is None else str(rung.budget),
             "groups": [_entry_data(entry) for entry in rung.entries],
             "pairs": [_pair_data(pair) for pair in rung.pairs],
-            "ties": [[rung.entries[rank].label for rank in group] for group in rung.groups],
+            "ties": [[rung.entries[rank].label for rank in group] for group in rung.ties],
         }
         for rung in comparison.rungs
     ]
@@ -196,13 +196,13 @@ def _entry_data(entry: Entry) -> dict[str, Any]:
         "top1_deviation": float(np.std(shares, ddof=1)) if entry.several_seeds else None,
         "test_images": entry.test_images,
     }
-    if entry.right is None:
+    if entry.is_correct is None:
         return data
-    spread = spread_of(entry.right)
+    spread = spread_of(entry.is_correct)
     return data | {
         "interval": entry.interval,
-        "interval_seeds": over_seeds(entry.right),
-        "interval_images": over_images(entry.right),
+        "interval_seeds": over_seeds(entry.is_correct),
+        "interval_images": over_images(entry.is_correct),
         "interval_bootstrap": entry.bootstrap,
         "variance_images": spread.image_variance,
         "variance_seeds": spread.seed_variance,

@@ -17,7 +17,7 @@ from cnnbench.report.stats.differences import (
     difference_of_counts,
     mean_share,
 )
-from cnnbench.report.stats.intervals import Interval, Right, bootstrap_both, over_both, wilson
+from cnnbench.report.stats.intervals import CorrectMask, Interval, bootstrap_both, over_both, wilson
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels, line_names
 from cnnbench.schema.result import Row
@@ -30,29 +30,29 @@ _BOOTSTRAP_SEED = 0  # the same folder gives the same bytes
 class Answers:
     """One row with its answers on the test images; None where they were not kept.
 
-    `truth` and `predicted` are `(N,)`: each image's class, and the class that the network found
+    `labels` and `predicted` are `(N,)`: each image's class, and the class that the network found
     most probable. `images_digest` is of the images' names and classes, so that only answers on the
     same images are paired.
     """
 
     row: Row
-    truth: npt.NDArray[np.int64] | None = None
+    labels: npt.NDArray[np.int64] | None = None
     predicted: npt.NDArray[np.int64] | None = None
     images_digest: str | None = None
 
     @property
-    def right(self) -> npt.NDArray[np.bool_] | None:
+    def is_correct(self) -> npt.NDArray[np.bool_] | None:
         """Which images the network got right, `(N,)`."""
-        if self.truth is None or self.predicted is None:
+        if self.labels is None or self.predicted is None:
             return None
-        return np.asarray(self.truth == self.predicted)
+        return np.asarray(self.labels == self.predicted)
 
     @property
     def largest_class(self) -> float | None:
         """The share of the test images that the most frequent class has."""
-        if self.truth is None:
+        if self.labels is None:
             return None
-        return float(np.bincount(self.truth).max() / len(self.truth))
+        return float(np.bincount(self.labels).max() / len(self.labels))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +100,10 @@ class Entry:
         return digests.pop() if len(digests) == 1 else None
 
     @cached_property
-    def right(self) -> Right | None:
+    def is_correct(self) -> CorrectMask | None:
         """The answers of all seeds, `(S, N)`, or None where they are not on the same images."""
-        kept = [answers.right for answers in self.answers.values() if answers.right is not None]
+        masks = [answers.is_correct for answers in self.answers.values()]
+        kept = [mask for mask in masks if mask is not None]
         return np.stack(kept) if self.images_digest and len(kept) == len(self.answers) else None
 
     @cached_property
@@ -111,23 +112,23 @@ class Entry:
 
         Where the answers are lost it spans the Wilson intervals of the seeds.
         """
-        if self.right is not None:
-            return over_both(self.right)
+        if self.is_correct is not None:
+            return over_both(self.is_correct)
         lows, highs = zip(*(wilson(*counts) for counts in self.counts), strict=True)
         return min(lows), max(highs)
 
     @cached_property
     def bootstrap(self) -> Interval | None:
         """The interval over resampled seeds and images; None for one seed or without answers."""
-        if self.right is None or not self.several_seeds:
+        if self.is_correct is None or not self.several_seeds:
             return None
-        return bootstrap_both(self.right, seed=_BOOTSTRAP_SEED)
+        return bootstrap_both(self.is_correct, seed=_BOOTSTRAP_SEED)
 
 
 def difference_between(a: Entry, b: Entry) -> Difference:
     """Test the difference a - b: on the same images where the answers are kept, else by counts."""
-    if a.right is not None and b.right is not None and a.images_digest == b.images_digest:
-        return difference_of(a.right, b.right)
+    if a.is_correct is not None and b.is_correct is not None and a.images_digest == b.images_digest:
+        return difference_of(a.is_correct, b.is_correct)
     return difference_of_counts(a.counts, b.counts)
 
 
@@ -153,7 +154,7 @@ def _read_answers(run: RunFolder, cell: Cell, row: Row) -> Answers:
         return Answers(row=row)
     return Answers(
         row=row,
-        truth=predictions.labels,
+        labels=predictions.labels,
         predicted=predictions.logits.argmax(axis=1),
         images_digest=digest_of([predictions.names, predictions.labels.tolist()]),
     )

@@ -10,8 +10,8 @@ from cnnbench.base.exits import Exit
 from cnnbench.report.analysis.entries import Entry, difference_between, entries_of
 from cnnbench.report.analysis.rows import BROKEN, grouped, read_rows, status_text
 from cnnbench.report.stats.differences import Difference
-from cnnbench.report.stats.tests import ALPHA, holm
-from cnnbench.report.text.wording import NOTHING, names, plural
+from cnnbench.report.stats.significance import ALPHA, holm
+from cnnbench.report.text.wording import NOTHING, join_and, plural
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import changes, labels, settings_of
 from cnnbench.schema.result import Row
@@ -216,14 +216,14 @@ def _untested(label: str, a: _Side, b: _Side) -> NetworkVerdict:
 
 def difference_sentence(difference: RunDifference) -> str:
     """Say one difference in words."""
-    where = f" for {names(difference.models)}" if difference.models else ""
+    where = f" for {join_and(difference.models)}" if difference.models else ""
     what = f"{difference.kind}: {difference.what}"
     return f"{what} {difference.a} in A, {difference.b} in B{where}"
 
 
 def _differences(a: _Side, b: _Side) -> list[RunDifference]:
     """Return all that differs between two runs, data and machine first."""
-    a_machine, b_machine = names(_machines(a)), names(_machines(b))
+    a_machine, b_machine = join_and(_machines(a)), join_and(_machines(b))
     started = a_machine and b_machine  # a run that has not started has no machine
     return [
         *_changes("data", _data(a.plan, b.plan), _data(b.plan, a.plan)),
@@ -246,14 +246,14 @@ def _data(plan: Plan, other: Plan) -> dict[str, str]:
     data, subsets = plan.dataset, {cell.subset for cell in plan.cells}
     classes = plural(len(data.classes), "class", "classes")
     if len(data.classes) == len(other.dataset.classes):
-        classes += f": {names(data.classes[:3])} ..."
+        classes += f": {join_and(data.classes[:3])} ..."
     return {
         "dataset": data.name,
         "fingerprint": data.fingerprint[:16],
         "images": ", ".join(f"{count:,} {split}" for split, count in data.images.items()),
         "classes": classes,
         "test split": data.headline_split,
-        "subset": names(sorted("all images" if n is None else str(n) for n in subsets)),
+        "subset": join_and(sorted("all images" if n is None else str(n) for n in subsets)),
     }
 
 
@@ -282,7 +282,7 @@ def _settings(a: Mapping[str, Cell], b: Mapping[str, Cell]) -> list[RunDifferenc
 
 
 def _seeds(plan: Plan) -> str:
-    return names([str(seed) for seed in sorted({cell.seed for cell in plan.cells})])
+    return join_and([str(seed) for seed in sorted({cell.seed for cell in plan.cells})])
 
 
 def _versions(plan: Plan) -> dict[str, str]:

@@ -33,7 +33,7 @@ def accuracy_picture(
     """
     entries = comparison.entries
     labels = [entry.label for entry in entries] + [label for label, _ in unfinished]
-    tied = [group for group in comparison.groups if len(group) > 1]
+    tied = [group for group in comparison.ties if len(group) > 1]
     height, left = 1.05 + 0.46 * max(1, len(labels)), 0.3 + label_width(labels, size=11, limit=28)
     width = WIDTH - left - (1.8 + (0.2 + 0.16 * len(tied) if tied else 0.0))
     with house_figure(height) as figure:

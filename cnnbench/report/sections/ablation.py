@@ -8,7 +8,7 @@ from cnnbench.report.analysis.comparison import Comparison
 from cnnbench.report.analysis.entries import difference_between
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.stats.differences import Difference
-from cnnbench.report.stats.tests import ALPHA, holm
+from cnnbench.report.stats.significance import ALPHA, holm
 from cnnbench.report.text.table import Column, Table, table_of
 from cnnbench.report.text.wording import MINUS, NOTHING, p_value
 from cnnbench.schema.cell import Plan

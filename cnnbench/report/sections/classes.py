@@ -50,7 +50,7 @@ def section(report: RunReport) -> Section | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confusion:
-    """What one entry answered: `counts[truth, answer]`, summed over its seeds."""
+    """What one entry answered: `counts[label, prediction]`, summed over its seeds."""
 
     label: str
     seeds: int
@@ -62,7 +62,7 @@ class Confusion:
         return np.asarray(self.counts.sum(axis=1))
 
     @property
-    def right(self) -> Counts:
+    def correct(self) -> Counts:
         """How many of them were named right, `(C,)`."""
         return np.asarray(np.diagonal(self.counts))
 
@@ -72,11 +72,11 @@ class Confusion:
         return np.round(100 * self.counts / np.maximum(1, self.images)[:, None]).astype(np.int64)
 
     def mixups(self, limit: int = _MOST_MIXUPS) -> list[tuple[int, int, int]]:
-        """Return the most frequent (truth, answer, count) among the wrong answers."""
-        wrong = self.counts - np.diag(self.right)
+        """Return the most frequent (label, prediction, count) among the wrong answers."""
+        wrong = self.counts - np.diag(self.correct)
         order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
         pairs = [divmod(int(place), len(wrong)) for place in order]
-        counted = [(truth, answer, int(wrong[truth, answer])) for truth, answer in pairs]
+        counted = [(*pair, int(wrong[pair])) for pair in pairs]
         return [mixup for mixup in counted if mixup[2]]
 
 
@@ -89,10 +89,10 @@ def confusions(comparison: Comparison, *, classes: int) -> list[Confusion]:
     for entry in comparison.entries:
         counts, seeds = np.zeros((classes, classes), dtype=np.int64), 0
         for answers in entry.answers.values():
-            if answers.truth is None or answers.predicted is None:
+            if answers.labels is None or answers.predicted is None:
                 continue
-            if max(answers.truth.max(), answers.predicted.max()) < classes:
-                np.add.at(counts, (answers.truth, answers.predicted), 1)
+            if max(answers.labels.max(), answers.predicted.max()) < classes:
+                np.add.at(counts, (answers.labels, answers.predicted), 1)
                 seeds += 1
         if seeds:
             counted.append(Confusion(label=entry.label, seeds=seeds, counts=counts))
@@ -104,14 +104,14 @@ def per_class_table(counted: Sequence[Confusion], classes: Sequence[str]) -> Tab
     lines = []
     for index, name in enumerate(classes):
         n_images = int(counted[0].images[index]) // counted[0].seeds
-        shares = [_share(int(c.right[index]), int(c.images[index])) for c in counted]
+        shares = [_share(int(c.correct[index]), int(c.images[index])) for c in counted]
         lines.append((name, str(n_images), *shares))
     header = ("class", "test images", *(f"{confusion.label} %" for confusion in counted))
     return Table(header=header, align="l" + "r" * (len(header) - 1), rows=tuple(lines))
 
 
-def _share(right: int, n_images: int) -> str:
-    return percent(right / n_images, digits=0) if n_images else NOTHING
+def _share(correct: int, n_images: int) -> str:
+    return percent(correct / n_images, digits=0) if n_images else NOTHING
 
 
 # -- groups of test images ------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def slices_table(run: RunFolder, comparison: Comparison) -> Table | None:
     Groups of fewer than ten images are left out.
     """
     slices = _slices(run)
-    entries = [entry for entry in comparison.entries if entry.right is not None]
+    entries = [entry for entry in comparison.entries if entry.is_correct is not None]
     if not slices or not entries:
         return None
     lines = [
@@ -161,9 +161,9 @@ def _slices(run: RunFolder) -> dict[str, list[int]]:
 
 
 def _share_of_slice(entry: Entry, places: Sequence[int]) -> str:
-    right = np.asarray(entry.right, dtype=np.float64)  # (seeds, images)
-    if max(places) >= right.shape[1]:
+    is_correct = np.asarray(entry.is_correct, dtype=np.float64)  # (seeds, images)
+    if max(places) >= is_correct.shape[1]:
         return ""
-    share = float(right[:, places].mean())
+    share = float(is_correct[:, places].mean())
     low, high = score_interval(share, len(places), quantile(0.975))
     return f"{percent(share)} ({span(low, high)})"

@@ -7,7 +7,7 @@ from cnnbench.report.figures.cost import clock_picture, trade_picture
 from cnnbench.report.figures.curves import curves_picture
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.text.table import Table
-from cnnbench.report.text.wording import MINUS, NOTHING, amount, decimals, names, percent
+from cnnbench.report.text.wording import MINUS, NOTHING, amount, decimals, join_and, percent
 from cnnbench.schema.result import Row
 
 
@@ -16,7 +16,7 @@ def training_section(report: RunReport) -> Section | None:
     lines, styles, chance = report.curves, report.styles, report.chance_on_curves
     if not lines:
         return None
-    last = names([f"{line.label} {percent(float(line.top1[-1]))} %" for line in lines])
+    last = join_and([f"{line.label} {percent(float(line.top1[-1]))} %" for line in lines])
     alt = f"Accuracy and losses while training. Last accuracy: {last}."
     return Section(
         title="While training",

@@ -12,9 +12,9 @@ from itertools import combinations
 import zoo
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.stats.intervals import wilson
-from cnnbench.report.stats.tests import ALPHA, fisher, holm, letters, tie_groups
+from cnnbench.report.stats.significance import ALPHA, fisher, holm, letters, tie_groups
 from cnnbench.report.text.table import Column, Table, table_of
-from cnnbench.report.text.wording import names, p_value, percent, span
+from cnnbench.report.text.wording import join_and, p_value, percent, span
 from cnnbench.schema.cell import Cell, Plan
 
 
@@ -168,7 +168,7 @@ def article_sentences() -> list[str]:
     proven = [pair for pair in verdicts() if pair.p_holm < ALPHA]
     tied = [pair for pair in verdicts() if pair.p_holm >= ALPHA]
     better = "; ".join(f"{v.better} is better than {v.worse} ({p_value(v.p_holm)})" for v in proven)
-    untold = names([f"{v.better} and {v.worse} ({p_value(v.p_holm)})" for v in tied])
+    untold = join_and([f"{v.better} and {v.worse} ({p_value(v.p_holm)})" for v in tied])
     closest = max(tied, key=lambda pair: pair.p)
     return [
         f"Of its {len(verdicts())} pairs {len(proven)} can be told apart with "

@@ -44,7 +44,7 @@ class Guess:
 
     label: str
     chance: str
-    right: bool
+    correct: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +52,7 @@ class Thumbnail:
     """One small image: a `data:` address, its class, and what a network thought of it."""
 
     source: str
-    truth: str
+    label: str
     guesses: tuple[Guess, ...] = ()
 
 
@@ -111,7 +111,7 @@ def _network_pictures(
     def thumbnail(place: int, *, guessed: bool = True) -> Thumbnail:
         source = "data:image/jpeg;base64," + base64.b64encode(kept.jpegs[place]).decode()
         guesses = _guesses(kept, place, classes) if guessed else ()
-        return Thumbnail(source=source, truth=classes[kept.truth[place]], guesses=guesses)
+        return Thumbnail(source=source, label=classes[kept.truth[place]], guesses=guesses)
 
     count, height, width = kept.filters.shape[:3]
     words = f"The {count} first-layer filters, {height} x {width} pixels each"
@@ -135,7 +135,7 @@ def _guesses(kept: CellGallery, place: int, classes: Sequence[str]) -> tuple[Gue
     """Return what a network thought of a test image; its training images were not asked for."""
     thoughts = zip(kept.guesses[place], kept.chances[place].tolist(), strict=True)
     return tuple(
-        Guess(label=classes[k], chance=percent(p, digits=0), right=bool(k == kept.truth[place]))
+        Guess(label=classes[k], chance=percent(p, digits=0), correct=bool(k == kept.truth[place]))
         for k, p in thoughts
     )
 

@@ -9,7 +9,7 @@ from cnnbench.report.figures.accuracy import accuracy_picture
 from cnnbench.report.figures.style import Picture
 from cnnbench.report.sections import RunReport
 from cnnbench.report.sections.ladder import established_crossings
-from cnnbench.report.text.wording import names, percent, plural, significant
+from cnnbench.report.text.wording import join_and, percent, plural, significant
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
@@ -66,7 +66,7 @@ def _ranking(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
     best = entries[0]
     if len(entries) == 1:
         return [f"{best.label}: {_measured(best)}. There is nothing to compare it with."]
-    tied = [group for group in comparison.groups if len(group) > 1]
+    tied = [group for group in comparison.ties if len(group) > 1]
     if not any(0 in group for group in tied):
         others = _ties(comparison, tied) if tied else _order(comparison)
         return [f"{best.label} is best: {_measured(best)}.", *others]
@@ -100,7 +100,7 @@ def _order(comparison: Comparison) -> list[str]:
 
 
 def _tie(comparison: Comparison, group: tuple[int, ...]) -> str:
-    labels = names([comparison.entries[rank].label for rank in group])
+    labels = join_and([comparison.entries[rank].label for rank in group])
     return f"{labels} cannot be told apart with {_test_images(comparison, group)}"
 
 
@@ -110,7 +110,7 @@ def _top_tie(comparison: Comparison, groups: Sequence[tuple[int, ...]]) -> str:
     ranks = sorted({rank for group in groups for rank in group})
     best, *others = (comparison.entries[rank].label for rank in ranks)
     n_images = _test_images(comparison, ranks)
-    return f"{best} cannot be told apart from {names(others)} with {n_images}"
+    return f"{best} cannot be told apart from {join_and(others)} with {n_images}"
 
 
 def _test_images(comparison: Comparison, ranks: Sequence[int]) -> str:
@@ -119,7 +119,7 @@ def _test_images(comparison: Comparison, ranks: Sequence[int]) -> str:
 
 def _established(comparison: Comparison) -> list[str]:
     """Say which of the others are worse than every member of the leader's groups."""
-    tops = {rank for group in comparison.groups if 0 in group for rank in group}
+    tops = {rank for group in comparison.ties if 0 in group for rank in group}
     separated = {(pair.better, pair.worse) for pair in comparison.pairs if pair.separated}
     leaders = [entry.label for rank, entry in enumerate(comparison.entries) if rank in tops]
     beaten = [
@@ -128,7 +128,7 @@ def _established(comparison: Comparison) -> list[str]:
         if rank not in tops and all((leader, entry.label) in separated for leader in leaders)
     ]
     verb = "are both" if len(leaders) == 2 else "are all"
-    return [f"{names(leaders)} {verb} better than {names(beaten)}."] if beaten else []
+    return [f"{join_and(leaders)} {verb} better than {join_and(beaten)}."] if beaten else []
 
 
 def _measured(entry: Entry) -> str:
@@ -139,7 +139,7 @@ def _measured(entry: Entry) -> str:
     shares = [row.top1 or 0.0 for row in rows]
     mean = f"{percent(entry.top1)} % right on average over {len(rows)} seeds"
     between = f"{percent(min(shares))} to {percent(max(shares))} %"
-    if entry.right is None:
+    if entry.is_correct is None:
         return f"{mean} ({between})"
     return f"{mean} ({between}; 95 % interval for another seed on other images {low} to {high} %)"
 
@@ -149,7 +149,7 @@ def _chance(comparison: Comparison) -> list[str]:
     low = [e for e in comparison.entries if chance is not None and e.interval[0] <= chance]
     if not low:
         return []
-    scores = names([f"{entry.label} ({percent(entry.top1)} %)" for entry in low])
+    scores = join_and([f"{entry.label} ({percent(entry.top1)} %)" for entry in low])
     return [
         f"{scores} cannot be told from chance: always naming the largest class would be right "
         f"for {percent(chance)} % of the test images."
@@ -169,7 +169,7 @@ def _uneven(comparison: Comparison) -> list[str]:
         return []
     return [
         f"The machine was uneven: seeds of one network trained at very different images/s, so "
-        f"their spread is not the seeds' alone: {names(uneven)}."
+        f"their spread is not the seeds' alone: {join_and(uneven)}."
     ]
 
 
@@ -181,6 +181,6 @@ def _unfinished(rows: Sequence[Row]) -> list[str]:
             sentences.append(f"{models[0]} {text}.")
         elif models:
             verb = text.replace("was ", "were ").replace("is ", "are ").replace("has ", "have ")
-            distinct = names(list(dict.fromkeys(models)))
+            distinct = join_and(list(dict.fromkeys(models)))
             sentences.append(f"{plural(len(models), 'cell')} {verb} ({distinct}).")
     return sentences

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import zoo
 from cnnbench.report.sections import Points, RunReport, Section
-from cnnbench.report.text.wording import amount, names, percent, plural, significant
+from cnnbench.report.text.wording import amount, join_and, percent, plural, significant
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.result import Row
@@ -58,8 +58,9 @@ def _smoke(plan: Plan) -> list[str]:
     sizes = {cell.subset for cell in plan.cells if cell.subset is not None}
     if not sizes:
         return []
+    listed = join_and([str(size) for size in sorted(sizes)])
     return [
-        f"A smoke run on at most {names([str(size) for size in sorted(sizes)])} images a split: it "
+        f"A smoke run on at most {listed} images a split: it "
         "shows that everything works, not which network is better."
     ]
 
@@ -69,8 +70,8 @@ def _machines(rows: Sequence[Row]) -> list[str]:
     if len(machines) < 2:
         return []
     return [
-        f"The cells ran on different machines ({names(machines)}): with a budget in seconds their "
-        "scores must not be compared."
+        f"The cells ran on different machines ({join_and(machines)}): with a budget in seconds "
+        "their scores must not be compared."
     ]
 
 
@@ -92,7 +93,7 @@ def _drift(rows: Sequence[Row]) -> list[str]:
 def _sizes(plan: Plan) -> list[str]:
     """Say so if the networks do not see the same pixels."""
     sizes = {cell.model: cell.image_size for cell in plan.cells}
-    listed = names([f"{model} {size}" for model, size in sizes.items()])
+    listed = join_and([f"{model} {size}" for model, size in sizes.items()])
     sentence = (
         f"The networks see images of different sizes, in pixels: {listed}. --image-size gives all "
         "the same."
@@ -177,5 +178,5 @@ def _short(rows: Sequence[Row]) -> list[str]:
 
 def _about(rows: Sequence[Row], sentence: str) -> list[str]:
     """Say a sentence of the networks of these rows, or nothing if there are none."""
-    models = names(list(dict.fromkeys(row.model for row in rows)))
+    models = join_and(list(dict.fromkeys(row.model for row in rows)))
     return [sentence.format(models)] if rows else []

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from cnnbench.report.analysis.comparison import Comparison, Pair
 from cnnbench.report.sections import Paragraph, Points, RunReport, Section
 from cnnbench.report.stats.differences import POWER
-from cnnbench.report.stats.tests import ALPHA
+from cnnbench.report.stats.significance import ALPHA
 from cnnbench.report.text.wording import p_value, percent, plural, rounded_up
 
 _MOST_PAIRS = 21  # seven entries; more than that are read from the letters in the table
@@ -124,7 +124,7 @@ def standing(comparison: Comparison, names: Mapping[str, str] | None = None) -> 
     """
     called = names or {entry.label: entry.label for entry in comparison.entries}
     labels = [called[entry.label] for entry in comparison.entries]
-    groups = comparison.groups
+    groups = comparison.ties
     if [rank for group in groups for rank in group] == list(range(len(labels))):
         return " > ".join(" ~ ".join(labels[rank] for rank in group) for group in groups)
     ties = [" ~ ".join(labels[rank] for rank in group) for group in groups if len(group) > 1]

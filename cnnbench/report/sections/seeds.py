@@ -34,15 +34,15 @@ def _line(entry: Entry) -> tuple[str, ...]:
     n_seeds, planned = len(shares), entry.planned_seeds
     seeds = str(n_seeds) if n_seeds == planned else f"{n_seeds} of {planned}"
     line = (entry.label, seeds, percent(entry.top1), span(min(shares), max(shares)))
-    right = entry.right
-    if right is None:
+    is_correct = entry.is_correct
+    if is_correct is None:
         return (*line, *[NOTHING] * 4)
     return (
         *line,
         span(*entry.interval),
         span(*(entry.bootstrap or (None, None))),
-        span(*(over_seeds(right) or (None, None))),
-        span(*over_images(right)),
+        span(*(over_seeds(is_correct) or (None, None))),
+        span(*over_images(is_correct)),
     )
 
 

@@ -9,7 +9,7 @@ from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.sections import Console, Facts, Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.text.escape import shell_command
 from cnnbench.report.text.table import Table
-from cnnbench.report.text.wording import amount, names, percent, plural, significant
+from cnnbench.report.text.wording import amount, join_and, percent, plural, significant
 from cnnbench.schema.budget import Budget, Currency
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
@@ -54,7 +54,7 @@ def title(plan: Plan) -> str:
     models = list(dict.fromkeys(cell.model for cell in plan.cells))
     budgets = list(dict.fromkeys(str(cell.budget) for cell in plan.cells))
     what = plural(len(models), "network")
-    return f"{plan.dataset.title}: {what}, {names(budgets)} each"
+    return f"{plan.dataset.title}: {what}, {join_and(budgets)} each"
 
 
 def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
@@ -76,8 +76,8 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels")),
         ("precision", _by_value(plan.cells, lambda cell: cell.precision)),
         ("device", _by_value(plan.cells, lambda cell: cell.device)),
-        ("machine", names(machines or [str(planned or "")])),
-        ("seeds", names([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
+        ("machine", join_and(machines or [str(planned or "")])),
+        ("seeds", join_and([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
         ("dataset fingerprint", dataset.fingerprint[:16]),
         ("cnnbench", plan.cnnbench),
     ]
@@ -120,7 +120,7 @@ def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
     }
     if len(set(map(frozenset, models.values()))) == 1:
         return "; ".join(models)
-    return "; ".join(f"{value} ({names(having)})" for value, having in models.items())
+    return "; ".join(f"{value} ({join_and(having)})" for value, having in models.items())
 
 
 # -- how to repeat it -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from cnnbench.report.analysis.sweeps import SweepPoint, sweep_points, swept
 from cnnbench.report.figures.style import styles_of
 from cnnbench.report.figures.sweep import sweep_picture
 from cnnbench.report.sections import Paragraph, Points, RunReport, Section
-from cnnbench.report.text.wording import names, percent
+from cnnbench.report.text.wording import join_and, percent
 
 _WORDS = {"lr": "learning rate", "batch size": "batch size", "budget": "budget"}
 _NOTE = (
@@ -53,7 +53,7 @@ def _line_sentences(
         worse = [p.text for p in others if (best.label, p.label) in separated]
         tied = [p.text for p in others if (best.label, p.label) not in separated]
         parts = [f"{line}: the highest score is at {key} {best.text}, {percent(best.top1)} %"]
-        parts += [f"{names(worse)} {'is' if len(worse) == 1 else 'are'} worse"] if worse else []
-        parts += [f"{names(tied)} cannot be told apart from it"] if tied else []
+        parts += [f"{join_and(worse)} {'is' if len(worse) == 1 else 'are'} worse"] if worse else []
+        parts += [f"{join_and(tied)} cannot be told apart from it"] if tied else []
         sentences.append("; ".join(parts) + ".")
     return sentences + [f"{line} at {key} {p.text} {p.reason}." for p in points if p.reason]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnnbench.report.stats.intervals import Right, Spread, images_only, quantile, spread_of
-from cnnbench.report.stats.tests import ALPHA, fisher, mcnemar, sign_flip, t_test
+from cnnbench.report.stats.intervals import CorrectMask, Spread, images_only, quantile, spread_of
+from cnnbench.report.stats.significance import ALPHA, fisher, mcnemar, sign_flip, t_test
 
 __all__ = ["POWER", "Difference", "difference_of", "difference_of_counts", "images_needed"]
 __all__ += ["images_needed_with_seeds", "mean_share"]
@@ -52,7 +52,7 @@ class Difference:
 # -- on the same images ----------------------------------------------------------------------------
 
 
-def difference_of(a: Right, b: Right) -> Difference:
+def difference_of(a: CorrectMask, b: CorrectMask) -> Difference:
     """Test two trainings on the same N images, with S_a and S_b seeds.
 
     With one seed each this is McNemar's exact test. With several, both of two tests must find the
@@ -79,7 +79,7 @@ def difference_of(a: Right, b: Right) -> Difference:
     )
 
 
-def _paired_spread(a: Right, b: Right) -> Spread:
+def _paired_spread(a: CorrectMask, b: CorrectMask) -> Spread:
     n_images = a.shape[1]
     # Under the null the mean of the differences is zero, as in McNemar's own variance.
     image_variance = float(np.sum((a.mean(axis=0) - b.mean(axis=0)) ** 2)) / n_images**2

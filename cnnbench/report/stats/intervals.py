@@ -11,7 +11,7 @@ as independent would make an interval too narrow. Three questions have three ans
   studies where several readers judge the same cases (Gallas, Pennello and Myers 2007, "Multireader
   multicase variance analysis for binary data"). This one decides.
 
-Everywhere `right` is `(S, N)`: which of N images each of S seeds got right.
+Everywhere `is_correct` is `(S, N)`: which of N images each of S seeds got right.
 
 The closed forms in this room are written out because importing statsmodels or scipy.stats takes
 seconds and a report is drawn after every run; the tests hold each against scipy or its definition.
@@ -24,10 +24,10 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "Right", "Spread", "bootstrap_both", "images_only", "over_both"]
+__all__ = ["CorrectMask", "Interval", "Spread", "bootstrap_both", "images_only", "over_both"]
 __all__ += ["over_images", "over_seeds", "quantile", "score_interval", "spread_of", "wilson"]
 
-Right = npt.NDArray[np.bool_]
+CorrectMask = npt.NDArray[np.bool_]
 Interval = tuple[float, float]
 _RESAMPLES = 4000
 
@@ -128,10 +128,10 @@ def images_only(image_variance: float) -> Spread:
     )
 
 
-def spread_of(right: Right) -> Spread:
+def spread_of(is_correct: CorrectMask) -> Spread:
     """Split the variance of the mean share of right answers; needs two images or more."""
-    n_seeds, n_images = right.shape
-    share = right.astype(np.float64)
+    n_seeds, n_images = is_correct.shape
+    share = is_correct.astype(np.float64)
     of_image, of_seed, mean = share.mean(axis=0), share.mean(axis=1), share.mean()
     if n_seeds == 1:
         # Divided by N and not N - 1, so that one seed has exactly Wilson's interval.
@@ -150,14 +150,14 @@ def spread_of(right: Right) -> Spread:
 # -- the mean over several seeds -------------------------------------------------------------------
 
 
-def over_seeds(right: Right, *, confidence: float = 0.95) -> Interval | None:
+def over_seeds(is_correct: CorrectMask, *, confidence: float = 0.95) -> Interval | None:
     """Return Student's interval for the mean of another seed on these images; None for one seed.
 
     >>> low, high = over_seeds(np.arange(30).reshape(1, 30) < np.array([[20], [22], [24]]))
     >>> f"{low:.3f} {high:.3f}"
     '0.568 0.899'
     """
-    scores = right.mean(axis=1)
+    scores = is_correct.mean(axis=1)
     if len(scores) < 2:
         return None
     t = quantile((1 + confidence) / 2, len(scores) - 1)
@@ -166,44 +166,44 @@ def over_seeds(right: Right, *, confidence: float = 0.95) -> Interval | None:
     return max(0.0, mean - half), min(1.0, mean + half)
 
 
-def over_images(right: Right, *, confidence: float = 0.95) -> Interval:
+def over_images(is_correct: CorrectMask, *, confidence: float = 0.95) -> Interval:
     """Return Wilson's interval for these networks on other images.
 
     The number of images that counts lies between N, where the seeds agree on every image, and
     S * N, where they have nothing in common.
     """
     z = quantile((1 + confidence) / 2)
-    return _effective_wilson(right, spread_of(right).image_variance, z)
+    return _effective_wilson(is_correct, spread_of(is_correct).image_variance, z)
 
 
-def over_both(right: Right, *, confidence: float = 0.95) -> Interval:
+def over_both(is_correct: CorrectMask, *, confidence: float = 0.95) -> Interval:
     """Return the interval for another seed on other images.
 
     It is Wilson's with an effective number of images and Student's t; for one seed it is Wilson's,
     because one seed says nothing about others.
     """
-    spread = spread_of(right)
+    spread = spread_of(is_correct)
     t = quantile((1 + confidence) / 2, spread.df)
-    return _effective_wilson(right, spread.total, t)
+    return _effective_wilson(is_correct, spread.total, t)
 
 
-def _effective_wilson(right: Right, variance: float, z: float) -> Interval:
+def _effective_wilson(is_correct: CorrectMask, variance: float, z: float) -> Interval:
     """Return Wilson's interval on as many independent images as would have this variance."""
-    n_seeds, n_images = right.shape
-    share = float(right.mean())
+    n_seeds, n_images = is_correct.shape
+    share = float(is_correct.mean())
     effective = share * (1 - share) / variance if variance > 0 else float(n_images)
     return score_interval(share, min(effective, n_seeds * n_images), z)
 
 
-def bootstrap_both(right: Right, *, seed: int, confidence: float = 0.95) -> Interval:
+def bootstrap_both(is_correct: CorrectMask, *, seed: int, confidence: float = 0.95) -> Interval:
     """Return the percentile interval over resampled seeds and resampled images.
 
     Both are drawn anew with replacement (Owen 2007, "The pigeonhole bootstrap"). Images with the
     same answers are alike, so their numbers are drawn instead of the images.
     """
     rng = np.random.default_rng(seed)
-    n_seeds, n_images = right.shape
-    patterns, counts = np.unique(right, axis=1, return_counts=True)
+    n_seeds, n_images = is_correct.shape
+    patterns, counts = np.unique(is_correct, axis=1, return_counts=True)
     image_weights = rng.multinomial(n_images, counts / n_images, _RESAMPLES) / n_images
     seed_weights = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), _RESAMPLES) / n_seeds
     means = np.sum((seed_weights @ patterns) * image_weights, axis=1)

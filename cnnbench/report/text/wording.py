@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from cnnbench.schema.budget import Currency
 
-__all__ = ["MINUS", "NOTHING", "amount", "decimals", "names", "p_value", "percent", "plural"]
+__all__ = ["MINUS", "NOTHING", "amount", "decimals", "join_and", "p_value", "percent", "plural"]
 __all__ += ["rounded_up", "scaled", "significant", "span"]
 
 NOTHING = "\u2013"
@@ -94,10 +94,10 @@ def rounded_up(count: int) -> str:
     return f"{-(-count // unit) * unit:,}"
 
 
-def names(items: Sequence[str]) -> str:
+def join_and(items: Sequence[str]) -> str:
     """Return a list as people say it.
 
-    >>> names(["a"]), names(["a", "b"]), names(["a", "b", "c"])
+    >>> join_and(["a"]), join_and(["a", "b"]), join_and(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
     """
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)

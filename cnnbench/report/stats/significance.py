@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cnnbench.report.stats.intervals import Right, Spread
+from cnnbench.report.stats.intervals import CorrectMask, Spread
 
 __all__ = ["ALPHA", "fisher", "holm", "letters", "mcnemar", "sign_flip", "t_test", "tie_groups"]
 
@@ -18,7 +18,7 @@ _FAR = 40.0  # standard deviations
 # -- two networks ----------------------------------------------------------------------------------
 
 
-def mcnemar(a_right: Right, b_right: Right) -> float:
+def mcnemar(a: CorrectMask, b: CorrectMask) -> float:
     """Return the exact two-sided p-value that two networks are equally often right.
 
     Both arrays `(N,)` say for the same images in the same order which network was right. Only the
@@ -29,12 +29,12 @@ def mcnemar(a_right: Right, b_right: Right) -> float:
     >>> mcnemar(a, b)
     0.0390625
     """
-    if a_right.shape != b_right.shape:
-        raise ValueError(f"{a_right.shape} and {b_right.shape}: not the same images")
+    if a.shape != b.shape:
+        raise ValueError(f"{a.shape} and {b.shape}: not the same images")
     from scipy.special import bdtr
 
-    only_a = int(np.count_nonzero(a_right & ~b_right))
-    only_b = int(np.count_nonzero(b_right & ~a_right))
+    only_a = int(np.count_nonzero(a & ~b))
+    only_b = int(np.count_nonzero(b & ~a))
     if only_a == only_b:
         return 1.0
     return min(1.0, 2.0 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
