@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from synthetic import FOUR, FakeModel, FakeRun, build_run
+from typer.testing import CliRunner
 
+from cnnbench.cli import runs
+from cnnbench.cli.options import app
+from cnnbench.data.dataset import Dataset
+from cnnbench.planning.plan import make_plan
+from cnnbench.planning.request import Request, RunOptions
+from cnnbench.planning.tuning import trial_plan, with_rates
 from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.departures import departures
 from cnnbench.report.sections.notices import notices, run_notices
 from cnnbench.report.sections.settings import command, exact_commands, images_table, settings, title
 from cnnbench.schema.budget import Budget
-from cnnbench.schema.cell import Tuned
+from cnnbench.schema.cell import Plan, Tuned
 
 
 def test_a_run_in_seconds_can_be_repeated_in_images(tmp_path: Path) -> None:
@@ -54,6 +66,99 @@ def test_a_run_from_python_gets_a_command(tmp_path: Path) -> None:
         "--recipe common --lr 0.01 --batch-size 32 --image-size 224 --evaluations 10 "
         "--device cpu --precision fp32 --seeds 1"
     )
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> str:
+    for split, count in (("train", 10), ("val", 2), ("test", 2)):
+        for value, label in enumerate(("apple", "pear")):
+            folder = tmp_path / "photos" / split / label
+            folder.mkdir(parents=True)
+            for index in range(count):
+                pixels = np.full((40, 40, 3), 20 * index + value, dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+    return str(tmp_path / "photos")
+
+
+def plan_from_python(request: Request) -> tuple[Plan, Dataset]:
+    return make_plan(request, device="cpu", precision="fp32", machine="a machine", argv=())
+
+
+def typed(words: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Request, RunOptions]:
+    """Read a command as the command line does, without training."""
+    read: list[Any] = []
+    monkeypatch.setattr(runs, "_train", lambda *given: read.extend(given))
+    done = CliRunner().invoke(app, shlex.split(words)[1:])
+    assert done.exit_code == 0, done.output
+    return read[0], read[1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"memory": "8GiB"},
+        {"memory": "4GiB", "batch_size": 64},
+        {"recipe": "paper"},
+        {"recipe": "paper", "batch_size": 32},
+        {"lr": 0.02, "image_size": 128, "evaluations": 3},
+        {"lr": [0.1, 0.01]},
+        {"batch_size": [16, 24]},
+        {"lr": [0.1, 0.01], "batch_size": [16, 24]},
+        {"budget": ["45s", "100s"], "seeds": [5]},
+        {"budget": "1234567img", "seeds": [2, 0]},
+        {"budget": "1.23456789e15flop", "seeds": 2},
+        {"skip_broken": 1},
+        {"smoke": True},
+    ],
+)
+def test_the_command_of_a_run_from_python_plans_the_same_cells(
+    photos: str, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    plan, _ = plan_from_python(Request(models=["alexnet", "vgg"], dataset=photos, **changes))
+    assert changes.get("memory") != "4GiB" or plan.cells[1].micro_batch
+    request, _ = typed(command(plan), monkeypatch)
+    assert (request.device, request.precision) == ("cpu", "fp32")
+    assert plan_from_python(request)[0].digest == plan.digest
+
+
+@pytest.mark.parametrize("changes", [{}, {"models": "alexnet"}, {"lr": 0.02}, {"recipe": "paper"}])
+def test_the_command_of_a_tuned_run_from_python_makes_the_same_trials(
+    photos: str, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    asked = replace(Request(models=["alexnet", "vgg"], dataset=photos, budget="1000img"), **changes)
+    plan, dataset = plan_from_python(asked)
+    trials, _ = trial_plan(plan, dataset, 4)
+    rates: dict[str, list[float]] = {}
+    for cell in trials.cells:
+        rates.setdefault(cell.model, []).append(cell.recipe.lr)
+    tuned = with_rates(plan, [tuned_to_the_lowest(model, *lrs) for model, lrs in rates.items()])
+    request, options = typed(command(tuned), monkeypatch)
+    assert options.tune == 4
+    again, dataset = plan_from_python(request)
+    assert trial_plan(again, dataset, options.tune)[0].digest == trials.digest
+    assert with_rates(again, tuned.tuned).digest == tuned.digest
+
+
+def tuned_to_the_lowest(model: str, *rates: float) -> Tuned:
+    return Tuned(
+        model=model,
+        rates=rates,
+        top1=(0.25,) + (None,) * (len(rates) - 1),
+        images=200,
+        chosen=rates[0],
+        charged_seconds=24.0,
+        budget=Budget.parse("12s"),
+    )
+
+
+def test_a_tuned_run_is_repeated_at_the_rate_that_was_chosen(tmp_path: Path) -> None:
+    argv = ("run", "--models", "alexnet", "--budget", "2m", "--tune", "2")
+    run = build_run(tmp_path, FakeRun(models=FOUR.models[:1], argv=argv))
+    plan = run.plan().model_copy(update={"tuned": (tuned_to_the_lowest("alexnet", 0.01, 0.1),)})
+    assert exact_commands(plan, read_rows(run)) == [
+        "cnnbench run --models alexnet --budget 9744img --lr 0.01"
+    ]
 
 
 def test_a_setting_that_differs_is_said_for_each_network(tmp_path: Path) -> None:
@@ -138,18 +243,10 @@ def test_a_machine_that_changed_its_speed_is_said(tmp_path: Path) -> None:
 
 def test_tuning_says_what_was_tried_what_was_chosen_and_what_it_cost(tmp_path: Path) -> None:
     run = build_run(tmp_path)
-    tuned = Tuned(
-        model="alexnet",
-        rates=(0.001, 0.01),
-        top1=(None, 0.25),
-        images=200,
-        chosen=0.01,
-        charged_seconds=24.0,
-        budget=Budget.parse("12s"),
-    )
+    tuned = tuned_to_the_lowest("alexnet", 0.01, 0.001)
     plan = run.plan().model_copy(update={"tuned": (tuned,)})
     sentence = next(notice for notice in notices(plan, read_rows(run)) if "learns at" in notice)
-    assert "0.001 (failed), 0.01 (25.0 %)" in sentence
+    assert "0.01 (25.0 %), 0.001 (failed)" in sentence
     assert "24.0 s" in sentence
 
 

@@ -1,11 +1,13 @@
 """Under which settings and rules was a run made, and how is it repeated?"""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import PurePath
 
 from cnnbench.report.analysis.rows import grouped
+from cnnbench.report.analysis.sweeps import swept
 from cnnbench.report.sections import Console, Facts, Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.text.escape import shell_command
 from cnnbench.report.text.table import Table
@@ -53,8 +55,7 @@ def title(plan: Plan) -> str:
     """Return the title of a report."""
     models = list(dict.fromkeys(cell.model for cell in plan.cells))
     budgets = list(dict.fromkeys(str(cell.budget) for cell in plan.cells))
-    what = plural(len(models), "network")
-    return f"{plan.dataset.title}: {what}, {join_and(budgets)} each"
+    return f"{plan.dataset.title}: {plural(len(models), 'network')}, {join_and(budgets)} each"
 
 
 def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
@@ -65,7 +66,6 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
     counts = ", ".join(f"{count:,} {split}" for split, count in dataset.images.items())
     options = ", ".join(f"{key} {value}" for key, value in dataset.options.items())
     machines = list(dict.fromkeys(row.machine for row in rows if row.machine))
-    planned = plan.machine.get("line")
     lines = [
         ("dataset", f"{name}; {origin}"),
         ("dataset options", options),
@@ -76,7 +76,7 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels")),
         ("precision", _by_value(plan.cells, lambda cell: cell.precision)),
         ("device", _by_value(plan.cells, lambda cell: cell.device)),
-        ("machine", join_and(machines or [str(planned or "")])),
+        ("machine", join_and(machines or [str(plan.machine.get("line") or "")])),
         ("seeds", join_and([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
         ("dataset fingerprint", dataset.fingerprint[:16]),
         ("cnnbench", plan.cnnbench),
@@ -162,7 +162,7 @@ def exact_commands(plan: Plan, rows: Sequence[Row]) -> list[str]:
     if not _has_one_row_each(plan):
         return []
     return [
-        shell_command(["cnnbench", *_with_options(_words(plan), row.model, row.images_seen)])
+        shell_command(["cnnbench", *_exact_words(plan, row)])
         for row in rows
         if row.status == "done" and row.images_seen and row.budget.currency is Currency.SECONDS
     ]
@@ -183,8 +183,7 @@ def images_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
 
 def _has_one_row_each(plan: Plan) -> bool:
     """Tell whether `cnnbench run` made the plan and every network has one row."""
-    models = {cell.model for cell in plan.cells}
-    return _words(plan)[:1] == ["run"] and len(models) == len(plan.cells)
+    return _words(plan)[:1] == ["run"] and len({c.model for c in plan.cells}) == len(plan.cells)
 
 
 def _words(plan: Plan) -> list[str]:
@@ -193,53 +192,68 @@ def _words(plan: Plan) -> list[str]:
         words = words[1:]
     if words:
         return words
+    verb = "sweep" if swept(plan) else "run"  # `run` takes one rate and one batch size
     smoke = ["--smoke"] if any(cell.subset for cell in plan.cells) else []
-    return ["run", *(word for option in _options(plan.cells) for word in option), *smoke]
+    return [verb, *(word for option in _options(plan) for word in option), *smoke]
 
 
-def _options(cells: Sequence[Cell]) -> list[tuple[str, str]]:
-    """Return the options that plan these cells: a run from Python has no command of its own."""
-    seeds = list(dict.fromkeys(cell.seed for cell in cells))
-    counted = ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
-    counted = str(len(seeds)) if seeds == list(range(len(seeds))) else counted
+def _options(plan: Plan) -> list[tuple[str, str]]:
+    """Return the options that plan these cells: a run from Python has no command of its own.
+
+    Trials choose the learning rate anew, so a tuned plan asks for as many, around the same rate.
+    """
+    cells = plan.cells
+    # Trials lie at equal ratios around one rate, and have three digits.
+    tried = {t.model: f"{math.sqrt(t.rates[0] * t.rates[-1]):.3g}" for t in plan.tuned}
     options: list[tuple[str, Callable[[Cell], object]]] = [
+        ("--models", lambda cell: cell.model),
         ("--dataset", lambda cell: cell.dataset),
-        ("--budget", lambda cell: cell.budget),
+        ("--budget", lambda cell: _typed(cell.budget)),
         ("--recipe", lambda cell: cell.recipe.name),
-        ("--lr", lambda cell: cell.recipe.lr),
+        ("--lr", lambda cell: float(tried.get(cell.model, cell.recipe.lr))),
         ("--batch-size", lambda cell: cell.recipe.batch_size),
         ("--image-size", lambda cell: cell.image_size),
+        ("--memory", lambda cell: f"{cell.memory_bytes}B" if cell.memory_bytes else ""),
         ("--evaluations", lambda cell: cell.evaluations),
         ("--device", lambda cell: cell.device),
         ("--precision", lambda cell: cell.precision),
     ]
-    # What differs between the cells was not asked for: it is each network's own default.
-    values = {name: {str(read(cell)) for cell in cells} for name, read in options}
-    same = [(name, min(texts)) for name, texts in values.items() if len(texts) == 1]
-    rungs = dict.fromkeys(str(cell.budget) for cell in cells)
-    chosen = cells[0].dataset_options if cells else {}
+    values = {name: list(dict.fromkeys(str(read(c)) for c in cells)) for name, read in options}
+    # What else differs between the cells was not asked for: it is each network's own default.
+    lists = {"--models", "--budget", *(f"--{key.replace(' ', '-')}" for key in swept(plan))}
+    asked = {name: v for name, v in values.items() if name in lists or (len(v) == 1 and v[0])}
+    data = cells[0].dataset_options if cells else {}
+    seeds = list(dict.fromkeys(cell.seed for cell in cells))
+    listed = ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
+    counted = str(len(seeds)) if seeds == list(range(len(seeds))) else listed
     return [
-        ("--models", ",".join(dict.fromkeys(cell.model for cell in cells))),
-        *([("--budget", ",".join(rungs))] if len(rungs) > 1 else []),
-        *same,
-        *(("--data", f"{key}={value}") for key, value in chosen.items()),
+        *((name, ",".join(texts)) for name, texts in asked.items()),
+        *(("--data", f"{key}={value}") for key, value in data.items()),
+        *(("--tune", str(len(tuned.rates))) for tuned in plan.tuned[:1]),
         ("--seeds", counted),
     ]
 
 
-_VALUED = ("--models", "--budget", "--out")
-_BARE = ("--fresh", "--json", "--dry-run")
+def _typed(budget: Budget) -> str:
+    """Return a budget as it is typed, to the last digit: 100 s, not 1.66667 m."""
+    text = str(budget)
+    unit = "s" if budget.currency is Currency.SECONDS else re.sub(r".*[^a-zA-Z]", "", text)
+    return text if Budget.parse(text) == budget else f"{budget.limit}{unit}"
 
 
-def _with_options(words: Sequence[str], model: str, n_images: int | None) -> list[str]:
-    """Replace models and budget in a command, and let it choose a folder of its own."""
-    kept, rest = [], iter(words)
+def _exact_words(plan: Plan, row: Row) -> list[str]:
+    """Replace models, budget and trials in a command, and let it choose a folder of its own."""
+    changed = {"--models": row.model, "--budget": f"{row.images_seen}img"}
+    if plan.tuned:
+        changed["--lr"] = str(row.lr)
+    dropped, bare = (*changed, "--out", "--tune"), ("--fresh", "--json", "--dry-run")
+    kept, rest = [], iter(_words(plan))
     for word in rest:
-        if word in _VALUED:
+        if word in dropped:
             next(rest, None)  # its value goes with it
-        elif word not in _BARE and not word.startswith(tuple(f"{name}=" for name in _VALUED)):
+        elif word not in bare and not word.startswith(tuple(f"{name}=" for name in dropped)):
             kept.append(word)
-    return [*kept, "--models", model, "--budget", f"{n_images}img"]
+    return [*kept, *(part for option in changed.items() for part in option)]
 
 
 def environment(plan: Plan) -> NamedValues:
