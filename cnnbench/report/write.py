@@ -97,7 +97,7 @@ def write_report(run: RunFolder, *, target: float | None = None) -> Path:
 
 def page_of(report: RunReport) -> Page:
     """Make every section once and put those that say something in order."""
-    made = {make: make(report) for make in HTML}
+    made = {make: make(report) for make in dict.fromkeys((*HTML, *MARKDOWN))}
 
     def in_order(makers: Sequence[MakeSection]) -> list[Section]:
         return [section for make in makers if (section := made[make])]

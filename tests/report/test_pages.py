@@ -10,9 +10,12 @@ from markdown_it import MarkdownIt
 from payloads import PAYLOADS
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
+from cnnbench.report import write
 from cnnbench.report.analysis.comparison import compare
 from cnnbench.report.analysis.rows import read_rows
+from cnnbench.report.figures.style import Picture
 from cnnbench.report.pages.html import script_hash
+from cnnbench.report.sections import Paragraph, RunReport, Section
 from cnnbench.report.sections.classes import confusions
 from cnnbench.report.sections.settings import budget_rules
 from cnnbench.report.text.escape import visible
@@ -255,7 +258,22 @@ def test_each_class_has_its_share_of_right_answers(four: Path) -> None:
     counted = confusions(compare(run, read_rows(run)), classes=12)
     assert [each.label for each in counted] == ["resnet18", "googlenet", "alexnet", "vgg11"]
     assert [int(each.correct.sum()) for each in counted] == [103, 74, 70, 22]
-    assert all(each.images.sum() == 128 for each in counted)
+    assert all(each.n_images.sum() == 128 for each in counted)
     label, prediction, count = counted[0].mixups()[0]
     assert counted[0].counts[label, prediction] == count > 0
     assert label != prediction
+
+
+def test_a_section_may_be_in_markdown_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = Picture(name="extra", alt="An extra picture", svg="<svg/>", png=b"")
+
+    def section(report: RunReport) -> Section:
+        return Section(title="Markdown alone", blocks=[Paragraph("An extra text."), picture])
+
+    monkeypatch.setattr(write, "MARKDOWN", (*write.MARKDOWN, section))
+    written = write_report(build_run(tmp_path, FakeRun(models=FOUR.models[:1])))
+    assert "## Markdown alone" in written.read_text()
+    assert (written.parent / "figures" / "extra.svg").exists()
+    assert "Markdown alone" not in written.with_suffix(".html").read_text()

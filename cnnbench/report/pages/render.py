@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-__all__ = ["update_readme"]
+__all__ = ["Page", "render_html", "render_markdown", "update_readme"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ class Page:
     @property
     def pictures(self) -> dict[str, Picture]:
         """The pictures of both pages by their names."""
-        blocks = [block for section in self.html for block in section.blocks]
+        blocks = [block for section in (*self.html, *self.markdown) for block in section.blocks]
         drawn = [self.picture, *(block for block in blocks if isinstance(block, Picture))]
         return {picture.name: picture for picture in drawn}
 

@@ -57,7 +57,7 @@ class Confusion:
     counts: Counts
 
     @property
-    def images(self) -> Counts:
+    def n_images(self) -> Counts:
         """The test images of each class, `(C,)`, once for every seed."""
         return np.asarray(self.counts.sum(axis=1))
 
@@ -69,7 +69,7 @@ class Confusion:
     @property
     def shades(self) -> Counts:
         """Every count in per cent of its class, `(C, C)`."""
-        return np.round(100 * self.counts / np.maximum(1, self.images)[:, None]).astype(np.int64)
+        return np.round(100 * self.counts / np.maximum(1, self.n_images)[:, None]).astype(np.int64)
 
     def mixups(self, limit: int = _MOST_MIXUPS) -> list[tuple[int, int, int]]:
         """Return the most frequent (label, prediction, count) among the wrong answers."""
@@ -103,8 +103,8 @@ def per_class_table(counted: Sequence[Confusion], classes: Sequence[str]) -> Tab
     """Return right answers in per cent, a class a line and an entry a column."""
     lines = []
     for index, name in enumerate(classes):
-        n_images = int(counted[0].images[index]) // counted[0].seeds
-        shares = [_share(int(c.correct[index]), int(c.images[index])) for c in counted]
+        n_images = int(counted[0].n_images[index]) // counted[0].seeds
+        shares = [_share(int(c.correct[index]), int(c.n_images[index])) for c in counted]
         lines.append((name, str(n_images), *shares))
     header = ("class", "test images", *(f"{confusion.label} %" for confusion in counted))
     return Table(header=header, align="l" + "r" * (len(header) - 1), rows=tuple(lines))
@@ -116,7 +116,7 @@ def _share(correct: int, n_images: int) -> str:
 
 # -- groups of test images ------------------------------------------------------------------------
 
-SLICES_FILE = "slices.json"
+SLICES_FILE = "slices.json"  # a slice is a group of test images that share a difficulty
 FEWEST_IMAGES = 10
 _SLICES_NOTE = (
     "Top-1 in per cent, with Wilson's 95 % interval over the images of a group; with several seeds "
