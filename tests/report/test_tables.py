@@ -5,11 +5,11 @@ import io
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
-from cnnbench.report.analysis.comparison import compare
 from cnnbench.report.analysis.rows import (
     ranked,
     read_rows,
@@ -18,8 +18,9 @@ from cnnbench.report.analysis.rows import (
     unmeasured,
     write_results,
 )
+from cnnbench.report.sections import RunReport
 from cnnbench.report.sections.cost import clock_table
-from cnnbench.report.sections.results import result_table
+from cnnbench.report.sections.results import report_table
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.text.table import as_markdown
 from cnnbench.schema.names import labels
@@ -48,9 +49,7 @@ GOLDEN = """\
 
 def test_the_table_of_a_finished_run_reads_like_this(tmp_path: Path) -> None:
     run = build_run(tmp_path, FOUR)
-    rows = read_rows(run)
-    letters = compare(run, rows).letter
-    assert as_markdown(result_table(rows, labels(run.plan()), letters)) == GOLDEN
+    assert as_markdown(report_table(RunReport.read(run))) == GOLDEN
 
 
 def test_every_cell_is_a_row_in_plan_order(tmp_path: Path) -> None:
@@ -65,7 +64,7 @@ def test_every_cell_is_a_row_in_plan_order(tmp_path: Path) -> None:
 
 def test_unfinished_rows_follow_the_ranking_with_their_reason(tmp_path: Path) -> None:
     run = build_run(tmp_path, BROKEN)
-    table = result_table(read_rows(run), labels(run.plan()), {})
+    table = report_table(RunReport.read(run))
     assert [line[0] for line in table.rows] == ["vgg11", "alexnet", "googlenet", "resnet18"]
     assert table.header[-1] == "status"
     assert table.rows[1][-1] == "diverged: the training loss became nan"
@@ -139,10 +138,11 @@ def test_the_clock_audit_says_how_far_off_the_budget_a_cell_was(tmp_path: Path) 
 
 
 def test_a_thousand_rows_take_seconds(tmp_path: Path) -> None:
-    row = read_rows(build_run(tmp_path, FOUR))[0]
+    report = RunReport.read(build_run(tmp_path, FOUR))
+    row = report.rows[0]
     many = [row.model_copy(update={"cell": str(index), "seed": index}) for index in range(1000)]
-    names = {row.cell: row.model for row in many}
+    large = replace(report, rows=many, names={row.cell: row.model for row in many})
     before = time.process_time()
-    assert len(as_markdown(result_table(many, names, {})).splitlines()) == 1002
+    assert len(as_markdown(report_table(large)).splitlines()) == 1002
     assert len(results_csv(many).splitlines()) == 1001
     assert time.process_time() - before < 5

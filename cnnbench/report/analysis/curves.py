@@ -57,8 +57,7 @@ def curves(run: RunFolder, names: Mapping[str, str]) -> list[Curve]:
 
 def _curve(cell: Cell, events: Sequence[Event], *, label: str, split: str) -> Curve:
     """Reduce one cell's events to its evaluations on a split."""
-    evaluated = (event for event in events if isinstance(event, Evaluated))
-    points = [event for event in evaluated if event.split == split]
+    points = [event for event in events if isinstance(event, Evaluated) and event.split == split]
     return Curve(
         cell=cell.id,
         label=label,

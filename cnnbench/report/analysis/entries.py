@@ -50,9 +50,8 @@ class Answers:
     @property
     def largest_class(self) -> float | None:
         """The share of the test images that the most frequent class has."""
-        if self.labels is None:
-            return None
-        return float(np.bincount(self.labels).max() / len(self.labels))
+        labels = self.labels
+        return None if labels is None else float(np.bincount(labels).max() / len(labels))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +101,7 @@ class Entry:
     @cached_property
     def is_correct(self) -> CorrectMask | None:
         """The answers of all seeds, `(S, N)`, or None where they are not on the same images."""
-        masks = [answers.is_correct for answers in self.answers.values()]
-        kept = [mask for mask in masks if mask is not None]
+        kept = [mask for each in self.answers.values() if (mask := each.is_correct) is not None]
         return np.stack(kept) if self.images_digest and len(kept) == len(self.answers) else None
 
     @cached_property

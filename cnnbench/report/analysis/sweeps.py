@@ -46,15 +46,13 @@ def swept(plan: Plan) -> list[str]:
     ladder.
     """
     keys = [key for key in KEYS if not (key == "budget" and is_ladder(plan))]
-    varying = [key for key in keys if _varies(plan, key)]
+    models = grouped(plan.cells, lambda cell: cell.model).values()
+    varying = [
+        key for key in keys if any(len(set(map(_VALUES[key], cells))) > 1 for cells in models)
+    ]
     if {"lr", "batch size"} <= set(varying) and _lr_follows_batch_size(plan):
         varying.remove("lr")
     return varying
-
-
-def _varies(plan: Plan, key: str) -> bool:
-    models = grouped(plan.cells, lambda cell: cell.model)
-    return any(len({_VALUES[key](cell) for cell in cells}) > 1 for cells in models.values())
 
 
 def _lr_follows_batch_size(plan: Plan) -> bool:

@@ -20,7 +20,7 @@ from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
 
-__all__ = ["Block", "Console", "Facts", "Grid", "MakeSection", "Paragraph", "Points"]
+__all__ = ["Console", "Facts", "Grid", "MakeSection", "Paragraph", "Points"]
 __all__ += ["RunReport", "Section"]
 
 

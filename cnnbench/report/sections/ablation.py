@@ -81,10 +81,9 @@ def effects(comparison: Comparison, base: str) -> list[Effect]:
     tests = {label: difference_between(whole, entry) for label, entry in entries.items()}
     corrected = holm([test.p for test in tests.values()])
     measured = []
-    for (label, test), p_holm in zip(tests.items(), corrected, strict=True):
+    for (label, test), p in zip(tests.items(), corrected, strict=True):
         claimed, source = _claim(label.split()[0])
-        effect = Effect(label=label, test=test, p_holm=p_holm, claimed=claimed, source=source)
-        measured.append(effect)
+        measured.append(Effect(label=label, test=test, p_holm=p, claimed=claimed, source=source))
     return sorted(measured, key=lambda effect: -effect.test.difference)
 
 

@@ -66,10 +66,7 @@ def clock_section(report: RunReport) -> Section:
 
 
 def clock_table(rows: Sequence[Row], names: Mapping[str, str]) -> Table:
-    """Return where each cell's seconds went and how far it was off its budget, in plan order.
-
-    `data wait` is part of `train`; `other` is in no bucket, such as starting Python.
-    """
+    """Return where each cell's seconds went and how far it was off its budget, in plan order."""
     suffix = seed_suffixes(rows)
     lines = tuple(
         (names[row.cell] + suffix[row.cell], *_budget_line(row), *_clock_line(row)) for row in rows

@@ -14,7 +14,7 @@ from cnnbench.schema.budget import Currency
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
 
-__all__ = ["headline"]
+__all__ = ["headline", "headline_picture", "headline_sentences"]
 
 _UNEVEN = 1.5  # times the rate of the slowest seed
 _MOST_TIES = 3  # more groups than that are read from the table
@@ -161,10 +161,11 @@ def _uneven(comparison: Comparison) -> list[str]:
     uneven = []
     for entry in (entry for rung in comparison.rungs for entry in rung.entries):
         rows = entry.rows
-        rates = [row.images_per_second for row in rows if row.images_per_second]
+        speeds = [row.images_per_second for row in rows if row.images_per_second]
         in_seconds = all(row.budget.currency is Currency.SECONDS for row in rows)
-        if rates and in_seconds and max(rates) > _UNEVEN * min(rates):
-            uneven.append(f"{entry.label} ({significant(min(rates))} to {significant(max(rates))})")
+        if speeds and in_seconds and max(speeds) > _UNEVEN * min(speeds):
+            slowest, fastest = significant(min(speeds)), significant(max(speeds))
+            uneven.append(f"{entry.label} ({slowest} to {fastest})")
     if not uneven:
         return []
     return [

@@ -10,7 +10,7 @@ from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.result import Row
 
-__all__ = ["run_notices"]
+__all__ = ["run_notices", "section"]
 
 _LOADER_BOUND = 0.10  # rule 10
 _OFF_BUDGET = 0.02  # of the budget
@@ -55,12 +55,11 @@ def run_notices(plan: Plan, rows: Sequence[Row]) -> list[str]:
 
 
 def _smoke(plan: Plan) -> list[str]:
-    sizes = {cell.subset for cell in plan.cells if cell.subset is not None}
+    sizes = {str(cell.subset) for cell in plan.cells if cell.subset is not None}
     if not sizes:
         return []
-    listed = join_and([str(size) for size in sorted(sizes)])
     return [
-        f"A smoke run on at most {listed} images a split: it "
+        f"A smoke run on at most {join_and(sorted(sizes))} images a split: it "
         "shows that everything works, not which network is better."
     ]
 
@@ -77,16 +76,16 @@ def _machines(rows: Sequence[Row]) -> list[str]:
 
 def _drift(rows: Sequence[Row]) -> list[str]:
     """Say so if a fixed matrix product ran at different speeds during the run."""
-    rates = [rate for row in rows for rate in row.canary_gflops or ()]
-    if not rates or max(rates) <= (1 + _DRIFT) * min(rates):
+    speeds = [speed for row in rows for speed in row.canary_gflops or ()]
+    if not speeds or max(speeds) <= (1 + _DRIFT) * min(speeds):
         return []
     measured = [row for row in rows if row.canary_gflops]
     worst = min(measured, key=lambda row: min(row.canary_gflops or ()))
     return [
         f"The machine was not steady: a fixed matrix product before and after each cell ran at "
-        f"{significant(min(rates))} to {significant(max(rates))} GFLOP/s; the slowest reading was "
-        f"beside {worst.model}, seed {worst.seed}. With a budget in seconds, a cell on a slowed "
-        "machine sees fewer images."
+        f"{significant(min(speeds))} to {significant(max(speeds))} GFLOP/s; the slowest reading "
+        f"was beside {worst.model}, seed {worst.seed}. With a budget in seconds, a cell on a "
+        "slowed machine sees fewer images."
     ]
 
 

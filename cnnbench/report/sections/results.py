@@ -1,6 +1,6 @@
 """What did every cell reach: the table of results, with unfinished cells and their reasons?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from cnnbench.report.analysis.rows import has_several_seeds, ranked, status_text
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
@@ -39,18 +39,11 @@ def section(report: RunReport) -> Section:
 
 
 def report_table(report: RunReport) -> Table:
-    """Return the table of a report's results."""
-    return result_table(report.rows, report.names, report.comparison.letter)
-
-
-def result_table(
-    rows: Sequence[Row], names: Mapping[str, str], letters: Mapping[str, str]
-) -> Table:
     """Return the table of results, best first.
 
-    `names` says what to call a cell, `letters` which cells cannot be told apart; both are keyed
-    by the cell's id. The columns for seeds, letters and status appear where they say something.
+    The columns for seeds, letters and status appear where they say something.
     """
+    rows, names, letters = report.rows, report.names, report.comparison.letter
     unfinished = any(row.status != "done" for row in rows)
     seed: Column[Row] = ("seed", "r", lambda row: str(row.seed))
     tie: Column[Row] = ("tie", "l", lambda row: letters.get(row.cell, NOTHING))
