@@ -22,6 +22,7 @@ from filelock import FileLock
 from platformdirs import user_data_path
 
 from cnnbench.base.digests import sha256_of
+from cnnbench.base.files import commit
 from cnnbench.data import DataError, FetchError, Progress, shortlist
 from cnnbench.data.catalog.cards import Card, Download, list_cards
 from cnnbench.data.catalog.checksums import SUMS, sums_of, text_of
@@ -200,7 +201,7 @@ def download(
                 "command continues"
             ) from cause
         time.sleep(pauses[idle - 1] if idle else 0)
-    part.replace(target)
+    commit(part, target)
     mark.unlink(missing_ok=True)
 
 
