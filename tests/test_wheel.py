@@ -1,5 +1,6 @@
 """The wheel holds `cnnbench` and `zoo` and nothing else at the top, with its facts inside."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -35,3 +36,15 @@ def test_every_module_and_every_fact_is_inside(names):
     }
     wanted |= {f"cnnbench/cards/{card.name}" for card in (ROOT / "datasets").glob("*.toml")}
     assert wanted <= set(names)
+
+
+def test_an_install_makes_no_module_of_the_facts(tmp_path):
+    # A package of Hugging Face's would have an origin; the folder `datasets/` has none.
+    code = (
+        "import importlib.util as u; s = u.find_spec('datasets'); print(bool(s and not s.origin))"
+    )
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=env
+    )
+    assert done.stdout == "False\n", done.stderr
