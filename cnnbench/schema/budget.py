@@ -111,15 +111,18 @@ class Budget(Value):
         return sorted(budgets, key=lambda budget: budget.limit)
 
     def __str__(self) -> str:
+        """Return the budget as it can be typed, with no digit lost: `1.5h`, but `100s`."""
         if self.currency is Currency.SECONDS:
             for unit, seconds in (("h", 3600.0), ("m", 60.0)):
-                if self.limit >= seconds:
-                    return f"{self.limit / seconds:g}{unit}"
-            return f"{self.limit:g}s"
+                amount = f"{self.limit / seconds:g}"
+                if self.limit >= seconds and float(amount) * seconds == self.limit:
+                    return amount + unit
         unit = next(key for key, (currency, _) in _UNITS.items() if currency is self.currency)
-        exact = int(self.limit) if self.limit == int(self.limit) and self.limit < 1e12 else None
         unit = "J" if self.currency is Currency.JOULES else unit
-        return f"{exact if exact is not None else format(self.limit, 'g')}{unit}"
+        amount = f"{self.limit:g}"
+        if float(amount) != self.limit or ("e" in amount and self.limit < 1e12):
+            amount = f"{self.limit!r}".removesuffix(".0")
+        return amount + unit
 
     def progress(self, spent: Spent) -> float:
         """Return the share of the budget that is spent, in [0, 1]."""

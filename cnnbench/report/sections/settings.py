@@ -208,7 +208,7 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
     options: list[tuple[str, Callable[[Cell], object]]] = [
         ("--models", lambda cell: cell.model),
         ("--dataset", lambda cell: cell.dataset),
-        ("--budget", lambda cell: _typed(cell.budget)),
+        ("--budget", lambda cell: str(cell.budget)),
         ("--recipe", lambda cell: cell.recipe.name),
         ("--lr", lambda cell: float(tried.get(cell.model, cell.recipe.lr))),
         ("--batch-size", lambda cell: cell.recipe.batch_size),
@@ -232,13 +232,6 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
         *(("--tune", str(len(tuned.rates))) for tuned in plan.tuned[:1]),
         ("--seeds", counted),
     ]
-
-
-def _typed(budget: Budget) -> str:
-    """Return a budget as it is typed, to the last digit: 100 s, not 1.66667 m."""
-    text = str(budget)
-    unit = "s" if budget.currency is Currency.SECONDS else re.sub(r".*[^a-zA-Z]", "", text)
-    return text if Budget.parse(text) == budget else f"{budget.limit}{unit}"
 
 
 def _exact_words(plan: Plan, row: Row) -> list[str]:
