@@ -98,6 +98,37 @@ def trace(model: nn.Module, *, image_size: int) -> tuple[list[LayerRow], int]:
     return rows, sum(_own_params(m) for m in model.modules() if id(m) not in ran)
 
 
+def training_flops(model: nn.Module, *, image_size: int) -> float:
+    """Count the floating-point operations of training on one image, two a multiply-add.
+
+    A layer multiplies once forward, once for the gradient of its weights and once for that of its
+    input; images need no gradient, so the first layer has two of the three. Auxiliary heads count,
+    as they train. As everywhere here, only convolutions and linear layers do: no attention.
+    The model should be on the meta device, where nothing is computed.
+    """
+    flops = 0
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal flops
+        products = 3 if inputs[0].requires_grad else 2
+        flops += products * 2 * _macs(module, tuple(output.shape[1:]))
+
+    handles = [m.register_forward_hook(count) for m in model.modules() if _multiplies(m)]
+    was_training = model.training
+    try:
+        device = next(model.parameters()).device
+        model.train()(torch.zeros(2, 3, image_size, image_size, device=device))
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return float(flops)
+
+
+def _multiplies(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d | nn.Linear) or hasattr(module, "weights_per_position")
+
+
 def _is_layer(module: nn.Module) -> bool:
     return next(module.children(), None) is None or _own_params(module) > 0
 

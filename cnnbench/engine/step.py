@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 from cnnbench.engine.device import Device
 from cnnbench.engine.optim import set_lr
+from zoo.complexity import training_flops
 from zoo.registry import skeleton
 
 __all__ = ["PARTS", "Measure", "training_flops_per_image", "training_step", "unmeasured"]
@@ -120,16 +120,6 @@ def preserve_state(model: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def training_flops_per_image(model: str, *, num_classes: int, image_size: int) -> float:
-    """Count forward and backward of a network on the meta device, two FLOPs a multiply-add.
-
-    `torch.utils.flop_counter` counts convolutions and matrix products; normalisation, pooling,
-    activations and the optimizer are not counted.
-    """
-    network = skeleton(model, num_classes=num_classes, image_size=image_size).train()
-    images = torch.zeros(2, 3, image_size, image_size, device="meta")
-    with FlopCounterMode(display=False) as counter:
-        output = network(images)
-        outputs = (output,) if isinstance(output, Tensor) else output
-        total = sum((logits.sum() for logits in outputs), torch.zeros((), device="meta"))
-        total.backward()
-    return float(counter.get_total_flops()) / 2
+    """Return what training on one image costs, in FLOPs, as `zoo.complexity` counts them."""
+    network = skeleton(model, num_classes=num_classes, image_size=image_size)
+    return training_flops(network, image_size=image_size)
