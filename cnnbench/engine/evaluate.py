@@ -82,10 +82,18 @@ def _logits_and_labels(
     return torch.cat(all_logits), torch.cat(all_labels)
 
 
+def classes_by_logit(logits: Tensor) -> Tensor:
+    """Return each image's classes, the most probable first; of equal logits the first class is.
+
+    numpy's `argmax`, which a report uses, has the same rule; `topk` has none, and logits that were
+    rounded to bf16 are equal quite often.
+    """
+    return logits.sort(dim=1, descending=True, stable=True).indices
+
+
 def score(logits: Tensor, labels: Tensor) -> Evaluation:
     """Compare (N, C) logits with (N,) labels."""
-    top5 = logits.topk(min(5, logits.shape[1]), dim=1).indices
-    hits = top5 == labels[:, None]
+    hits = classes_by_logit(logits)[:, :5] == labels[:, None]
     return Evaluation(
         loss=float(functional.cross_entropy(logits, labels)),
         correct=int(hits[:, 0].sum()),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cnnbench.engine.data_dependent_init import hooked
 from cnnbench.engine.device import Device
-from cnnbench.engine.evaluate import evaluation_mode
+from cnnbench.engine.evaluate import classes_by_logit, evaluation_mode
 
 IntArray = npt.NDArray[np.int64]
 _MOST_MACS = 3e11  # what the search for neighbours may cost a cell: some seconds on a CPU
@@ -48,8 +48,9 @@ def most_probable(
     logits: npt.NDArray[np.float32], count: int
 ) -> tuple[IntArray, npt.NDArray[np.float32]]:
     """Return each image's `count` most probable classes and their probabilities, `(N, count)`."""
-    top = torch.from_numpy(logits).softmax(dim=1).topk(min(count, logits.shape[1]), dim=1)
-    return top.indices.numpy(), top.values.numpy()
+    tensor = torch.from_numpy(logits)
+    classes = classes_by_logit(tensor)[:, :count]
+    return classes.numpy(), tensor.softmax(dim=1).gather(1, classes).numpy()
 
 
 def worst_mistakes(logits: npt.NDArray[np.float32], labels: IntArray, count: int) -> IntArray:

@@ -1,10 +1,12 @@
 """Several views of an image are averaged as probabilities."""
 
+import pytest
 import torch
 from torch import nn
 
 from cnnbench.engine.device import Device
-from cnnbench.engine.evaluate import evaluate
+from cnnbench.engine.evaluate import evaluate, score
+from cnnbench.engine.gallery import most_probable
 
 CPU = Device(torch_device=torch.device("cpu"), precision="fp32")
 
@@ -29,3 +31,15 @@ def test_views_are_averaged_as_probabilities_and_not_as_logits():
 def test_one_view_keeps_its_logits():
     evaluation = evaluate(Echo(), [view([0.5, 2.0])], CPU)
     assert evaluation.logits.tolist() == [[0.5, 2.0]]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1, 1.0])
+def test_equal_logits_count_as_a_report_counts_them(spread):
+    generator = torch.Generator().manual_seed(0)
+    logits = (spread * torch.randn(2000, 12, generator=generator)).bfloat16().float()
+    labels = torch.randint(0, 12, (2000,), generator=generator)
+    evaluation = score(logits, labels)
+    assert evaluation.correct == (evaluation.logits.argmax(axis=1) == evaluation.labels).sum()
+    assert evaluation.correct <= evaluation.correct_top5 <= 2000
+    guesses, _ = most_probable(evaluation.logits, 5)
+    assert (guesses[:, 0] == evaluation.logits.argmax(axis=1)).all()
