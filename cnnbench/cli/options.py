@@ -15,6 +15,7 @@ from cnnbench.base.exits import Exit
 from cnnbench.base.words import with_hint
 from cnnbench.planning.request import Flag, PlanError, Request, RunOptions
 from cnnbench.tracking import Tracker
+from cnnbench.version import __version__
 
 STARTED = time.monotonic()  # before torch is imported, so that a cell's total includes it
 
@@ -25,7 +26,6 @@ exit codes: {Exit.OK} all done, {Exit.FAILED} a cell failed or got worse, {Exit.
 
 
 app = typer.Typer(
-    result_callback=sys.exit,  # a verb returns its exit code, None for 0
     pretty_exceptions_enable=False,
     name="cnnbench",
     help="Which classic CNN is best for my images, if each gets the same budget?",
@@ -35,6 +35,27 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"cnnbench {__version__}")
+        raise typer.Exit
+
+
+def _leave(code: int | None, **_: object) -> None:
+    """Leave with what a verb returned: its exit code, None for 0."""
+    sys.exit(code)
+
+
+@app.callback(help=app.info.help, result_callback=_leave)
+def _application(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version)
+    ] = False,
+) -> None:
+    """Take what stands before any verb."""
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 Track = Annotated[Tracker | None, typer.Option(help="Export the curves to this program, too.")]

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cnnbench.cli import main
+from cnnbench.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--budget", "24img", "--batch-size", "8", "--image-size", "32", "--evaluations", "2"]
@@ -107,6 +108,11 @@ def test_a_process_leaves_with_the_documented_code(here, words, code):
     assert (done.returncode, done.stdout) == (code, "")
     assert "did you mean" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_printed(typed):
+    done = typed("--version")
+    assert (done.returncode, done.stdout) == (0, f"cnnbench {__version__}\n")
 
 
 def test_looking_does_not_import_torch(here):
