@@ -102,9 +102,10 @@ def dry_run(
         PlanError, DataError: as `run`.
         StoreError: if the folder holds another run.
     """
-    plan, _ = prepare(request, argv=argv)
+    plan, dataset = prepare(request, argv=argv)
     folder = folder_of(plan, options)
     if options.tune:
+        trial_plan(plan, dataset, options.tune)  # refuses what the run would refuse
         return plan, folder, None
     if options.fresh:
         return plan, folder, 0

@@ -10,6 +10,16 @@ from typing import Any, Final
 from cnnbench.base.exits import Exit
 from cnnbench.base.words import did_you_mean
 
+__all__ = [
+    "ModelCard",
+    "UnknownModel",
+    "ablations",
+    "list_models",
+    "paper_recipe",
+    "papers",
+    "resolve",
+]
+
 EXTERNAL: Final = ("timm", "torchvision")
 SMALLEST_IMAGE_SIZE: Final = 8  # below it nobody would call it an image
 

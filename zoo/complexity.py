@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+__all__ = ["Description", "LayerRow", "describe", "training_flops"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerRow:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from zoo.complexity import Description
 
+__all__ = ["Init", "build", "card", "describe", "register", "skeleton"]
+
 
 # Where builders live. A family's module is imported when a network of the family is first built,
 # so that importing `zoo` stays free of torch.

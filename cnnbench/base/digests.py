@@ -4,6 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
+__all__ = ["digest_of", "sha256_of"]
+
 
 def digest_of(value: object) -> str:
     """Return ten hex digits that name a JSON-able value."""

@@ -17,6 +17,23 @@ from pydantic import BaseModel, ValidationError
 
 from cnnbench.base.exits import Exit
 
+__all__ = [
+    "REPORT_BYTES",
+    "BusyError",
+    "DamagedError",
+    "StoreError",
+    "append_line",
+    "commit",
+    "disk_errors",
+    "pass_failpoint",
+    "read_document",
+    "require_room",
+    "sweep_temporaries",
+    "sync_file",
+    "write_text",
+    "write_whole",
+]
+
 Document = TypeVar("Document", bound=BaseModel)
 
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))

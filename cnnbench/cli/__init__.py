@@ -10,6 +10,8 @@ from cnnbench.cli import runs, catalog, machine  # noqa: F401  # isort: skip
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.cli.options import app
 
+__all__ = ["main"]
+
 
 def main() -> None:
     """Run the command line and leave with the documented exit code."""

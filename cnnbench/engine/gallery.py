@@ -11,6 +11,17 @@ from cnnbench.engine.data_dependent_init import hooked
 from cnnbench.engine.device import Device
 from cnnbench.engine.evaluate import classes_by_logit, evaluation_mode
 
+__all__ = [
+    "IntArray",
+    "candidates",
+    "first_filters",
+    "last_layer_inputs",
+    "most_probable",
+    "nearest",
+    "representatives",
+    "worst_mistakes",
+]
+
 IntArray = npt.NDArray[np.int64]
 _MOST_MACS = 3e11  # what the search for neighbours may cost a cell: some seconds on a CPU
 

@@ -146,6 +146,10 @@ class RunOptions:
         float, Flag("Seconds without a step until a cell counts as hung.", least=1)
     ] = 900.0
 
+    def __post_init__(self) -> None:
+        if not self.hung_after >= 1:  # typer asks as much of what is typed
+            raise PlanError(f"--hung-after must be at least 1, saw {self.hung_after:g}")
+
 
 def split_commas(given: object) -> list[str]:
     """Split text at its commas; a list or a number of Python is read as if it were typed.

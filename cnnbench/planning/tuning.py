@@ -13,6 +13,8 @@ from cnnbench.schema.budget import Budget, Currency
 from cnnbench.schema.cell import Cell, Plan, Tuned
 from cnnbench.schema.result import Result
 
+__all__ = ["trial_plan", "tuned_rates", "with_rates"]
+
 BUDGET_SHARE = 0.1
 HOLDOUT_SHARE = 0.2
 SPREAD = 10.0

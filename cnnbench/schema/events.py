@@ -8,6 +8,17 @@ from cnnbench.schema import Value
 from cnnbench.schema.budget import Spent
 from cnnbench.schema.result import Status
 
+__all__ = [
+    "EVENT",
+    "Checkpointed",
+    "Evaluated",
+    "Event",
+    "Failed",
+    "Finished",
+    "Started",
+    "Stepped",
+]
+
 
 class _Event(Value):
     spent: Spent

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from cnnbench.base.files import write_whole
 
+__all__ = ["CellGallery"]
+
 VERSION = 1
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)  # of .npz
 _ARRAYS = ("filters", "truth", "shown", "mistakes", "guesses", "chances", "near")

@@ -149,6 +149,9 @@ def test_a_dry_run_says_what_the_run_would(here, typed):
     assert same.returncode == 0, same.stderr
     tuned = typed(*DRY, "--out", "run", "--tune", "2", "--json")
     assert json.loads(tuned.stdout)["done"] is None
+    one_trial = typed(*DRY, "--out", "run", "--tune", "1")
+    assert one_trial.returncode == 2
+    assert "at least 2 trials" in one_trial.stderr
     other = typed(*DRY, "--out", "run", "--budget", "1m")
     assert other.returncode == 4
     assert "holds another run" in other.stderr

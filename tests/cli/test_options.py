@@ -10,6 +10,7 @@ import typer
 
 import cnnbench
 from cnnbench.cli.options import app
+from cnnbench.planning.request import PlanError, RunOptions
 
 
 def a_dry_run(tmp_path, config, *flags):
@@ -63,6 +64,11 @@ def test_every_option_of_python_is_a_flag_of_run_with_the_same_default():
         assert flags[name].required == required
         if not required:
             assert flags[name].default == parameter.default
+
+
+def test_a_number_from_python_has_the_bounds_of_the_flag():
+    with pytest.raises(PlanError, match="--hung-after must be at least 1, saw 0"):
+        RunOptions(hung_after=0)
 
 
 @pytest.mark.parametrize(("verb", "code", "said"), [("sweep", 0, ""), ("run", 2, "'--lr'")])

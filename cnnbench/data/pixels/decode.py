@@ -28,6 +28,8 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from cnnbench.data import DataError
 
+__all__ = ["thumbnail"]
+
 DECODE_VERSION = 1  # raised whenever the same file gives other pixels
 MAX_PIXELS = 50_000_000
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
