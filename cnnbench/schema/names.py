@@ -1,6 +1,6 @@
 """What is a cell of a plan called, and in which settings do two cells or two plans differ?"""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from cnnbench.schema.cell import Cell, Plan
@@ -68,16 +68,24 @@ def changes(old: Settings, new: Settings, *, missing: str = "None") -> list[Chan
 
 
 def differences(old: Plan, new: Plan) -> list[str]:
-    """Return what changed as lines like `recipe.lr: 0.1 -> 0.01`, the first few of them."""
-    changed = changes(_summary(old), _summary(new))
-    successors = {(cell.model, cell.seed): cell for cell in new.cells}
-    for cell in old.cells:
-        successor = successors.get((cell.model, cell.seed))
-        if successor:
-            changed += sorted(changes(_json_keys(cell), _json_keys(successor)))
-    lines = [f"{key}: {before} -> {after}" for key, before, after in dict.fromkeys(changed)]
+    """Return what changed as lines like `recipe.lr: 0.1 -> 0.01`, the first few of them.
+
+    A setting that varies within a network, as in a sweep, has all its values: `0.1,0.01 -> 0.1`.
+    """
+    lines = _as_lines(changes(_summary(old), _summary(new)))
+    before, after = _cells_of_models(old), _cells_of_models(new)
+    for model in (model for model in before if model in after):
+        of_model = _as_lines(sorted(changes(_values(before[model]), _values(after[model]))))
+        if not of_model and before[model] != after[model]:
+            of_model = [f"{model} has the same values of its settings in other combinations"]
+        lines += of_model
+    lines = list(dict.fromkeys(lines))
     more = len(lines) - _MOST_DIFFERENCES
     return lines[:_MOST_DIFFERENCES] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _as_lines(changed: Sequence[Change]) -> list[str]:
+    return [f"{key}: {before} -> {after}" for key, before, after in changed]
 
 
 def _summary(plan: Plan) -> Settings:
@@ -88,9 +96,20 @@ def _summary(plan: Plan) -> Settings:
     }
 
 
-def _json_keys(cell: Cell) -> Settings:
-    """Flatten a cell to the keys of its JSON, such as `recipe.lr`."""
-    return dict(_flat(cell.model_dump(mode="json")))
+def _cells_of_models(plan: Plan) -> dict[str, list[Settings]]:
+    """Return by model the settings of its cells, without what `_summary` has, in plan order."""
+    cells: dict[str, list[Settings]] = {}
+    for cell in plan.cells:
+        settings = dict(_flat(cell.model_dump(mode="json", exclude={"model", "seed"})))
+        if settings not in cells.setdefault(cell.model, []):
+            cells[cell.model].append(settings)
+    return cells
+
+
+def _values(cells: Sequence[Settings]) -> Settings:
+    """Return for each key of the cells' JSON, such as `recipe.lr`, its values in their order."""
+    keys = dict.fromkeys(key for cell in cells for key in cell)
+    return {key: ",".join(dict.fromkeys(cell.get(key, "None") for cell in cells)) for key in keys}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
