@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbench.base.digests import sha256_of
+from cnnbench.data import DataError
 
 __all__ = ["Dataset", "Split", "SplitName", "first_of_each_class", "hold_out"]
 
@@ -117,24 +118,52 @@ def hold_out(dataset: Dataset, share: float) -> Dataset:
     """Return a dataset whose only test is a stratified hold-out of the training images.
 
     The hold-out becomes `val`; the true validation and test images are left out altogether, so that
-    nothing can be chosen by them. Copies of one image stay on one side. Every class of more than
-    one image gives at least one to it and keeps at least one.
+    nothing can be chosen by them. Copies of one image stay on one side, also where they lie in
+    different classes. Every class keeps at least one image, and one of several different images
+    gives at least one, unless another class needs it.
+
+    Raises:
+        DataError: if no class can give an image.
     """
     train = dataset.splits["train"]
-    order = sorted(range(len(train)), key=lambda index: _content(train, index))
-    held_out: list[int] = []
-    for label in np.unique(train.labels).tolist():
-        of_class = [index for index in order if train.labels[index] == label]
-        wanted = min(max(1, round(share * len(of_class))), len(of_class) - 1)
-        held_out += of_class[:wanted]
-    contents = {_content(train, index) for index in held_out}
-    rest = [index for index in range(len(train)) if _content(train, index) not in contents]
+    contents = [_content(train, index) for index in range(len(train))]
+    held_out = _held_out(contents, train.labels.tolist(), share)
+    if not held_out:
+        raise DataError(
+            f"no image of {dataset.name} can be held out of training: no class has a different "
+            "image to spare; add images, or give a learning rate instead of --tune"
+        )
+    gone = {contents[index] for index in held_out}
+    rest = [index for index in range(len(train)) if contents[index] not in gone]
     splits: dict[SplitName, Split] = {
         "train": choose(train, rest),
         "val": choose(train, sorted(held_out)),
     }
     notice = f"a trial: {len(held_out)} of the training images are its test, the others train"
     return replace(dataset, splits=splits, notices=(notice,))
+
+
+def _held_out(contents: Sequence[str], labels: Sequence[int], share: float) -> list[int]:
+    """Choose from each class its share, in the order of contents, so that every class keeps one."""
+    order = sorted(range(len(contents)), key=contents.__getitem__)
+    classes_of: dict[str, set[int]] = {}
+    kept: dict[int, set[str]] = {}
+    for content, label in zip(contents, labels, strict=True):
+        classes_of.setdefault(content, set()).add(label)
+        kept.setdefault(label, set()).add(content)
+    chosen: list[int] = []
+    for label in sorted(kept):
+        of_class = [index for index in order if labels[index] == label]
+        wanted = min(max(1, round(share * len(of_class))), len(of_class) - 1)
+        for index in of_class:
+            content = contents[index]
+            is_gone = content not in kept[label]
+            if wanted and (is_gone or all(len(kept[each]) > 1 for each in classes_of[content])):
+                wanted -= 1
+                chosen.append(index)
+                for each in classes_of[content]:
+                    kept[each].discard(content)
+    return chosen
 
 
 def _content(split: Split, index: int) -> str:
