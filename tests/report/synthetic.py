@@ -202,6 +202,7 @@ def _write_events(
             total_images=None,
         )
     )
+    seen = 0
     for step in range(1, int(fake.evaluations * share) + 1):
         done = step / fake.evaluations
         final = model.correct or fake.test_images // 3
@@ -215,10 +216,11 @@ def _write_events(
                 lr=0.01 * (1 - done),
                 train_loss=loss,
                 train_top1=correct / fake.test_images,
-                images=32,
+                images=spent.images - seen,
                 images_per_second=model.images_per_second,
             )
         )
+        seen = spent.images
         folder.append(
             Evaluated(
                 spent=spent,

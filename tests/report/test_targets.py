@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
@@ -93,14 +94,14 @@ def test_a_target_that_is_no_share_is_a_usage_error(
     assert "--target" in capsys.readouterr().err
 
 
-def stepped(steps: int, train_top1: float | None) -> Event:
+def stepped(steps: int, train_top1: float | None, *, images: int = 1024) -> Event:
     return Stepped(
         spent=Spent(steps=steps),
         progress=0.1,
         lr=0.1,
         train_loss=1.0,
         train_top1=train_top1,
-        images=32,
+        images=images,
         images_per_second=1.0,
     )
 
@@ -108,6 +109,27 @@ def stepped(steps: int, train_top1: float | None) -> Event:
 def test_the_race_ends_with_the_first_interval_that_is_right_enough() -> None:
     events = [stepped(10, 0.5), stepped(20, 0.76), stepped(30, 0.9)]
     assert steps_to_training_error(events, label="a", seed=0).steps == 20
+
+
+@pytest.mark.parametrize("steps_a_second", [1, 4, 16, 64])
+def test_a_slow_machine_does_not_win_the_race_by_luck(steps_a_second: int) -> None:
+    # The true accuracy rises from 0.2 to 0.8 over 1000 steps of 16 images: 0.75 is at step 917.
+    rng = np.random.default_rng(6)
+    steps = np.arange(steps_a_second, 1001, steps_a_second)
+    took = []
+    for _ in range(30):
+        right = rng.binomial(16 * steps_a_second, 0.2 + 0.6 * (steps - steps_a_second / 2) / 1000)
+        events = [
+            stepped(int(step), count / (16 * steps_a_second), images=16 * steps_a_second)
+            for step, count in zip(steps, right, strict=True)
+        ]
+        took.append(steps_to_training_error(events, label="a", seed=0).steps or 1000)
+    assert 920 <= np.mean(took) <= 975
+
+
+def test_a_log_of_few_images_measures_no_race() -> None:
+    racer = steps_to_training_error([stepped(10, 1.0, images=1023)], label="a", seed=0)
+    assert (racer.steps, racer.measured) == (None, False)
 
 
 def test_a_log_without_training_accuracy_has_no_race() -> None:

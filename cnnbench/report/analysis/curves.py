@@ -1,5 +1,6 @@
 """How did each cell get on while it trained: its curve, and when it reached a target?"""
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from cnnbench.schema.events import Evaluated, Event, Started, Stepped
 from cnnbench.store import RunFolder
 
 TRAINING_ERROR = 0.25  # figure 1 of the AlexNet paper
+RACE_IMAGES = 1024  # training images whose answers count, the last ones
 
 Floats = npt.NDArray[np.float64]
 
@@ -138,7 +140,7 @@ class Racer:
 
 
 def race(run: RunFolder, names: Mapping[str, str]) -> list[Racer]:
-    """Return for every cell the first interval of steps whose training error is low enough."""
+    """Return for every cell how many steps its training error took to be low enough."""
     return [
         steps_to_training_error(run.events(cell), label=names[cell.id], seed=cell.seed)
         for cell in run.plan().cells
@@ -146,14 +148,22 @@ def race(run: RunFolder, names: Mapping[str, str]) -> list[Racer]:
 
 
 def steps_to_training_error(events: Iterable[Event], *, label: str, seed: int) -> Racer:
-    """Return the steps at the end of the first interval with at most 25 % training error.
+    """Return the steps after which at most 25 % of the last 1,024 training answers were wrong.
 
-    The error is that of the answers given while training, with its augmentation and dropout.
+    The answers are those given while training, with its augmentation and dropout. An interval of
+    the log is a second or so, which is few images on a slow machine, and few images are soon right
+    by luck; so as many images count whatever the machine's speed. A log of fewer measures nothing.
     """
+    recent: deque[tuple[int, float]] = deque()  # images and right answers of each interval
     measured = False
     for event in events:
-        if isinstance(event, Stepped) and event.train_top1 is not None:
-            measured = True
-            if event.train_top1 >= 1 - TRAINING_ERROR:
-                return Racer(label=label, seed=seed, steps=event.spent.steps, measured=True)
+        if not isinstance(event, Stepped) or event.train_top1 is None:
+            continue
+        recent.append((event.images, event.train_top1 * event.images))
+        while sum(images for images, _ in recent) - recent[0][0] >= RACE_IMAGES:
+            recent.popleft()
+        images, correct = map(sum, zip(*recent, strict=True))
+        measured = measured or images >= RACE_IMAGES
+        if images >= RACE_IMAGES and correct >= (1 - TRAINING_ERROR) * images:
+            return Racer(label=label, seed=seed, steps=event.spent.steps, measured=True)
     return Racer(label=label, seed=seed, steps=None, measured=measured)

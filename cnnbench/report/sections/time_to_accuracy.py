@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnbench.report.analysis.curves import TRAINING_ERROR, Racer, TimeToAccuracy, race
+from cnnbench.report.analysis.curves import (
+    RACE_IMAGES,
+    TRAINING_ERROR,
+    Racer,
+    TimeToAccuracy,
+    race,
+)
 from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.sections.ablation import base_of
@@ -85,7 +91,8 @@ def _sentence(label: str, group: Sequence[TimeToAccuracy], target: float) -> str
 _RACE_NOTE = (
     "After figure 1 of the AlexNet paper, where a small network with ReLU reaches 25 % training "
     "error on CIFAR-10 six times as fast as with tanh, each with its own learning rate. Here both "
-    "follow this run's recipe and budget. The error is counted while training, about once a second."
+    "follow this run's recipe and budget. The error is that of the last "
+    f"{RACE_IMAGES:,} answers given while training, looked at about once a second."
 )
 
 
