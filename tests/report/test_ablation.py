@@ -40,8 +40,8 @@ def test_an_effect_stands_beside_the_papers_claim(tmp_path: Path) -> None:
 def test_an_effect_lies_within_its_interval(tmp_path: Path) -> None:
     run = ablated(tmp_path)
     for effect in effects(compare(run, read_rows(run)), "alexnet"):
-        low, high = effect.test.interval()
-        assert low < effect.test.difference < high
+        low, high = effect.interval
+        assert low < effect.difference < high
 
 
 def test_only_established_effects_are_called_effects(tmp_path: Path) -> None:

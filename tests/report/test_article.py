@@ -10,7 +10,7 @@ def test_the_counts_give_the_printed_percentages() -> None:
 
 
 def test_the_article_proves_two_of_its_six_pairs() -> None:
-    proven = {(v.better, v.worse) for v in verdicts() if v.p_holm < 0.05}
+    proven = {(v.better, v.worse) for v in verdicts() if v.decision.separated}
     assert proven == {("ResNet", "AlexNet"), ("ResNet", "VGG")}
 
 

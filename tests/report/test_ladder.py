@@ -50,7 +50,7 @@ def test_one_correction_covers_all_rungs(tmp_path: Path) -> None:
     tests = sorted(
         (pair for rung in comparison.rungs for pair in rung.pairs), key=lambda pair: pair.test.p
     )
-    assert tests[0].p_holm == pytest.approx(3 * tests[0].test.p)
+    assert tests[0].decision.p_holm == pytest.approx(3 * tests[0].test.p)
 
 
 def test_a_crossing_is_named_where_both_orders_are_established(tmp_path: Path) -> None:

@@ -27,12 +27,8 @@ from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.headline import headline_sentences
 from cnnbench.report.sections.pairs import comparison_notes, pair_sentence
 from cnnbench.report.sections.seeds import seeds_sentences, seeds_table
-from cnnbench.report.stats import differences, intervals, significance
-from cnnbench.report.stats.differences import (
-    Difference,
-    difference_of,
-    images_needed_with_seeds,
-)
+from cnnbench.report.stats import differences, intervals, power, significance
+from cnnbench.report.stats.differences import Difference, difference_of
 from cnnbench.report.stats.intervals import (
     bootstrap_both,
     over_both,
@@ -41,6 +37,7 @@ from cnnbench.report.stats.intervals import (
     spread_of,
     wilson,
 )
+from cnnbench.report.stats.power import images_needed_with_seeds
 from cnnbench.report.stats.significance import mcnemar, sign_flip
 from cnnbench.schema.result import Row
 
@@ -49,7 +46,7 @@ one_seed = st.integers(2, 60).flatmap(lambda n: arrays(np.bool_, (1, n)))
 leads = st.lists(st.integers(-3, 3), min_size=1, max_size=9).map(np.array)
 
 
-@pytest.mark.parametrize("module", [differences, intervals, significance])
+@pytest.mark.parametrize("module", [differences, intervals, power, significance])
 def test_examples_in_docstrings_hold(module: ModuleType) -> None:
     assert doctest.testmod(module).failed == 0
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy.special import bdtr
 from scipy.stats import binomtest, fisher_exact
 
-from cnnbench.report.stats.differences import discordant_if_independent, images_needed
+from cnnbench.report.stats.differences import discordant_if_independent
 from cnnbench.report.stats.intervals import wilson
+from cnnbench.report.stats.power import images_needed
 from cnnbench.report.stats.significance import ALPHA, fisher, holm, letters, mcnemar, tie_groups
 
 quick = settings(derandomize=True, deadline=None, max_examples=60)

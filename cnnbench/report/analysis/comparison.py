@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from cnnbench.report.analysis.entries import Entry, difference_between, entries_of
-from cnnbench.report.stats.differences import Difference, images_needed, images_needed_with_seeds
+from cnnbench.report.stats.differences import Decision, Difference, decide
 from cnnbench.report.stats.intervals import over_images, over_seeds, spread_of
-from cnnbench.report.stats.significance import ALPHA, holm, letters, tie_groups
+from cnnbench.report.stats.power import images_needed, images_needed_with_seeds
+from cnnbench.report.stats.significance import letters, tie_groups
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
@@ -30,23 +31,27 @@ MOST_COMPARED = 60  # more entries than a reader, or a picture, can take in
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
-    """Two entries, the more accurate one first, and what is known of their difference.
+    """Two entries, the more accurate one first, and what is decided of their difference.
 
-    `p_holm` is the p of their `test` after Holm's correction over all pairs of the run. `needed`
+    Every section of a report reads this one decision, corrected over all pairs of the run. `needed`
     is how many test images would separate them, or None where no number would.
     """
 
     better: str
     worse: str
-    test: Difference
-    p_holm: float
+    decision: Decision
     seeds: tuple[int, int]
     needed: int | None
 
     @property
+    def test(self) -> Difference:
+        """What is known of the difference."""
+        return self.decision.test
+
+    @property
     def separated(self) -> bool:
         """Whether the difference is established at the 5 % level."""
-        return self.p_holm < ALPHA
+        return self.decision.separated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,32 +145,34 @@ def _ties_of(entries: Sequence[Entry], pairs: Sequence[Pair]) -> list[tuple[int,
 
 
 def _pairs_of(rungs: Sequence[Sequence[Entry]]) -> list[list[Pair]]:
-    """Test every pair within each rung, corrected over the pairs of all rungs.
+    """Test every pair within each rung and decide the pairs of all rungs together.
 
     Each rung is sorted, best first.
     """
-    tests = [
-        [(better, worse, difference_between(better, worse)) for better, worse in both]
-        for both in (combinations(rung, 2) for rung in rungs)
-    ]
-    pvalues = [test.p for rung in tests for _, _, test in rung]
-    corrected = iter(holm(pvalues))
-    return [[_pair(*test, next(corrected), len(pvalues)) for test in rung] for rung in tests]
+    pairs = [list(combinations(rung, 2)) for rung in rungs]
+    decisions = decide([difference_between(*pair) for of_rung in pairs for pair in of_rung])
+    decided, comparisons = iter(decisions), len(decisions)
+    return [[_pair(*pair, next(decided), comparisons) for pair in of_rung] for of_rung in pairs]
 
 
-def _pair(better: Entry, worse: Entry, test: Difference, p_holm: float, comparisons: int) -> Pair:
+def _pair(better: Entry, worse: Entry, decision: Decision, comparisons: int) -> Pair:
+    return Pair(
+        better=better.label,
+        worse=worse.label,
+        decision=decision,
+        seeds=(len(better.answers), len(worse.answers)),
+        needed=_needed(decision, comparisons),
+    )
+
+
+def _needed(decision: Decision, comparisons: int) -> int | None:
+    """Return how many images would separate a pair; where it is tied, more than there were."""
+    test = decision.test
     if test.several_seeds:
         needed = images_needed_with_seeds(test, comparisons=comparisons)
     else:
         needed = images_needed(test.difference, test.discordant, comparisons=comparisons)
-    return Pair(
-        better=better.label,
-        worse=worse.label,
-        test=test,
-        p_holm=p_holm,
-        seeds=(len(better.answers), len(worse.answers)),
-        needed=needed,
-    )
+    return needed if needed is None or decision.separated else max(needed, test.n_images + 1)
 
 
 # -- comparison.json -------------------------------------------------------------------------------
@@ -212,7 +219,7 @@ def _entry_data(entry: Entry) -> dict[str, Any]:
 
 def _pair_data(pair: Pair) -> dict[str, Any]:
     test = pair.test
-    low, high = test.interval()
+    low, high = pair.decision.interval
     return {
         "better": pair.better,
         "worse": pair.worse,
@@ -222,7 +229,7 @@ def _pair_data(pair: Pair) -> dict[str, Any]:
         "discordant": test.discordant,
         "p_networks": test.p_networks,
         "p": test.p,
-        "p_holm": pair.p_holm,
+        "p_holm": pair.decision.p_holm,
         "separated": pair.separated,
         "images": test.n_images,
         "seeds": pair.seeds,

@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbench.base.digests import digest_of
-from cnnbench.report.stats.differences import (
-    Difference,
-    difference_of,
-    difference_of_counts,
+from cnnbench.report.stats.differences import Difference, difference_of, difference_of_counts
+from cnnbench.report.stats.intervals import (
+    CorrectMask,
+    Interval,
+    bootstrap_both,
     mean_share,
+    over_both,
+    wilson,
 )
-from cnnbench.report.stats.intervals import CorrectMask, Interval, bootstrap_both, over_both, wilson
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels, line_names
 from cnnbench.schema.result import Row

@@ -85,8 +85,8 @@ def _changes(pairs: Sequence[tuple[Budget, Pair]], lines: Mapping[str, str]) -> 
             before=smaller,
             after=larger,
             established=before.separated and after.separated,
-            p_before=before.p_holm,
-            p_after=after.p_holm,
+            p_before=before.decision.p_holm,
+            p_after=after.decision.p_holm,
         )
         for (smaller, before), (larger, after) in pairwise(pairs)
         if lines[before.better] != lines[after.better]

@@ -4,20 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import zoo
-from cnnbench.report.analysis.comparison import Comparison
-from cnnbench.report.analysis.entries import difference_between
+from cnnbench.report.analysis.comparison import Comparison, Pair
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
-from cnnbench.report.stats.differences import Difference
-from cnnbench.report.stats.significance import ALPHA, holm
+from cnnbench.report.stats.intervals import Interval
 from cnnbench.report.text.table import Column, Table, table_of
-from cnnbench.report.text.wording import MINUS, NOTHING, p_value
+from cnnbench.report.text.wording import NOTHING, p_value, signed_points
 from cnnbench.schema.cell import Plan
 from zoo.cards import papers
 
 _NOTE = (
     "An effect is the accuracy with the ingredient minus the accuracy without it, under this "
     "budget and on these images; the paper's is the fall of its top-1 error on ImageNet after full "
-    "training, so the two columns need not agree. Holm's correction covers the lines of the table."
+    "training, so the two columns need not agree. Tests and intervals are those of the run's "
+    "pairs, with one correction for all of them."
 )
 
 
@@ -52,39 +51,42 @@ def ingredients(base: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effect:
-    """What an ingredient adds: `test` is of the base's accuracy minus that of the network without.
+    """What an ingredient adds: the base's accuracy minus that of the network without, as shares.
 
     `claimed` is the paper's own effect in points of top-1 error, or None where it states none.
     """
 
     label: str
-    test: Difference
+    difference: float
+    interval: Interval
     p_holm: float
+    established: bool
     claimed: float | None
     source: str
 
-    @property
-    def established(self) -> bool:
-        """Whether the effect is established at the 5 % level."""
-        return self.p_holm < ALPHA
-
 
 def effects(comparison: Comparison, base: str) -> list[Effect]:
-    """Return the effect of leaving each ingredient out, the largest first.
+    """Return the effect of leaving each ingredient out, the largest first."""
+    against_base = [pair for pair in comparison.pairs if base in (pair.better, pair.worse)]
+    measured = [_effect(pair, base) for pair in against_base]
+    return sorted(measured, key=lambda effect: -effect.difference)
 
-    Each is tested against the base alone; Holm's correction covers these tests.
-    """
-    entries = {entry.label: entry for entry in comparison.entries}
-    whole = entries.pop(base, None)
-    if whole is None:
-        return []
-    tests = {label: difference_between(whole, entry) for label, entry in entries.items()}
-    corrected = holm([test.p for test in tests.values()])
-    measured = []
-    for (label, test), p in zip(tests.items(), corrected, strict=True):
-        claimed, source = _claim(label.split()[0])
-        measured.append(Effect(label=label, test=test, p_holm=p, claimed=claimed, source=source))
-    return sorted(measured, key=lambda effect: -effect.test.difference)
+
+def _effect(pair: Pair, base: str) -> Effect:
+    """Return what was decided of a pair, seen from the base."""
+    base_is_better = pair.better == base
+    label, sign = (pair.worse, 1) if base_is_better else (pair.better, -1)
+    low, high = pair.decision.interval
+    claimed, source = _claim(label.split()[0])
+    return Effect(
+        label=label,
+        difference=sign * pair.test.difference,
+        interval=(low, high) if base_is_better else (-high, -low),
+        p_holm=pair.decision.p_holm,
+        established=pair.separated,
+        claimed=claimed,
+        source=source,
+    )
 
 
 def _claim(model: str) -> tuple[float | None, str]:
@@ -102,8 +104,8 @@ def ablation_table(measured: Sequence[Effect], base: str) -> Table:
     columns: list[Column[Effect]] = [
         (f"{base} against", "l", lambda effect: effect.label),
         ("leaves out", "l", lambda effect: _left_out(effect.label, base)),
-        ("effect, points", "r", lambda effect: _points(effect.test.difference)),
-        ("95 % interval", "r", lambda effect: " to ".join(map(_points, effect.test.interval()))),
+        ("effect, points", "r", lambda effect: signed_points(effect.difference)),
+        ("95 % interval", "r", lambda effect: " to ".join(map(signed_points, effect.interval))),
         ("p", "r", lambda effect: p_value(effect.p_holm)),
         ("established", "l", lambda effect: "yes" if effect.established else "no"),
         ("paper claims, points", "r", lambda effect: _claimed(effect.claimed)),
@@ -121,16 +123,12 @@ def _claimed(points: float | None) -> str:
     return NOTHING if points is None else f"{points:+.1f}"
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", MINUS)
-
-
 def ablation_sentences(measured: Sequence[Effect], base: str) -> list[str]:
     """Say which ingredients help or hurt for certain under this budget."""
     sentences = []
     for effect in (effect for effect in measured if effect.established):
-        verb = "more" if effect.test.difference > 0 else "fewer"
-        points, p = f"{abs(100 * effect.test.difference):.1f}", p_value(effect.p_holm)
+        verb = "more" if effect.difference > 0 else "fewer"
+        points, p = f"{abs(100 * effect.difference):.1f}", p_value(effect.p_holm)
         sentences.append(f"{base} gets {points} points {verb} than {effect.label} ({p}).")
     rest = [effect.label for effect in measured if not effect.established]
     if rest:

@@ -11,8 +11,9 @@ from itertools import combinations
 
 import zoo
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
+from cnnbench.report.stats.differences import Decision, decide, difference_of_counts
 from cnnbench.report.stats.intervals import wilson
-from cnnbench.report.stats.significance import ALPHA, fisher, holm, letters, tie_groups
+from cnnbench.report.stats.significance import letters, tie_groups
 from cnnbench.report.text.table import Column, Table, table_of
 from cnnbench.report.text.wording import join_and, p_value, percent, span
 from cnnbench.schema.cell import Cell, Plan
@@ -114,12 +115,11 @@ def article() -> Article:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArticlePair:
-    """Fisher's test of two of the article's networks, corrected for all pairs by Holm."""
+    """Two of the article's networks, the better one first, and what is decided of them."""
 
     better: str
     worse: str
-    p: float
-    p_holm: float
+    decision: Decision
 
 
 @cache
@@ -127,10 +127,10 @@ def verdicts() -> tuple[ArticlePair, ...]:
     """Test every pair of the article's networks; only counts are known, so they are unpaired."""
     total = article().test_images
     pairs = list(combinations(article().models, 2))
-    raw = [fisher(a.correct, total, b.correct, total) for a, b in pairs]
+    tests = [difference_of_counts([(a.correct, total)], [(b.correct, total)]) for a, b in pairs]
     return tuple(
-        ArticlePair(better=a.name, worse=b.name, p=p, p_holm=corrected)
-        for (a, b), p, corrected in zip(pairs, raw, holm(raw), strict=True)
+        ArticlePair(better=a.name, worse=b.name, decision=decision)
+        for (a, b), decision in zip(pairs, decide(tests), strict=True)
     )
 
 
@@ -138,7 +138,7 @@ def article_table() -> Table:
     """Return the article's numbers with the intervals and letters that belong to them."""
     models, total = article().models, article().test_images
     rank = {model.name: index for index, model in enumerate(models)}
-    separated = {(rank[v.better], rank[v.worse]) for v in verdicts() if v.p_holm < ALPHA}
+    separated = {(rank[v.better], rank[v.worse]) for v in verdicts() if v.decision.separated}
     tied = letters(len(models), tie_groups(len(models), separated))
     columns: list[Column[ArticleModel]] = [
         ("model", "l", lambda model: model.name),
@@ -165,15 +165,19 @@ def article_intro() -> str:
 
 def article_sentences() -> list[str]:
     """Say in words which of the article's networks can be told apart and which cannot."""
-    proven = [pair for pair in verdicts() if pair.p_holm < ALPHA]
-    tied = [pair for pair in verdicts() if pair.p_holm >= ALPHA]
-    better = "; ".join(f"{v.better} is better than {v.worse} ({p_value(v.p_holm)})" for v in proven)
-    untold = join_and([f"{v.better} and {v.worse} ({p_value(v.p_holm)})" for v in tied])
-    closest = max(tied, key=lambda pair: pair.p)
+    proven = [pair for pair in verdicts() if pair.decision.separated]
+    tied = [pair for pair in verdicts() if not pair.decision.separated]
+    better = "; ".join(f"{v.better} is better than {v.worse} ({_p_holm(v)})" for v in proven)
+    untold = join_and([f"{v.better} and {v.worse} ({_p_holm(v)})" for v in tied])
+    closest = max(tied, key=lambda pair: pair.decision.test.p)
     return [
         f"Of its {len(verdicts())} pairs {len(proven)} can be told apart with "
         f"{article().test_images} images: {better}.",
         f"Not told apart: {untold}.",
         f"Before any correction the closest pair is {closest.better} and {closest.worse}, "
-        f"{p_value(closest.p)}.",
+        f"{p_value(closest.decision.test.p)}.",
     ]
+
+
+def _p_holm(pair: ArticlePair) -> str:
+    return p_value(pair.decision.p_holm)

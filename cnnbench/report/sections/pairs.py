@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from cnnbench.report.analysis.comparison import Comparison, Pair
 from cnnbench.report.sections import Paragraph, Points, RunReport, Section
-from cnnbench.report.stats.differences import POWER
-from cnnbench.report.stats.significance import ALPHA
+from cnnbench.report.stats.power import POWER
 from cnnbench.report.text.wording import p_value, percent, plural, rounded_up
 
 _MOST_PAIRS = 21  # seven entries; more than that are read from the letters in the table
@@ -38,7 +37,7 @@ def pair_sentences(comparison: Comparison) -> list[str]:
 
 def pair_sentence(pair: Pair) -> str:
     """Say what one pair of entries proves, and how many images an open question would take."""
-    test = p_value(pair.p_holm)
+    test = p_value(pair.decision.p_holm)
     points = percent(pair.test.difference)
     if pair.separated:
         return f"{pair.better} is better than {pair.worse} by {points} points ({test})."
@@ -57,7 +56,7 @@ def pair_sentence(pair: Pair) -> str:
         f"{tied}; about {rounded_up(pair.needed)} would separate a difference of this size, "
         f"{points} points."
     )
-    if pair.test.several_seeds and pair.test.p_networks < ALPHA:
+    if pair.test.several_seeds and pair.decision.networks_differ:
         return f"{needed} These trained networks do differ, but another seed might turn it round."
     return needed
 
@@ -103,7 +102,8 @@ def _method(pairs: list[Pair], *, several: bool) -> str:
     if not all(pair.test.paired for pair in pairs):
         return (
             "Some rows have no stored answers on the same images; their pairs are tested by "
-            f"Fisher's exact test on the counts, which finds less. {level}"
+            "Fisher's exact test on the counts, with several seeds by Student's t too, which finds "
+            f"less. {level}"
         )
     if not several:
         return f"Pairs are tested on the same images by McNemar's exact test. {level}"

@@ -1,19 +1,31 @@
-"""Is one training better than another, by how much, and how many test images would show it?"""
+"""Is one training better than another, by how much, and which of many differences are established?
+
+Each difference is decided once, in `decide`, and its interval follows the decision: it leaves out
+zero exactly where the difference is established. Nothing else compares a p-value with a level.
+"""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from cnnbench.report.stats.intervals import CorrectMask, Spread, images_only, quantile, spread_of
-from cnnbench.report.stats.significance import ALPHA, fisher, mcnemar, sign_flip, t_test
+from cnnbench.report.stats.intervals import (
+    CorrectMask,
+    Counts,
+    Interval,
+    Spread,
+    images_only,
+    mean_share,
+    quantile,
+    spread_of,
+    spread_of_counts,
+)
+from cnnbench.report.stats.significance import ALPHA, fisher, holm, mcnemar, sign_flip, t_test
 
-__all__ = ["POWER", "Difference", "difference_of", "difference_of_counts", "images_needed"]
-__all__ += ["images_needed_with_seeds", "mean_share"]
+__all__ = ["Decision", "Difference", "decide", "difference_of", "difference_of_counts"]
 
-POWER = 0.8
-_MOST_IMAGES = 10**9
+_BEYOND_ZERO = 1e-9  # less than any difference of two counts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,15 +50,70 @@ class Difference:
         """Whether a network was trained more than once."""
         return self.spread.seed_df > 0
 
-    def interval(self, *, confidence: float = 0.95) -> tuple[float, float]:
-        """Return the interval of the difference, over the seeds too where there are several.
+    def interval(self, *, confidence: float = 0.95) -> Interval:
+        """Return the interval of this difference alone, over the seeds too where there are several.
 
-        One image on which the two differ is added, half to each side, so that networks that never
-        differed are not taken for surely equal (Agresti and Min 2005).
+        It leaves out zero exactly where `p` is below `1 - confidence`.
         """
-        t = quantile((1 + confidence) / 2, self.spread.df)
-        half = t * math.sqrt(self.spread.total + 1 / self.n_images**2)
-        return max(-1.0, self.difference - half), min(1.0, self.difference + half)
+        return _interval(self, self.p, alpha=round(1 - confidence, 12), comparisons=1)
+
+
+# -- many differences, one decision each -----------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What is decided of one difference among all that are tested together.
+
+    `p_holm` is its p after Holm's correction over all of them, `p_networks_holm` the same of
+    `p_networks`, and their intervals hold all together with 95 %.
+    """
+
+    test: Difference
+    p_holm: float
+    p_networks_holm: float
+    interval: Interval
+
+    @property
+    def separated(self) -> bool:
+        """Whether the difference is established at the 5 % level; its interval then says so too."""
+        return self.p_holm < ALPHA
+
+    @property
+    def networks_differ(self) -> bool:
+        """Whether the trained networks are established to differ, whatever another seed gives."""
+        return self.p_networks_holm < ALPHA
+
+
+def decide(tests: Sequence[Difference]) -> list[Decision]:
+    """Decide all differences that stand on one page together, with one correction for all."""
+    corrected = holm([test.p for test in tests])
+    of_networks = holm([test.p_networks for test in tests])
+    return [
+        Decision(
+            test=test,
+            p_holm=p_holm,
+            p_networks_holm=p_networks_holm,
+            interval=_interval(test, p_holm, alpha=ALPHA, comparisons=len(tests)),
+        )
+        for test, p_holm, p_networks_holm in zip(tests, corrected, of_networks, strict=True)
+    ]
+
+
+def _interval(test: Difference, p: float, *, alpha: float, comparisons: int) -> Interval:
+    """Return Student's interval, which leaves out zero exactly where `p` is below `alpha`.
+
+    Its level is Bonferroni's. The test may know more or less of zero, because it is exact, or two
+    tests at once, or corrected by Holm. Then the end beside zero moves to zero, or just beyond it:
+    that the difference is not zero is all that a step of Holm's adds (Guilbaud 2008).
+    """
+    size, sign = abs(test.difference), math.copysign(1.0, test.difference)
+    t = quantile(1 - alpha / (2 * comparisons), test.spread.df)
+    half = t * math.sqrt(test.spread.total)
+    near, far = size - half, size + half
+    near = max(near, min(_BEYOND_ZERO, size)) if p < alpha else min(near, 0.0)
+    low, high = sorted((sign * near, sign * far))
+    return max(-1.0, low), min(1.0, high)
 
 
 # -- on the same images ----------------------------------------------------------------------------
@@ -80,79 +147,89 @@ def difference_of(a: CorrectMask, b: CorrectMask) -> Difference:
 
 
 def _paired_spread(a: CorrectMask, b: CorrectMask) -> Spread:
+    """Return the spread of the difference of two trainings on the same images.
+
+    Under the null the mean of the differences is zero, as in McNemar's own variance, and no degree
+    of freedom is spent on it. One image on which the two differ is added, half to each side, so
+    that networks that never differed are not taken for surely equal (Agresti and Min 2005).
+    """
     n_images = a.shape[1]
-    # Under the null the mean of the differences is zero, as in McNemar's own variance.
-    image_variance = float(np.sum((a.mean(axis=0) - b.mean(axis=0)) ** 2)) / n_images**2
-    repeated = [spread for spread in (spread_of(a), spread_of(b)) if spread.seed_df]
+    leads = a.mean(axis=0) - b.mean(axis=0)
+    image_variance = (float(np.sum(leads**2)) + 1) / n_images**2
+    return _with_seeds(image_variance, n_images, spread_of(a), spread_of(b), max(len(a), len(b)))
+
+
+def _with_seeds(
+    image_variance: float, image_df: float, a: Spread, b: Spread, most_seeds: int
+) -> Spread:
+    """Return the spread of a difference: to that over the images come those over the seeds.
+
+    A network with one seed borrows the variance of the other one's seeds.
+    """
+    repeated = [spread for spread in (a, b) if spread.seed_df]
     if not repeated:
         return images_only(image_variance)
-    if len(repeated) == 1:  # the one seed borrows the variance of the other network's seeds
-        scale = 1 + max(len(a), len(b))
-        seed_variance, seed_df = repeated[0].seed_variance * scale, repeated[0].seed_df
-        residual_variance = repeated[0].residual_variance * scale
-    else:
-        seed_variance, seed_df = _summed_seeds(repeated)
-        residual_variance = sum(spread.residual_variance for spread in repeated)
+    scale = 1 if len(repeated) == 2 else 1 + most_seeds
+    weight = sum(spread.seed_variance**2 / spread.seed_df for spread in repeated)
+    variance = sum(spread.seed_variance for spread in repeated)
+    df = sum(spread.seed_df for spread in repeated)
     return Spread(
         image_variance=image_variance,
-        image_df=n_images - 1,
-        seed_variance=seed_variance,
-        seed_df=seed_df,
-        residual_variance=residual_variance,
+        image_df=image_df,
+        seed_variance=variance * scale,
+        seed_df=variance**2 / weight if weight else df,  # Welch 1947
+        residual_variance=sum(spread.residual_variance for spread in repeated) * scale,
     )
 
 
-def _summed_seeds(spreads: Sequence[Spread]) -> tuple[float, float]:
-    """Return the seeds' variance of a difference and its degrees of freedom (Welch 1947)."""
-    variance = sum(spread.seed_variance for spread in spreads)
-    weight = sum(spread.seed_variance**2 / spread.seed_df for spread in spreads if spread.seed_df)
-    return variance, variance**2 / weight if weight else sum(spread.seed_df for spread in spreads)
-
-
 # -- from counts -----------------------------------------------------------------------------------
-
-Counts = Sequence[tuple[int, int]]
 
 
 def difference_of_counts(a: Counts, b: Counts) -> Difference:
     """Test two trainings of which only each seed's (correct, total) is known, or other images.
 
-    With one seed each by Fisher's test. With several, each network's images count once, as if all
-    its seeds agreed on them, which finds rather less than there is.
+    With one seed each by Fisher's test. With several, Fisher's and Student's t must both find the
+    difference, and each network's images count once, as if all its seeds agreed on them, which
+    finds rather less than there is.
     """
     a_top1, b_top1 = mean_share(a), mean_share(b)
-    spreads = [_spread_of_counts(counts) for counts in (a, b)]
-    seed_variance, seed_df = _summed_seeds(spreads)
-    spread = replace(
-        images_only(sum(spread.image_variance for spread in spreads)),
-        seed_variance=seed_variance,
-        seed_df=seed_df,
-    )
-    p = fisher(*a[0], *b[0]) if len(a) == len(b) == 1 else t_test(a_top1 - b_top1, spread)
+    spread = _spread_apart(a, b)
+    p = p_networks = fisher(*_counted_once(a), *_counted_once(b))
+    if spread.seed_df:
+        p = max(p_networks, t_test(a_top1 - b_top1, spread))
     return Difference(
         n_images=min(total for _, total in (*a, *b)),
         difference=a_top1 - b_top1,
         discordant=discordant_if_independent(a_top1, b_top1),
         spread=spread,
-        p_networks=p,
+        p_networks=p_networks,
         p=p,
         paired=False,
     )
 
 
-def mean_share(counts: Counts) -> float:
-    """Return the mean over the seeds of the share of test images that were right."""
-    return float(np.mean([correct / total for correct, total in counts]))
+def _counted_once(counts: Counts) -> tuple[int, int]:
+    """Return (correct, total) of the mean over the seeds, on the images of one seed."""
+    total = min(total for _, total in counts)
+    return round(mean_share(counts) * total), total
 
 
-def _spread_of_counts(counts: Counts) -> Spread:
-    shares = np.array([correct / total for correct, total in counts])
-    mean = float(shares.mean())
-    alone = images_only(mean * (1 - mean) / min(total for _, total in counts))
-    if len(shares) == 1:
-        return alone
-    seed_variance = float(shares.var(ddof=1) / len(shares))
-    return replace(alone, seed_variance=seed_variance, seed_df=len(shares) - 1)
+def _spread_apart(a: Counts, b: Counts) -> Spread:
+    """Return the spread of the difference of two trainings that are not compared image by image.
+
+    One right and one wrong answer are added to each, so that shares of 0 and 1 are not taken for
+    sure (Agresti and Caffo 2000). The variance is the larger one of that of the two shares and
+    that of one common share, which the test of their equality supposes.
+    """
+    totals = np.array([_counted_once(counts)[1] for counts in (a, b)])
+    correct = np.array([mean_share(counts) for counts in (a, b)]) * totals
+    shares = (correct + 1) / (totals + 2)
+    common = (correct + 1).sum() / (totals + 2).sum()
+    image_variance = max(
+        float(np.sum(share * (1 - share) / totals)) for share in (shares, np.full(2, common))
+    )
+    spreads = spread_of_counts(a), spread_of_counts(b)
+    return _with_seeds(image_variance, math.inf, *spreads, max(len(a), len(b)))
 
 
 def discordant_if_independent(a_top1: float, b_top1: float) -> float:
@@ -164,72 +241,3 @@ def discordant_if_independent(a_top1: float, b_top1: float) -> float:
     0.26
     """
     return a_top1 * (1 - b_top1) + b_top1 * (1 - a_top1)
-
-
-# -- how many images would tell --------------------------------------------------------------------
-
-
-def images_needed(
-    difference: float,
-    discordant: float,
-    *,
-    comparisons: int = 1,
-    alpha: float = ALPHA,
-    power: float = POWER,
-) -> int | None:
-    """Return how many test images would separate two networks, or None where no number would.
-
-    `difference` is the true difference of the two accuracies and `discordant` the share of images
-    on which exactly one of the two is right. Miettinen (1968) for McNemar's test:
-    `n = (z_alpha * sqrt(s) + z_power * sqrt(s - d * d))**2 / (d * d)` with `s = discordant`,
-    `d = difference`, and `1 / d` more because the exact test asks for whole images (Fleiss, Levin
-    and Paik 2003). The level is divided by `comparisons`, Holm's strictest step, so the number is
-    rather too large than too small.
-
-    >>> images_needed(0.05, 0.15)
-    489
-    """
-    d = abs(difference)
-    if d == 0:
-        return None
-    s = max(discordant, d)
-    z_alpha, z_power = quantile(1 - alpha / (2 * comparisons)), quantile(power)
-    root = z_alpha * math.sqrt(s) + z_power * math.sqrt(s - d * d)
-    return math.ceil((root / d) ** 2 + 1 / d)
-
-
-def images_needed_with_seeds(
-    test: Difference, *, comparisons: int = 1, alpha: float = ALPHA
-) -> int | None:
-    """Return how many images would separate trainings with these seeds, or None where none would.
-
-    More images make only their own part of the variance smaller; the spread over the seeds stays,
-    and so do its few degrees of freedom. The level is divided by `comparisons`.
-    """
-
-    def suffice(n_images: int) -> bool:
-        return abs(test.difference) >= _detectable(test, n_images, alpha / comparisons)
-
-    if not suffice(_MOST_IMAGES):
-        return None
-    low, high = 0, 2
-    while not suffice(high):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if suffice(middle) else (middle, high)
-    return high
-
-
-def _detectable(test: Difference, n_images: int, alpha: float) -> float:
-    """Return the true difference that so many images find with the usual power."""
-    scale = test.n_images / n_images
-    spread = replace(
-        test.spread,
-        image_variance=test.spread.image_variance * scale,
-        image_df=n_images,
-        seed_variance=test.spread.beyond_images + test.spread.residual_variance * scale,
-        residual_variance=test.spread.residual_variance * scale,
-    )
-    quantiles = quantile(1 - alpha / 2, spread.df) + quantile(POWER, spread.df)
-    return quantiles * math.sqrt(spread.total)

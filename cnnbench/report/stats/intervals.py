@@ -18,16 +18,19 @@ seconds and a report is drawn after every run; the tests hold each against scipy
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CorrectMask", "Interval", "Spread", "bootstrap_both", "images_only", "over_both"]
-__all__ += ["over_images", "over_seeds", "quantile", "score_interval", "spread_of", "wilson"]
+__all__ = ["CorrectMask", "Counts", "Interval", "Spread", "bootstrap_both", "images_only"]
+__all__ += ["mean_share", "over_both", "over_images", "over_seeds", "quantile", "score_interval"]
+__all__ += ["spread_of", "spread_of_counts", "wilson"]
 
 CorrectMask = npt.NDArray[np.bool_]
+Counts = Sequence[tuple[int, int]]  # (correct, total) of each seed
 Interval = tuple[float, float]
 _RESAMPLES = 4000
 
@@ -111,10 +114,15 @@ class Spread:
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of `total` (Satterthwaite 1946)."""
+        """Degrees of freedom of `total` (Satterthwaite 1946), or the fewest that a part has.
+
+        `total` can be smaller than `seed_variance`, from which the residual was taken away, and the
+        formula alone would then fall to zero; Hillis (2007) has the same bound.
+        """
         weight = self.image_variance**2 / self.image_df
         weight += self.seed_variance**2 / self.seed_df if self.seed_df else 0.0
-        return self.total**2 / weight if weight else self.image_df
+        fewest = min(self.image_df, self.seed_df or math.inf)
+        return max(self.total**2 / weight, fewest) if weight else self.image_df
 
 
 def images_only(image_variance: float) -> Spread:
@@ -128,14 +136,35 @@ def images_only(image_variance: float) -> Spread:
     )
 
 
+def mean_share(counts: Counts) -> float:
+    """Return the mean over the seeds of the share of test images that were right."""
+    return float(np.mean([correct / total for correct, total in counts]))
+
+
+def spread_of_counts(counts: Counts) -> Spread:
+    """Return the spread where it is not known which images each seed got right.
+
+    The images count once, as if all seeds agreed on them: it is rather too large than too small.
+    """
+    shares = np.array([correct / total for correct, total in counts])
+    mean = float(shares.mean())
+    alone = images_only(mean * (1 - mean) / min(total for _, total in counts))
+    if len(shares) == 1:
+        return alone
+    seed_variance = float(shares.var(ddof=1) / len(shares))
+    return replace(alone, seed_variance=seed_variance, seed_df=len(shares) - 1)
+
+
 def spread_of(is_correct: CorrectMask) -> Spread:
-    """Split the variance of the mean share of right answers; needs two images or more."""
+    """Split the variance of the mean share of right answers.
+
+    One seed, or several on a single image, show no more than their counts do.
+    """
     n_seeds, n_images = is_correct.shape
+    if n_seeds == 1 or n_images == 1:
+        return spread_of_counts([(int(of_seed.sum()), n_images) for of_seed in is_correct])
     share = is_correct.astype(np.float64)
     of_image, of_seed, mean = share.mean(axis=0), share.mean(axis=1), share.mean()
-    if n_seeds == 1:
-        # Divided by N and not N - 1, so that one seed has exactly Wilson's interval.
-        return images_only(float(of_image.var() / n_images))
     residuals = share - of_image - of_seed[:, None] + mean
     df = (n_seeds - 1) * (n_images - 1)
     return Spread(
@@ -204,8 +233,9 @@ def bootstrap_both(is_correct: CorrectMask, *, seed: int, confidence: float = 0.
     rng = np.random.default_rng(seed)
     n_seeds, n_images = is_correct.shape
     patterns, counts = np.unique(is_correct, axis=1, return_counts=True)
-    image_weights = rng.multinomial(n_images, counts / n_images, _RESAMPLES) / n_images
-    seed_weights = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), _RESAMPLES) / n_seeds
-    means = np.sum((seed_weights @ patterns) * image_weights, axis=1)
+    images = rng.multinomial(n_images, counts / n_images, _RESAMPLES)
+    seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), _RESAMPLES)
+    # Whole numbers until the division, so that seeds that are always right have a share of 1.
+    means = np.sum((seeds @ patterns) * images, axis=1) / (n_seeds * n_images)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

@@ -80,9 +80,9 @@ def t_test(difference: float, spread: Spread) -> float:
     """Return Student's two-sided p-value of a difference with this variance."""
     from scipy.special import ndtr, stdtr
 
-    if difference == 0 or spread.total == 0:
+    if difference == 0:
         return 1.0
-    t = -abs(difference) / math.sqrt(spread.total)
+    t = -abs(difference) / math.sqrt(spread.total) if spread.total else -math.inf
     return min(1.0, 2.0 * float(ndtr(t) if math.isinf(spread.df) else stdtr(spread.df, t)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cnnbench.schema.budget import Currency
 
 __all__ = ["MINUS", "NOTHING", "amount", "decimals", "join_and", "p_value", "percent", "plural"]
-__all__ += ["rounded_up", "scaled", "significant", "span"]
+__all__ += ["rounded_up", "scaled", "signed_points", "significant", "span"]
 
 NOTHING = "\u2013"
 MINUS = "\u2212"
@@ -19,6 +19,19 @@ def percent(share: float | None, *, digits: int = 1) -> str:
     '88.3'
     """
     return NOTHING if share is None else f"{100 * share:.{digits}f}"
+
+
+def signed_points(share: float | None) -> str:
+    r"""Return a difference of shares in points, or a dash for None.
+
+    What is not zero keeps its sign, however small it is; only zero has none.
+
+    >>> signed_points(0.0312), signed_points(1e-9), signed_points(0.0)
+    ('+3.1', '+0.0', '0.0')
+    """
+    if share is None:
+        return NOTHING
+    return f"{100 * share:+.1f}".replace("-", MINUS) if share else "0.0"
 
 
 def span(low: float | None, high: float | None) -> str:
