@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 
 import pytest
 from synthetic import FakeModel, FakeRun, build_run
@@ -17,6 +18,7 @@ from cnnbench.report.analysis.two_runs import (
     TwoRuns,
     compare_runs,
 )
+from cnnbench.schema.result import Status
 from cnnbench.store import RunFolder
 
 BASE = {"alexnet": 90, "resnet18": 100}
@@ -68,7 +70,18 @@ def test_a_difference_lies_within_its_interval(tmp_path: Path) -> None:
 
 def test_networks_that_never_differed_are_not_surely_equal(tmp_path: Path) -> None:
     network = compare_runs(*both(tmp_path, fake(BASE), fake(BASE))).judged[0]
-    assert network.high == pytest.approx(1.96 / 128, abs=1e-4)
+    z = NormalDist().inv_cdf(1 - 0.05 / 4)  # two networks are judged
+    assert network.high == pytest.approx(z / 128, abs=1e-9)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_the_same_answers_twice_leave_a_small_interval(tmp_path: Path, seeds: int) -> None:
+    scores = {"alexnet": 90, "resnet18": 100}
+    runs = both(tmp_path, fake(scores, seeds=seeds), fake(scores, seeds=seeds))
+    for network in compare_runs(*runs).judged:
+        assert network.verdict == "no evidence"
+        assert network.low == -network.high
+        assert 0 < network.high < 0.08
 
 
 def test_several_seeds_are_tested_together(tmp_path: Path) -> None:
@@ -121,15 +134,123 @@ def test_a_network_that_fails_now_is_worse(tmp_path: Path) -> None:
     )
     two_runs = compare_runs(*both(tmp_path, fake(BASE), b))
     assert verdicts(two_runs) == {"alexnet": "worse", "resnet18": "no evidence"}
-    assert two_runs.judged[0].reason == "B oom: no room"
+    assert two_runs.judged[0].reason == (
+        "fails more often in B than in A: 0 of 1 seed in A and 1 of 1 seed in B (oom: no room)"
+    )
     assert verdicts(compare_runs(*both(tmp_path, b, fake(BASE))))["alexnet"] == "better"
+
+
+def seeds_of(*statuses: Status, correct: int = 90) -> FakeRun:
+    models = [
+        FakeModel(
+            name="alexnet",
+            correct=correct + seed,
+            seed=seed,
+            status=status,
+            reason="" if status in {"done", "planned"} else "as the log says",
+        )
+        for seed, status in enumerate(statuses)
+    ]
+    return FakeRun(models=models)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict", "said"),
+    [
+        # What failed more often is worse, whatever the seeds that are left say.
+        (("done",) * 3, ("done", "diverged", "diverged"), "worse", "more often in B"),
+        (("done",) * 3, ("done", "done", "failed"), "worse", "more often in B"),
+        (("done",) * 3, ("oom",) * 3, "worse", "3 of 3 seeds in B (oom: as the log says)"),
+        (("done",), ("done",) * 9 + ("oom",), "worse", "1 of 10 seeds in B"),
+        (("oom", "done", "done"), ("oom", "diverged", "done"), "worse", "more often in B"),
+        (("planned",), ("failed",), "worse", "more often in B"),
+        # What failed as often is not, and less often is better once all of B has ended.
+        (("oom",) * 2, ("diverged",) * 2, "no evidence", "as often in B as in A: 2 of 2 seeds"),
+        (("failed", "done"), ("done", "failed"), "no evidence", "as often in B as in A"),
+        (("failed", "done"), ("failed", "done") * 2, "no evidence", "as often in B as in A"),
+        (("failed", "done", "done"), ("done",) * 3, "better", "less often in B than in A"),
+        (("failed", "done"), ("done", "planned"), "no evidence", "1 of 2 seeds not finished"),
+        (("failed",) * 3, ("done", "done", "killed"), "better", "1 of 3 seeds not finished in B"),
+        # What is not finished proves nothing, and can be continued.
+        (
+            ("done",) * 3,
+            ("done", "killed", "hung"),
+            "no evidence",
+            "2 of 3 seeds not finished in B",
+        ),
+        (("done",) * 3, ("running",) * 3, "no evidence", "command of that run continues it"),
+        (("done",) * 3, ("planned",) * 3, "no evidence", "command of that run continues it"),
+        (("killed",) * 3, ("done",) * 3, "no evidence", "3 of 3 seeds not finished in A"),
+    ],
+)
+def test_what_failed_is_part_of_the_verdict(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    a: tuple[Status, ...],
+    b: tuple[Status, ...],
+    verdict: str,
+    said: str,
+) -> None:
+    runs = both(tmp_path, seeds_of(*a), seeds_of(*b))
+    two_runs = compare_runs(*runs)
+    assert verdicts(two_runs) == {"alexnet": verdict}
+    code = show_two_runs(two_runs, runs[0].path, runs[1].path, as_json=False)
+    assert code == (1 if verdict == "worse" else 0)
+    shown = capsys.readouterr().out
+    assert f"alexnet ({verdict}): " in shown
+    assert said in shown
+    unfinished = {"killed", "hung", "running", "planned"} & {*a, *b}
+    assert ("these verdicts may still change" in shown) is bool(unfinished)
+
+
+def test_failing_more_often_is_worse_also_where_the_rest_is_better(tmp_path: Path) -> None:
+    b = seeds_of("done", "done", "diverged", correct=125)
+    (network,) = compare_runs(*both(tmp_path, seeds_of(*["done"] * 3, correct=50), b)).judged
+    assert network.difference is not None
+    assert network.difference > 0
+    assert network.p_holm is not None
+    assert network.p_holm < 0.05
+    assert network.verdict == "worse"
 
 
 def test_a_network_that_has_not_started_is_no_evidence(tmp_path: Path) -> None:
     b = FakeRun(models=[FakeModel(name="alexnet", status="planned")])
-    two_runs = compare_runs(*both(tmp_path, fake(BASE), b))
+    runs = both(tmp_path, fake(BASE), b)
+    two_runs = compare_runs(*runs)
     assert verdicts(two_runs) == {"alexnet": "no evidence"}
     assert two_runs.only_a == ("resnet18",)
+
+
+def test_networks_in_one_run_only_are_named_and_not_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = both(tmp_path, fake(BASE), fake({"alexnet": 90, "vgg11": 60}))
+    assert show_two_runs(compare_runs(a, b), a.path, b.path, as_json=False) == 0
+    shown = capsys.readouterr().out
+    assert "only in A, not judged: resnet18" in shown
+    assert "only in B, not judged: vgg11" in shown
+
+
+@pytest.mark.parametrize(
+    ("budget", "speed", "is_said"),
+    [("2m", 1.8, True), ("2m", 1 / 1.8, True), ("2m", 1.05, False), ("3ep", 1.8, False)],
+)
+def test_seconds_that_bought_other_numbers_of_images_are_said_beside_the_verdict(
+    tmp_path: Path, budget: str, speed: float, is_said: bool
+) -> None:
+    def run(correct: int, images_per_second: float) -> FakeRun:
+        model = FakeModel(
+            name="alexnet", correct=correct, images_per_second=images_per_second, budget=budget
+        )
+        return FakeRun(models=[model])
+
+    (network,) = compare_runs(*both(tmp_path, run(70, 40), run(100, 40 * speed))).judged
+    assert network.verdict == "better"
+    seen = network.images_seen
+    assert ("may be the machine's speed" in network.reason) is is_said
+    if is_said:
+        assert seen == (4800, int(120 * 40 * speed))
+        assert f"bought 4,800 images in A and {seen[1]:,} in B, 1.8 times" in network.reason
 
 
 def test_runs_without_a_common_network_are_refused(tmp_path: Path) -> None:

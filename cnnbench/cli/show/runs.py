@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnbench.cli.show.console import counts, print_json, print_table, printable, say
-from cnnbench.report.text.wording import MINUS, NOTHING, p_value, percent, plural
+from cnnbench.report.text.wording import NOTHING, p_value, percent, plural, signed_points
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 from cnnbench.tracking import Tracker, TrackError, track
 
 if TYPE_CHECKING:
-    from cnnbench.report.analysis.two_runs import NetworkVerdict, TwoRuns
+    from cnnbench.report.analysis.two_runs import TwoRuns
+    from cnnbench.report.analysis.verdicts import NetworkVerdict
 
 
 def show_plan(plan: Plan, folder: Path, n_final: int | None, *, as_json: bool) -> None:
@@ -115,13 +116,16 @@ def show_two_runs(comparison: TwoRuns, a: Path, b: Path, *, as_json: bool) -> in
     if not comparison.unlike:
         say("  the same settings, machine, data and versions")
     print_table(
-        ("model", "A %", "B %", "B - A, points", "95 % interval", "p", "test", "verdict", "why"),
+        ("model", "A %", "B %", "B - A, points", "95 % interval", "p", "test", "verdict"),
         [_line(network) for network in comparison.judged],
-        "lrrrrrlll",
+        "lrrrrrll",
     )
+    for network in comparison.judged:
+        if network.reason:
+            say(f"{network.label} ({network.verdict}): {network.reason}")
     for name, only in (("A", comparison.only_a), ("B", comparison.only_b)):
         if only:
-            say(f"only in {name}: {', '.join(only)}")
+            say(f"only in {name}, not judged: {', '.join(only)}")
     for sentence in _conclusion(comparison):
         say(sentence)
     return int(comparison.worse)
@@ -133,17 +137,14 @@ def _line(network: NetworkVerdict) -> tuple[str, ...]:
         network.label,
         percent(network.a_top1),
         percent(network.b_top1),
-        _points(network.difference),
-        f"{_points(network.low)} to {_points(network.high)}" if has_interval else NOTHING,
+        signed_points(network.difference),
+        f"{signed_points(network.low)} to {signed_points(network.high)}"
+        if has_interval
+        else NOTHING,
         NOTHING if network.p_holm is None else p_value(network.p_holm).lstrip("p= "),
         network.method or NOTHING,
         network.verdict,
-        network.reason,
     )
-
-
-def _points(share: float | None) -> str:
-    return NOTHING if share is None else f"{100 * share:+.1f}".replace("-", MINUS)
 
 
 def _conclusion(comparison: TwoRuns) -> Iterator[str]:
@@ -153,6 +154,8 @@ def _conclusion(comparison: TwoRuns) -> Iterator[str]:
         f"of {plural(len(comparison.judged), 'network')}: {', '.join(of_each)}"
         " (level 5 % after Holm's correction)"
     )
+    if any(sum(network.unfinished) for network in comparison.judged):
+        yield "not every seed is finished: these verdicts may still change"
     if verdicts["no evidence"]:
         yield "no evidence is not a proof of no change: the interval says what is possible"
     tested = [network for network in comparison.judged if network.p is not None]

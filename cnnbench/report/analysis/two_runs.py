@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnbench.base.exits import Exit
-from cnnbench.report.analysis.entries import Entry, difference_between, entries_of
-from cnnbench.report.analysis.rows import BROKEN, grouped, read_rows, status_text
-from cnnbench.report.stats.differences import Difference
-from cnnbench.report.stats.significance import ALPHA, holm
+from cnnbench.report.analysis.entries import entries_of
+from cnnbench.report.analysis.rows import grouped, read_rows
+from cnnbench.report.analysis.verdicts import NetworkRun, NetworkVerdict, judge
 from cnnbench.report.text.wording import NOTHING, join_and, plural
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import changes, labels, settings_of
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
 
-__all__ = ["CannotCompare", "NetworkVerdict", "RunDifference", "TwoRuns", "compare_runs"]
-__all__ += ["difference_sentence"]
+__all__ = ["CannotCompare", "RunDifference", "TwoRuns", "compare_runs", "difference_sentence"]
 
-Verdict = Literal["better", "worse", "no evidence"]
 Kind = Literal["data", "machine", "setting", "version"]
 _DATA_KEYS = {"dataset", "dataset options", "dataset fingerprint", "subset"}
 
@@ -29,28 +26,6 @@ class CannotCompare(ValueError):
     """Two runs that were not made to be compared; the message says why and what to type."""
 
     exit_code = Exit.USAGE
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NetworkVerdict:
-    """One network in both runs: B's accuracy minus A's as shares, with its 95 % interval.
-
-    The numbers are None where one of the two has no finished row; `reason` then says why. `method`
-    names the test.
-    """
-
-    label: str
-    verdict: Verdict
-    a_top1: float | None
-    b_top1: float | None
-    seeds: tuple[int, int]
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    p_holm: float | None = None
-    method: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,24 +59,27 @@ class TwoRuns:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Side:
-    """One of the two runs, read once; everything but the rows by label."""
+    """One of the two runs, read once; cells and networks by label."""
 
     plan: Plan
     rows: Sequence[Row]
     cells: Mapping[str, Cell]
-    entries: Mapping[str, Entry]
-    unfinished: Mapping[str, Row]
+    networks: Mapping[str, NetworkRun]
 
     @classmethod
     def read(cls, run: RunFolder) -> _Side:
         plan, rows = run.plan(), read_rows(run)
         label_of = labels(plan)
+        entries = {entry.label: entry for entry in entries_of(run, plan, rows)}
+        rows_of = grouped(rows, lambda row: label_of[row.cell])
         return cls(
             plan=plan,
             rows=rows,
             cells={label_of[cell.id]: cell for cell in plan.cells},
-            entries={entry.label: entry for entry in entries_of(run, plan, rows)},
-            unfinished={label_of[row.cell]: row for row in rows if row.status != "done"},
+            networks={
+                label: NetworkRun(rows=of_label, entry=entries.get(label))
+                for label, of_label in rows_of.items()
+            },
         )
 
 
@@ -128,7 +106,7 @@ def compare_runs(
         )
     return TwoRuns(
         unlike=tuple(differences),
-        judged=tuple(_verdicts(shared, a_side, b_side)),
+        judged=tuple(judge(a_side.networks, b_side.networks, shared)),
         only_a=tuple(label for label in a_side.cells if label not in shared),
         only_b=tuple(label for label in b_side.cells if label not in shared),
     )
@@ -141,74 +119,6 @@ def _refuse(differences: Sequence[RunDifference], kind: Kind, noun: str, flag: s
             f"the runs were made on {noun}; {'; '.join(sentences)}. "
             f"{flag} compares them all the same"
         )
-
-
-# -- verdicts --------------------------------------------------------------------------------------
-
-
-def _verdicts(shared: Sequence[str], a: _Side, b: _Side) -> list[NetworkVerdict]:
-    finished = [label for label in shared if label in a.entries and label in b.entries]
-    tests = {label: difference_between(b.entries[label], a.entries[label]) for label in finished}
-    corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
-    return [
-        _tested(label, tests[label], corrected[label], a, b)
-        if label in tests
-        else _untested(label, a, b)
-        for label in shared
-    ]
-
-
-def _tested(label: str, test: Difference, p_holm: float, a: _Side, b: _Side) -> NetworkVerdict:
-    first, second = a.entries[label], b.entries[label]
-    low, high = test.interval()
-    verdict: Verdict = "no evidence"
-    if p_holm < ALPHA:
-        verdict = "better" if test.difference > 0 else "worse"
-    missing = [
-        f"a seed of {name} did not finish ({side.unfinished[label].status})"
-        for name, side in (("A", a), ("B", b))
-        if label in side.unfinished
-    ]
-    return NetworkVerdict(
-        label=label,
-        verdict=verdict,
-        a_top1=first.top1,
-        b_top1=second.top1,
-        seeds=(len(first.answers), len(second.answers)),
-        difference=test.difference,
-        low=low,
-        high=high,
-        p=test.p,
-        p_holm=p_holm,
-        method=_method(test),
-        reason="; ".join(missing),
-    )
-
-
-def _method(test: Difference) -> str:
-    if not test.paired:
-        return "t over seeds, counts only" if test.several_seeds else "Fisher"
-    return "over seeds and images" if test.several_seeds else "McNemar"
-
-
-def _untested(label: str, a: _Side, b: _Side) -> NetworkVerdict:
-    """Judge a network that one of the runs did not finish: failing now is worse."""
-    a_entry, b_entry = a.entries.get(label), b.entries.get(label)
-    a_row, b_row = a.unfinished.get(label), b.unfinished.get(label)
-    verdict: Verdict = "no evidence"
-    if a_entry and b_row and b_row.status in BROKEN:
-        verdict = "worse"
-    if b_entry and a_row and a_row.status in BROKEN:
-        verdict = "better"
-    reasons = [f"{name} {status_text(row)}" for name, row in (("A", a_row), ("B", b_row)) if row]
-    return NetworkVerdict(
-        label=label,
-        verdict=verdict,
-        a_top1=a_entry.top1 if a_entry else None,
-        b_top1=b_entry.top1 if b_entry else None,
-        seeds=(len(a_entry.answers) if a_entry else 0, len(b_entry.answers) if b_entry else 0),
-        reason="; ".join(reasons),
-    )
 
 
 # -- how two runs differ ---------------------------------------------------------------------------
