@@ -55,7 +55,7 @@ class Difference:
 
         It leaves out zero exactly where `p` is below `1 - confidence`.
         """
-        return _interval(self, self.p, alpha=round(1 - confidence, 12), comparisons=1)
+        return _interval(self, self.p, alpha=round(1 - confidence, 12))
 
 
 # -- many differences, one decision each -----------------------------------------------------------
@@ -66,7 +66,8 @@ class Decision:
     """What is decided of one difference among all that are tested together.
 
     `p_holm` is its p after Holm's correction over all of them, `p_networks_holm` the same of
-    `p_networks`, and their intervals hold all together with 95 %.
+    `p_networks`. The 95 % `interval` is of this difference, and leaves out zero exactly where it is
+    established among all.
     """
 
     test: Difference
@@ -94,22 +95,20 @@ def decide(tests: Sequence[Difference]) -> list[Decision]:
             test=test,
             p_holm=p_holm,
             p_networks_holm=p_networks_holm,
-            interval=_interval(test, p_holm, alpha=ALPHA, comparisons=len(tests)),
+            interval=_interval(test, p_holm, alpha=ALPHA),
         )
         for test, p_holm, p_networks_holm in zip(tests, corrected, of_networks, strict=True)
     ]
 
 
-def _interval(test: Difference, p: float, *, alpha: float, comparisons: int) -> Interval:
+def _interval(test: Difference, p: float, *, alpha: float) -> Interval:
     """Return Student's interval, which leaves out zero exactly where `p` is below `alpha`.
 
-    Its level is Bonferroni's. The test may know more or less of zero, because it is exact, or two
-    tests at once, or corrected by Holm. Then the end beside zero moves to zero, or just beyond it:
-    that the difference is not zero is all that a step of Holm's adds (Guilbaud 2008).
+    The test may know more or less of zero than the variance does, because it is exact, or two tests
+    at once, or corrected for many pairs. Then the end beside zero moves to zero or just beyond it.
     """
     size, sign = abs(test.difference), math.copysign(1.0, test.difference)
-    t = quantile(1 - alpha / (2 * comparisons), test.spread.df)
-    half = t * math.sqrt(test.spread.total)
+    half = quantile(1 - alpha / 2, test.spread.df) * math.sqrt(test.spread.total)
     near, far = size - half, size + half
     near = max(near, min(_BEYOND_ZERO, size)) if p < alpha else min(near, 0.0)
     low, high = sorted((sign * near, sign * far))
