@@ -149,7 +149,7 @@ def seeds_of(*statuses: Status, correct: int = 90) -> FakeRun:
         )
         for seed, status in enumerate(statuses)
     ]
-    return FakeRun(models=models)
+    return FakeRun(models=models, evaluations=2)
 
 
 @pytest.mark.parametrize(
