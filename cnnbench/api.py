@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, get_type_hints
 
 from cnnbench.data.dataset import Dataset
+from cnnbench.data.open import require_outside
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
 from cnnbench.launch.execute import Callbacks, execute
@@ -80,6 +81,7 @@ def run(given: _Arguments) -> Path:
     callbacks = given.callbacks or Callbacks()
     plan, dataset = prepare(given, argv=given.argv)
     folder = folder_of(plan, given)
+    require_outside(dataset, folder)
     if given.tune:
         trials, held_out = trial_plan(plan, dataset, given.tune)
         # A rate that is too high fails often; that is an answer, and no reason to end the run.
@@ -104,6 +106,7 @@ def dry_run(
     """
     plan, dataset = prepare(request, argv=argv)
     folder = folder_of(plan, options)
+    require_outside(dataset, folder)
     if options.tune:
         trial_plan(plan, dataset, options.tune)  # refuses what the run would refuse
         return plan, folder, None

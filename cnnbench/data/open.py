@@ -1,43 +1,84 @@
 """What does the word after `--dataset` mean: a card, a folder of images, or a mistake?"""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from cnnbench.base.words import with_hint
 from cnnbench.data import DataError
 from cnnbench.data.catalog.cards import Card, CardOption, Value, list_cards, load_card
 from cnnbench.data.catalog.fetch import require_fetched
-from cnnbench.data.dataset import Dataset
-from cnnbench.data.sources.folder import Reading, open_folder
+from cnnbench.data.dataset import ChosenImages, Dataset
+from cnnbench.data.sources.folder import FolderImages, look_through, open_folder
+from cnnbench.data.sources.reading import LISTS, Reading
+from cnnbench.data.sources.scan import Tree
 
-__all__ = ["open_dataset", "require_card"]
+__all__ = ["open_dataset", "require_card", "require_outside"]
 
 TORCHVISION = "torchvision:"
 FOLDER_OPTIONS: Mapping[str, CardOption] = {
+    "layout": CardOption(
+        type="str",
+        default="auto",
+        choices=("auto", "splits", "classes"),
+        help="what the folders are, where their names leave it open",
+    ),
+    "ignore": CardOption(type="str", default="", help="names to pass over, with commas between"),
     "skip_broken": CardOption(
         type="int", default=0, help="leave out up to this many broken images, for every model"
-    )
+    ),
+    **{
+        column: CardOption(type="str", default="", help=f"column of a .csv that has the {meaning}")
+        for column, meaning in {"file": "file", "label": "class", "split": "split"}.items()
+    },
 }
 """What every folder of images can be told, with a card or without."""
 
 
 def open_dataset(name: str, *, options: Mapping[str, str] | None = None) -> Dataset:
-    """Open a card's name, a card's path, `torchvision:NAME` or a folder; cards win over folders.
+    """Open a card's name or path, `torchvision:NAME`, a folder or a list of labels.
 
-    `options` are a card's typed options as text. Every image file is read once, for its
-    fingerprint. Images are decoded only to keep near duplicates on one side of a split or to
-    leave out broken ones; their hashes are remembered. Raises DataError.
+    A card's name wins over a folder that is called the same, and a notice says so. `options` are
+    typed options as text. Every image file is read once, for its fingerprint. Images are decoded
+    only to keep near duplicates on one side of a split or to leave out broken ones; their hashes
+    are remembered. Raises DataError.
     """
     card = card_of(name)
     if card is None:
         values = _values(f"folder {name!r}", FOLDER_OPTIONS, options or {})
-        reading = Reading(skip_broken=_count(values["skip_broken"]))
-        return open_folder(Path(name), reading=reading)
-    return _open_card(card, options or {})
+        return open_folder(Path(name), reading=_reading(values))
+    unused = _namesake(name)
+    with _added(unused):
+        dataset = _open_card(card, options or {})
+    return replace(dataset, notices=(unused, *dataset.notices)) if unused else dataset
+
+
+def _namesake(name: str) -> str:
+    """Say that a folder is called like a card and is not used; "" where there is none."""
+    if os.sep in name or name.endswith(".toml") or not Path(name).is_dir():
+        return ""
+    return (
+        f"{name!r} is the card of that name; the folder {name}/ that lies here is not used: "
+        f"type ./{name} for it"
+    )
+
+
+@contextmanager
+def _added(advice: str) -> Iterator[None]:
+    """Let an error of the block end with some more advice, where there is any."""
+    try:
+        yield
+    except DataError as error:
+        if not advice:
+            raise
+        raise DataError(f"{error}; {advice}") from error
 
 
 def card_of(name: str) -> Card | None:
-    """Return the card behind a name, or None for a folder that exists; else DataError."""
+    """Return the card behind a name, or None for a folder or a list; else DataError."""
     if name.startswith(TORCHVISION):
         from cnnbench.data.sources.libraries import card_for
 
@@ -46,7 +87,7 @@ def card_of(name: str) -> Card | None:
         return load_card(name)
     if not name.strip():
         raise DataError("the dataset's name is empty; `cnnbench datasets` lists all")
-    if "/" not in name and not _exists(name):
+    if "/" not in name and not _exists(name) and not name.endswith(LISTS):
         return load_card(name)  # raises the error that names the nearest card
     return None
 
@@ -62,21 +103,41 @@ def require_card(name: str) -> Card:
     return card
 
 
-def image_folder(name: str, *, options: Mapping[str, str] | None = None) -> Path | None:
-    """Return the folder whose files a dataset is made of; None when it is not made of files.
+def image_files(name: str, *, options: Mapping[str, str] | None = None) -> Tree | None:
+    """Return the files that a dataset is made of and those beside them; None if it has no files.
 
     Raises DataError for a folder that does not exist and a card that is not fetched.
     """
     card = card_of(name)
     if card is None:
-        folder = Path(name)
-    elif card.kind == "folder":
-        folder = _folder_of(card, _card_values(card, options or {}))
-    else:
+        values = _values(f"folder {name!r}", FOLDER_OPTIONS, options or {})
+        return look_through(Path(name), _reading(values))
+    if card.kind != "folder":
         return None
-    if not folder.is_dir():
-        raise DataError(f"no such folder: {str(folder)!r}")
-    return folder.resolve()
+    with _added(_namesake(name)):
+        values = _card_values(card, options or {})
+        return look_through(_folder_of(card, values), _reading(values, below=card.below))
+
+
+def require_outside(dataset: Dataset, folder: Path) -> None:
+    """Refuse a run folder that lies around a dataset's own images, or is one of their folders.
+
+    What a run writes there would be taken for images the next time. A run folder of its own
+    between the images is known by its `plan.json` and passed over. Raises DataError.
+    """
+    place = folder.resolve()
+    for split in dataset.splits.values():
+        source: Any = split.source
+        while isinstance(source, ChosenImages):
+            source = source.source
+        if not isinstance(source, FolderImages) or not place.is_relative_to(source.root):
+            continue
+        below = place.relative_to(source.root).as_posix()
+        if below == "." or any(name.startswith(f"{below}/") for name in split.names):
+            raise DataError(
+                f"--out {str(folder)!r} holds images of the dataset; a report beside them would be "
+                "taken for images too: choose a folder of its own"
+            )
 
 
 def broken_allowed(options: Mapping[str, str]) -> int:
@@ -107,13 +168,19 @@ def _open_card(card: Card, options: Mapping[str, str]) -> Dataset:
         from cnnbench.data.sources.libraries import open_torchvision
 
         return open_torchvision(card, require_fetched(card))
-    reading = Reading(
-        below=card.below,
+    folder, reading = _folder_of(card, values), _reading(values, below=card.below)
+    return open_folder(folder, name=card.name, title=card.title, reading=reading)
+
+
+def _reading(values: Mapping[str, Value], *, below: str = "") -> Reading:
+    text: Mapping[str, Any] = {key: values[key] for key in ("layout", "file", "label", "split")}
+    return Reading(
+        below=below,
         fine=values.get("labels") == "fine",
         skip_broken=_count(values["skip_broken"]),
+        ignore=tuple(filter(None, (name.strip() for name in str(values["ignore"]).split(",")))),
+        **text,
     )
-    folder = _folder_of(card, values)
-    return open_folder(folder, name=card.name, title=card.title, reading=reading)
 
 
 def _folder_of(card: Card, values: Mapping[str, Value]) -> Path:

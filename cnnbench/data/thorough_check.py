@@ -16,7 +16,7 @@ from PIL import Image
 from cnnbench.data import DataError, Progress, shortlist
 from cnnbench.data.catalog.checksums import SUMS, digests_of, read_sums
 from cnnbench.data.dataset import Dataset, Split, SplitName
-from cnnbench.data.open import broken_allowed, card_of, image_folder, open_dataset
+from cnnbench.data.open import broken_allowed, card_of, image_files, open_dataset
 from cnnbench.data.pixels.near_duplicates import (
     TINY_PIXELS,
     ImageHash,
@@ -27,7 +27,6 @@ from cnnbench.data.pixels.near_duplicates import (
 )
 from cnnbench.data.quick_check import Finding, Severity, quick_findings
 from cnnbench.data.sources.folder import FolderImages
-from cnnbench.data.sources.scan import everything_below
 
 __all__ = ["Diagnosis", "examine"]
 
@@ -76,10 +75,9 @@ def examine(
     DataError only if there is nothing to look at: an unknown name, a folder that does not exist, a
     card that is not fetched.
     """
-    root = image_folder(name, options=options)
-    reasons = dict(everything_below(root)) if root else {}
-    files = [file for file, reason in reasons.items() if not reason]
-    hashes = hash_files(root, files, progress=progress) if root else {}
+    tree = image_files(name, options=options)
+    root, reasons = (tree.root, tree.passed_over) if tree else (None, {})
+    hashes = hash_files(tree.root, tree.images, progress=progress) if tree else {}
     cap = broken_allowed(options or {})
     findings = [*_broken(hashes, at_most=cap), *_passed_over(reasons), *_conversions(hashes)]
     findings += changed_since_listed(root) if root else []
@@ -128,7 +126,7 @@ def _passed_over(reasons: Mapping[str, str]) -> list[Finding]:
     """Return one finding for each reason for which files are passed over."""
     return [
         _on_files("warning", reason, f"{len(names)} passed over", names)
-        for reason, names in _grouped((reason, name) for name, reason in reasons.items() if reason)
+        for reason, names in _grouped((reason, name) for name, reason in reasons.items())
     ]
 
 
@@ -157,13 +155,11 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
 def _verdicts_by_file(
     reasons: Mapping[str, str], hashes: Mapping[str, ImageHash]
 ) -> dict[str, tuple[str, ...]]:
-    verdicts = {}
-    for name, reason in reasons.items():
-        image_hash = hashes.get(name)
-        notes = (image_hash.verdict, *image_hash.notes) if image_hash else (reason,)
-        if any(notes):
-            verdicts[name] = tuple(filter(None, notes))
-    return verdicts
+    verdicts: dict[str, tuple[str, ...]] = {name: (reason,) for name, reason in reasons.items()}
+    for name, each in hashes.items():
+        if notes := tuple(filter(None, (each.verdict, *each.notes))):
+            verdicts[name] = notes
+    return dict(sorted(verdicts.items()))
 
 
 # -- near duplicates ------------------------------------------------------------------------------

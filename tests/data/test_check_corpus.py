@@ -123,7 +123,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, (make, _) in CORPUS.items():
         (root / "odd" / name).write_bytes(make())
     (root / "odd" / "loop").symlink_to(root)
-    (root / "odd" / "elsewhere.jpg").symlink_to("/etc/hostname")
+    (root / "odd" / "elsewhere.png").symlink_to(root.parent / "another.png")
+    (root.parent / "another.png").write_bytes(encoded(PHOTO.rotate(180), "PNG"))
+    (root / "odd" / "gone.txt").symlink_to("nowhere")
     (root / "stray.png").write_bytes(encoded(PHOTO, "PNG"))
     os.mkfifo(root / "odd" / "pipe.jpg")
     return root
@@ -142,8 +144,8 @@ def test_every_file_has_its_verdict(diagnosis: Diagnosis, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "verdict"),
     [
-        ("odd/loop", "symbolic links"),
-        ("odd/elsewhere.jpg", "symbolic links"),
+        ("odd/loop", "links in a loop"),
+        ("odd/gone.txt", "not images"),
         ("odd/pipe.jpg", "not images"),
         ("stray.png", "images outside any class folder"),
     ],
@@ -156,6 +158,7 @@ def test_what_is_no_plain_file_of_a_class_is_passed_over(
 
 def test_a_fine_file_has_no_verdict(diagnosis: Diagnosis) -> None:
     assert "plain/fine0.png" not in diagnosis.files
+    assert "odd/elsewhere.png" not in diagnosis.files
 
 
 def test_training_refuses_exactly_what_check_calls_broken(corpus: Path) -> None:

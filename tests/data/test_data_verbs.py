@@ -81,6 +81,33 @@ def test_a_mistake_is_told_in_a_line(cnnbench, words, code: int, said: str) -> N
     assert "Traceback" not in err
 
 
+def test_a_folder_called_like_a_card_is_named_and_how_to_use_it(
+    cnnbench, make_tree, monkeypatch
+) -> None:
+    root = make_tree({"digits/left": 4, "digits/right": 4, "imagenet/a": 2})
+    monkeypatch.chdir(root)
+    said = "the folder digits/ that lies here is not used: type ./digits for it"
+    code, out, _ = cnnbench("check", "digits")
+    assert code == 0
+    assert "train 1437" in out
+    assert said in " ".join(out.split())
+    words = ("--models", "lenet5", "--dry-run", "--device", "cpu", "--precision", "fp32")
+    assert said in cnnbench("run", *words, "--dataset", "digits")[1]
+    assert "2 classes" in cnnbench("run", *words, "--dataset", "./digits")[1]
+    assert "2 classes" in cnnbench("run", *words, "--dataset", "digits/")[1]
+    code, _, err = cnnbench("check", "imagenet")
+    assert code == 3
+    assert "type ./imagenet for it" in err
+
+
+def test_a_run_folder_around_the_images_leaves_with_three(cnnbench, photos, monkeypatch) -> None:
+    monkeypatch.chdir(photos.parent)
+    words = ("run", "--models", "lenet5", "--dataset", "photos", "--device", "cpu", "--dry-run")
+    code, out, err = cnnbench(*words, "--precision", "fp32", "--out", "photos/train")
+    assert (code, out) == (3, "")
+    assert "--out 'photos/train' holds images of the dataset" in err
+
+
 def test_clean_removes_decoded_images_and_they_come_again(cnnbench, photos, tmp_path, monkeypatch):
     monkeypatch.setenv("CNNBENCH_CACHE", str(tmp_path / "cache"))
     dataset = open_dataset(str(photos))

@@ -6,7 +6,8 @@ its own, as is usual, gives a class another label wherever one split lacks a fol
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,14 @@ import numpy.typing as npt
 from cnnbench.base.words import did_you_mean
 from cnnbench.data import DataError, shortlist
 from cnnbench.data.catalog.checksums import digests_of
-from cnnbench.data.dataset import SPLIT_NAMES, Dataset, Split, SplitName, fingerprint_of
+from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.cache import remembered_hashes
 from cnnbench.data.pixels.decode import decode_square
-from cnnbench.data.sources.scan import Scan, child_folders, scan_classes
+from cnnbench.data.sources.class_names import CASE, difference, is_same_text, twins
+from cnnbench.data.sources.labels_file import is_list, read_list
+from cnnbench.data.sources.layout import ADVICE, lay_out
+from cnnbench.data.sources.reading import LISTS, Layout, Reading
+from cnnbench.data.sources.scan import NOWHERE, Scan, Tree, scan_tree
 from cnnbench.data.sources.splitting import (
     TEST_SHARE,
     Files,
@@ -26,9 +31,6 @@ from cnnbench.data.sources.splitting import (
     shared_digests,
     take_test_images,
 )
-
-_LAYOUT = "give it train/ and val/ or test/ with one folder a class, or just one folder a class"
-_SPLIT_ALIASES = frozenset(("val", "test", "valid", "validation", "eval", "dev"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,19 +46,6 @@ class FolderImages:
         return decode_square(self.root / self.names[index], size)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
-    """How a folder is read.
-
-    `below` is a folder between a split and its classes. With `fine`, each innermost folder is a
-    class, else each outermost. Up to `skip_broken` images that cannot be decoded are left out.
-    """
-
-    below: str = ""
-    fine: bool = False
-    skip_broken: int = 0
-
-
 def open_folder(
     folder: Path,
     *,
@@ -65,104 +54,169 @@ def open_folder(
     title: str | None = None,
     reading: Reading | None = None,
 ) -> Dataset:
-    """Open `train/` with `val/` and `test/` or either, or one level of class folders to be split.
+    """Open a folder of images, or the images that a list of labels names; `docs/data.md` has how.
 
-    `split_seed` matters for one level only; it is not a training's seed. Raises DataError for an
-    empty or missing folder, a class without images to train on, a class that `train/` lacks, and
-    fewer than two classes.
+    `split_seed` matters where the images are not split yet; it is not a training's seed. Raises
+    DataError for a folder that is no dataset or could be two, a class without images to train on, a
+    class that `train/` lacks, and fewer than two classes.
     """
-    root = _existing(folder)
     reading = reading or Reading()
-    folders = child_folders(root)
-    one_level = "train" not in folders
-    scans: Mapping[SplitName, Scan] = (
-        {"train": _scan_one_level(root, folders, reading)}
-        if one_level
-        else _scan_splits(root, folders, reading)
-    )
+    tree, layout = _read(_existing(folder), reading)
+    lost = _require_few_lost(tree, layout, at_most=reading.skip_broken)
+    root, scans = tree.root, layout.scans
     every_class = (names for scan in scans.values() for names in scan.files.values())
     digests = digests_of(root, [name for names in every_class for name in names])
-    hashes = remembered_hashes(root, digests) if one_level or reading.skip_broken else {}
+    needs_hashes = not layout.is_split or reading.skip_broken
+    hashes = remembered_hashes(root, digests) if needs_hashes else {}
     scans, skipped = leave_out_broken(scans, hashes, at_most=reading.skip_broken)
-    home = root if one_level else root / "train" / reading.below
-    classes = _classes(home, scans)
+    home = str(root / layout.homes.get("train", ""))
+    classes = _classes(home, scans["train"])
+    scans, matched = _matched(home, scans, classes)
     files: Mapping[SplitName, Files] = {split: scan.files for split, scan in scans.items()}
-    notices = _empty_class_notices(scans, classes)
-    if one_level:
+    notices = [*_twin_notices(classes), *matched, *_empty_class_notices(scans, classes)]
+    if not layout.is_split:
         files = take_test_images(files["train"], shared_digests(digests, hashes), seed=split_seed)
-        notices = (_split_notice(files, split_seed),)
+        notices.append(_split_notice(files, split_seed, is_list=not layout.homes))
+    splits = {split: _split(root, classes, files[split], digests) for split in files}
+    notices += [skipped, lost, _linked_out(tree, splits), _seen(*scans.values())]
     return Dataset(
         name=name or root.name or "root",
         title=title or root.name or "root",
         classes=classes,
         drawn=False,
-        splits={split: _split(root, classes, files[split], digests) for split in files},
-        notices=tuple(filter(None, (*notices, skipped, _seen(*scans.values())))),
+        splits=splits,
+        notices=tuple(filter(None, (*layout.notices, *notices))),
     )
+
+
+def look_through(folder: Path, reading: Reading) -> Tree:
+    """Return all that lies in a folder, or beside a list; unused images are among the passed over.
+
+    Where no dataset can be made of it, every image counts as used. Raises DataError for a folder
+    that does not exist or cannot be read.
+    """
+    place = _existing(folder)
+    try:
+        tree, layout = _read(place, reading)
+    except DataError:
+        return scan_tree(place if place.is_dir() else place.parent, ignore=reading.ignore)
+    used = {n for scan in layout.scans.values() for names in scan.files.values() for n in names}
+    unused = "images outside any class folder" if place.is_dir() else f"not listed in {place.name}"
+    reasons = {name: unused for name in tree.images if name not in used}
+    return replace(
+        tree,
+        images=tuple(name for name in tree.images if name in used),
+        passed_over=dict(sorted({**tree.passed_over, **reasons}.items())),
+    )
+
+
+def _read(place: Path, reading: Reading) -> tuple[Tree, Layout]:
+    if is_list(place):
+        return read_list(place, reading)
+    for column in ("file", "label", "split"):
+        if getattr(reading, column):
+            raise DataError(
+                f"{column}= names a column of a list of labels, and {str(place)!r} is a folder; "
+                "give the list itself: --dataset FOLDER/labels.csv"
+            )
+    tree = scan_tree(place, ignore=reading.ignore)
+    return tree, lay_out(tree, reading)
 
 
 def _existing(folder: Path) -> Path:
     try:
-        root = folder.resolve(strict=True)
+        place = folder.resolve(strict=True)
     except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"no such folder: {str(folder)!r}; {_LAYOUT}") from error
-    if not root.is_dir():
-        raise DataError(f"{str(folder)!r} is a file; a folder of images is needed: {_LAYOUT}")
-    return root
-
-
-def _scan_splits(root: Path, folders: list[str], reading: Reading) -> dict[SplitName, Scan]:
-    present = [split for split in SPLIT_NAMES if split in folders]
-    if present == ["train"]:
+        kind = "list of labels" if folder.suffix.lower() in LISTS else "folder"
+        raise DataError(f"no such {kind}: {str(folder)!r}; {ADVICE}") from error
+    if not place.is_dir() and not is_list(place):
         raise DataError(
-            f"folder {str(root)!r} has train/ but no val/ or test/, saw: {shortlist(folders)}; "
-            "rename or add the split to test on, or give the folder of classes itself to split it"
+            f"{str(folder)!r} is a file; a folder of images is needed, or a list of labels (.csv): "
+            f"{ADVICE}"
         )
-    scans = {
-        split: scan_classes(root, root / split / reading.below, fine=reading.fine)
-        for split in present
-    }
-    for split, scan in scans.items():
-        if not any(scan.files.values()):
-            raise DataError(
-                f"{split}/ of folder {str(root)!r} has no images; {_seen(scan) or _LAYOUT}"
-            )
-    return scans
+    return place
 
 
-def _scan_one_level(root: Path, folders: list[str], reading: Reading) -> Scan:
-    if folders and set(folders) <= _SPLIT_ALIASES:
-        raise DataError(f"folder {str(root)!r} has no train/, saw: {shortlist(folders)}; {_LAYOUT}")
-    scan = scan_classes(root, root, fine=reading.fine)
-    if not any(scan.files.values()):
-        raise DataError(f"folder {str(root)!r} has no class folders with images; {_LAYOUT}")
-    return scan
+def _require_few_lost(tree: Tree, layout: Layout, *, at_most: int) -> str:
+    """Return a notice of links that lead nowhere; DataError if there are more than `at_most`.
+
+    They are images that are missing, or whole classes, and as such no better than broken ones.
+    """
+    homes = [f"{home}/" if home else "" for home in layout.homes.values()]
+    lost = [
+        name
+        for name, why in tree.passed_over.items()
+        if why == NOWHERE and any(map(name.startswith, homes))
+    ]
+    if not lost:
+        return ""
+    said = f"{len(lost)} symbolic links lead nowhere: {shortlist(lost)}"
+    if len(lost) > at_most:
+        raise DataError(
+            f"{said}; bring back what they lead to or remove them (skip_broken allows {at_most})"
+        )
+    return f"{said}; they are left out for every model (skip_broken={at_most})"
 
 
-def _classes(home: Path, scans: Mapping[SplitName, Scan]) -> tuple[str, ...]:
+# -- classes --------------------------------------------------------------------------------------
+
+
+def _classes(home: str, train: Scan) -> tuple[str, ...]:
     """Return the one class list, the folders of `home`; refuse what would make labels wrong."""
-    train = scans["train"]
     classes = tuple(sorted(train.files))
     empty = [name for name in classes if not train.files[name]]
     if empty:
         raise DataError(
-            f"class folders of {str(home)!r} without images to train on: {shortlist(empty)}; "
-            f"add images or remove the folders; {_seen(train) or 'they are empty'}"
+            f"class folders of {home!r} without images to train on: {shortlist(empty)}; "
+            "add images, remove the folders, or leave them out with --data ignore=NAME,NAME; "
+            f"{_seen(train) or 'they are empty'}"
         )
-    if len(classes) == 1:
-        deeper = child_folders(home / classes[0])
+    if len(classes) < 2:
         raise DataError(
-            f"folder {str(home)!r} has one class only: {shortlist(classes)}; "
-            "at least two are needed"
-            + (f"; are its folders the classes? {shortlist(deeper)}" if len(deeper) > 1 else "")
+            f"{home!r} has one class only: {shortlist(classes)}; at least two are needed"
         )
-    for split, scan in scans.items():
-        for name in sorted(set(scan.files) - set(classes)):
-            unknown = f"class {name!r} is in {split}/ but not in {str(home)!r}"
-            advice = f"add it to train/ or remove it from {split}/"
-            near = did_you_mean(name, classes)
-            raise DataError("; ".join(filter(None, (unknown, near, advice))))
+    for group in twins(classes):
+        for first, second in combinations(group, 2):
+            if difference(first, second) != CASE:
+                raise DataError(
+                    f"two classes of {home!r} look the same, {first!r} and {second!r} "
+                    f"({first!a} and {second!a}): they differ only in "
+                    f"{difference(first, second)}; join the folders or rename one"
+                )
     return classes
+
+
+def _matched(
+    home: str, scans: Mapping[SplitName, Scan], classes: tuple[str, ...]
+) -> tuple[dict[SplitName, Scan], list[str]]:
+    """Give every split the class names of `train`; return notices of names in another form.
+
+    Copying by way of a Mac may part an accent from its letter: that is the same name. Raises
+    DataError for a class that `train` lacks.
+    """
+    matched, notices = {}, []
+    for split, scan in scans.items():
+        files = dict(scan.files)
+        for name in sorted(set(scan.files) - set(classes)):
+            same = [c for c in classes if is_same_text(name, c) and c not in files]
+            if not same:
+                raise DataError(_unknown_class(name, split, home, classes))
+            files[same[0]] = files.pop(name)
+            notices.append(
+                f"{name!r} of {split} is read as {same[0]!r} of train: the names differ only in "
+                f"{difference(name, same[0])}"
+            )
+        matched[split] = replace(scan, files=files)
+    return matched, notices
+
+
+def _unknown_class(name: str, split: SplitName, home: str, classes: tuple[str, ...]) -> str:
+    unknown = f"class {name!r} is in {split}/ but not in {home!r}"
+    twin = next((each for each in classes if twins((name, each))), None)
+    if twin is not None:
+        return f"{unknown}, which has {twin!r}: they differ in {difference(name, twin)}; rename one"
+    advice = f"add it to train/ or remove it from {split}/"
+    return "; ".join(filter(None, (unknown, did_you_mean(name, classes), advice)))
 
 
 def _split(root: Path, classes: tuple[str, ...], files: Files, digests: Mapping[str, str]) -> Split:
@@ -181,10 +235,29 @@ def _split(root: Path, classes: tuple[str, ...], files: Files, digests: Mapping[
     )
 
 
+# -- notices --------------------------------------------------------------------------------------
+
+
 def _seen(*scans: Scan) -> str:
     total: Counter[str] = sum((scan.passed_over for scan in scans), Counter())
     kinds = [f"{count} {reason}" for reason, count in sorted(total.items())]
     return f"passed over: {', '.join(kinds)}" if kinds else ""
+
+
+def _linked_out(tree: Tree, splits: Mapping[SplitName, Split]) -> str:
+    linked = [name for split in splits.values() for name in split.names if name in tree.linked_out]
+    if not linked:
+        return ""
+    return (
+        f"{len(linked)} images are reached by symbolic links that lead out of the folder, for "
+        f"example {shortlist(linked[:1])}"
+    )
+
+
+def _twin_notices(classes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        f"classes that differ only in {CASE}: {shortlist(group)}" for group in twins(classes)
+    )
 
 
 def _empty_class_notices(
@@ -198,9 +271,10 @@ def _empty_class_notices(
     return tuple(notices)
 
 
-def _split_notice(files: Mapping[SplitName, Files], seed: int) -> str:
+def _split_notice(files: Mapping[SplitName, Files], seed: int, *, is_list: bool) -> str:
+    lack = "the list says no splits" if is_list else "there is no train/ folder"
     train, test = (sum(map(len, files[split].values())) for split in ("train", "test"))
     return (
-        f"there is no train/ folder: every class was split by seed {seed}, {TEST_SHARE:.0%} for "
+        f"{lack}: every class was split by seed {seed}, {TEST_SHARE:.0%} for "
         f"the test, near duplicates kept on one side (train {train}, test {test})"
     )

@@ -1,17 +1,23 @@
-"""Which files below a folder are images of a class, and which are passed over?"""
+"""Which files below a folder are images, and which are passed over and why?"""
 
 import os
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
-from cnnbench.data import DataError
+from cnnbench.data import DataError, shortlist
+from cnnbench.data.sources.leftovers import is_left_by_program, is_run_folder
 
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )
-_NOT_CLASSES = frozenset(("__MACOSX", "__pycache__", "lost+found"))
+NOWHERE = "links that lead nowhere"
+_BY_PROGRAM = "left by another program"
+_IGNORED = "ignored as asked"
+_RUN = "runs of cnnbench"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,32 +32,85 @@ class Scan:
     passed_over: Counter[str]
 
 
-def child_folders(folder: Path) -> list[str]:
-    """Return the names of the real, visible folders directly inside `folder`, sorted."""
-    return [entry.name for entry in _entries(folder) if _is_class_folder(entry)]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tree:
+    """All that lies below `root`, as POSIX paths relative to it.
 
-
-def scan_classes(root: Path, folder: Path, *, fine: bool = False) -> Scan:
-    """Find the images of each class folder inside `folder`, at any depth below the class.
-
-    With `fine`, the folder that an image lies in is its class, at any depth below `folder`.
-    Symbolic links are never followed: a loop cannot multiply images, and nothing outside the
-    dataset's folder is read. Hidden files and other file types are passed over and counted.
+    `images` and `folders` are sorted. `passed_over` gives the reason, in the plural; what lies
+    below a folder that is passed over is not listed. `linked_out` are the images that are reached
+    by links which lead out of `root`.
     """
-    files: dict[str, tuple[str, ...]] = {}
-    passed_over: Counter[str] = Counter()
-    for entry in _entries(folder):
-        if _is_class_folder(entry):
-            reasons = dict(_walk(Path(entry.path)))
-            paths = [path for path, reason in reasons.items() if not reason]
-            files[entry.name] = tuple(sorted(path.relative_to(root).as_posix() for path in paths))
-            passed_over.update(filter(None, reasons.values()))
+
+    root: Path
+    images: tuple[str, ...]
+    folders: tuple[str, ...]
+    passed_over: Mapping[str, str]
+    linked_out: frozenset[str] = frozenset()
+
+    def images_below(self, folder: str) -> tuple[str, ...]:
+        """Return the images at any depth below a folder, "" for all."""
+        if not folder:
+            return self.images
+        # A path below `folder` follows `folder/` and comes before `folder0`: "0" follows "/".
+        start, end = (bisect_left(self.images, folder + mark) for mark in "/0")
+        return self.images[start:end]
+
+    def reasons_below(self, folder: str) -> Counter[str]:
+        """Count what is passed over at any depth below a folder, by reason; folders by name."""
+        start = f"{folder}/" if folder else ""
+        return Counter(
+            f"{shortlist([name.rpartition('/')[2]])} ({why})"
+            if why in (_BY_PROGRAM, _IGNORED, _RUN)
+            else why
+            for name, why in self.passed_over.items()
+            if name.startswith(start)
+        )
+
+
+def scan_tree(root: Path, *, ignore: Collection[str] = ()) -> Tree:
+    """Walk through a folder and sort what lies there into images and what is passed over.
+
+    Symbolic links are followed, as torchvision and timm do; a link to a folder that it lies in is
+    passed over as a loop. What is called like one of `ignore` is passed over at any depth.
+
+    Raises DataError for a folder that cannot be read and for a name of `ignore` that is nowhere.
+    """
+    walk = _Walk(root=root, ignore=frozenset(ignore))
+    walk.through_all()
+    unseen = sorted(walk.ignore - {name.rpartition("/")[2] for name in walk.passed_over})
+    if unseen:
+        raise DataError(f"nothing in {str(root)!r} is called {shortlist(unseen)}, see ignore=")
+    walk.pass_over_homes_of_runs()
+    return Tree(
+        root=root,
+        images=tuple(sorted(walk.images)),
+        folders=tuple(sorted(walk.folders)),
+        passed_over=dict(sorted(walk.passed_over.items())),
+        linked_out=frozenset(walk.linked_out),
+    )
+
+
+def gather(tree: Tree, home: str, *, fine: bool = False) -> Scan:
+    """Gather the images below `home` by its folders, at any depth below each.
+
+    With `fine`, the folder that an image lies in is its class.
+    """
+    start = len(home) + 1 if home else 0
+    files: dict[str, list[str]] = {
+        name[start:]: [] for name in tree.folders if name.rpartition("/")[0] == home
+    }
+    passed_over = tree.reasons_below(home)
+    for image in tree.images_below(home):
+        label, slash, _ = image[start:].partition("/")
+        if slash:
+            files[label].append(image)
         else:
-            passed_over[_reason(entry, inside_a_class=False)] += 1
-    return Scan(files=_by_own_folder(files) if fine else files, passed_over=passed_over)
+            passed_over["images outside any class folder"] += 1
+    named = {name: tuple(images) for name, images in files.items()}
+    return Scan(files=_by_own_folder(named) if fine else named, passed_over=passed_over)
 
 
-def _by_own_folder(files: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def _by_own_folder(files: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Group images by the name of the folder they lie in, which must name one class only."""
     homes: dict[str, str] = {}
     finer: dict[str, tuple[str, ...]] = {}
@@ -67,26 +126,97 @@ def _by_own_folder(files: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str,
     return finer
 
 
-def everything_below(root: Path) -> Iterator[tuple[str, str]]:
-    """Yield each file below `root` with why a scan passes it over, or "" for an image.
+Identity = tuple[int, int]
 
-    Names are POSIX paths relative to `root`, in sorted order. Links are named, never followed.
+
+@dataclass(kw_only=True, slots=True)
+class _Walk:
+    """What a walk has seen so far."""
+
+    root: Path
+    ignore: frozenset[str]
+    images: list[str] = field(default_factory=list)
+    folders: set[str] = field(default_factory=set)
+    passed_over: dict[str, str] = field(default_factory=dict)
+    linked_out: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
+
+    def through_all(self) -> None:
+        """Visit every folder; `above` are the folders that one lies in, by device and inode."""
+        todo: list[tuple[str, tuple[Identity, ...], bool]] = [("", (), False)]
+        while todo:
+            name, above, is_out = todo.pop()
+            here = _identity(self.root / name)
+            if here in above:
+                self.passed_over[name] = "links in a loop"
+                continue
+            if name:
+                self.folders.add(name)
+            for entry in _entries(self.root / name):
+                path = f"{name}/{entry.name}" if name else entry.name
+                leads_out = is_out or (entry.is_symlink() and self._leads_out(entry))
+                if reason := self._reason(entry):
+                    self.passed_over[path] = reason
+                elif _is_folder(entry):
+                    todo.append((path, (*above, here), leads_out))
+                else:
+                    self.images.append(path)
+                    if leads_out:
+                        self.linked_out.append(path)
+
+    def _leads_out(self, entry: os.DirEntry[str]) -> bool:
+        target = os.path.realpath(entry.path)
+        return os.path.commonpath((target, self.root)) != str(self.root)
+
+    def _reason(self, entry: os.DirEntry[str]) -> str:
+        """Say in the plural why an entry is passed over, "" for images and folders to walk."""
+        if entry.name in self.ignore:
+            return _IGNORED
+        if entry.name.startswith("."):
+            return "hidden"
+        if _is_folder(entry):
+            if is_left_by_program(entry.name):
+                return _BY_PROGRAM
+            if is_run_folder(Path(entry.path)):
+                self.runs.append(os.path.relpath(entry.path, self.root).replace(os.sep, "/"))
+                return _RUN
+            return ""
+        if _is_image(entry):
+            return ""
+        is_lost = entry.is_symlink() and not _mode(entry)
+        may_be_image = is_image_name(entry.name) or not Path(entry.name).suffix
+        return NOWHERE if is_lost and may_be_image else "not images"
+
+    def pass_over_homes_of_runs(self) -> None:
+        """Pass over a folder such as `reports/` as a whole, if it holds runs and no image."""
+        with_images = {folder for name in self.images for folder in _folders_above(name)}
+        for run in self.runs:
+            homes = [home for home in _folders_above(run) if home not in with_images]
+            if homes:
+                home = homes[0]
+                inside = f"{home}/"
+                self.folders -= {f for f in self.folders if f == home or f.startswith(inside)}
+                self.passed_over = {
+                    name: why
+                    for name, why in self.passed_over.items()
+                    if not name.startswith(inside)
+                }
+                self.passed_over[home] = _RUN
+
+
+def _folders_above(name: str) -> Iterator[str]:
+    """Yield the folders that a path lies in, the outermost first.
+
+    >>> list(_folders_above("train/apple/1.png"))
+    ['train', 'train/apple']
     """
-    folders = child_folders(root)
-    class_depth = 3 if "train" in folders else 2
-    for path, reason in _walk(root):
-        name = path.relative_to(root).as_posix()
-        outside = not reason and name.count("/") + 1 < class_depth
-        yield name, "images outside any class folder" if outside else reason
+    parts = name.split("/")
+    return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
 
 
-def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield each file below a folder with why it is passed over, or "" for an image."""
-    for entry in _entries(folder):
-        if _is_class_folder(entry):
-            yield from _walk(Path(entry.path))
-        else:
-            yield Path(entry.path), "" if _is_image(entry) else _reason(entry, inside_a_class=True)
+def is_image_name(name: str) -> bool:
+    """Return whether a file of this name counts as an image, by its suffix."""
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -97,22 +227,26 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise DataError(f"cannot read folder {str(folder)!r}: {error.strerror}") from error
 
 
-def _is_class_folder(entry: os.DirEntry[str]) -> bool:
-    hidden = entry.name.startswith(".") or entry.name in _NOT_CLASSES
-    return not hidden and entry.is_dir(follow_symlinks=False)
+def _identity(folder: Path) -> Identity:
+    try:
+        stat = folder.stat()
+    except OSError as error:
+        raise DataError(f"cannot read folder {str(folder)!r}: {error.strerror}") from error
+    return stat.st_dev, stat.st_ino
+
+
+def _mode(entry: os.DirEntry[str]) -> int:
+    """Return what an entry is, or what it leads to; 0 where it leads nowhere."""
+    try:
+        return entry.stat().st_mode
+    except OSError:
+        return 0
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return S_ISDIR(_mode(entry)) if entry.is_symlink() else entry.is_dir()
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
-    visible = not entry.name.startswith(".") and entry.is_file(follow_symlinks=False)
-    return visible and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
-
-
-def _reason(entry: os.DirEntry[str], *, inside_a_class: bool) -> str:
-    """Say in the plural why an entry is passed over."""
-    if entry.name.startswith(".") or entry.name in _NOT_CLASSES:
-        return "hidden"
-    if entry.is_symlink():
-        return "symbolic links"
-    if not inside_a_class and _is_image(entry):
-        return "images outside any class folder"
-    return "not images"
+    is_file = S_ISREG(_mode(entry)) if entry.is_symlink() else entry.is_file()
+    return is_file and is_image_name(entry.name)

@@ -1,0 +1,177 @@
+"""Which columns of a table name the images, their classes and their splits?
+
+A column is known by what it holds: the file's column names images that lie there, the split's has a
+split's word in every row, and the class is the column that is left or is called so.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnbench.base.words import with_hint
+from cnnbench.data import DataError, shortlist
+from cnnbench.data.dataset import SPLIT_NAMES, SplitName
+from cnnbench.data.sources.image_index import ImageIndex
+from cnnbench.data.sources.reading import Reading
+from cnnbench.data.sources.scan import is_image_name
+from cnnbench.data.sources.split_words import is_split_word, meaning
+
+_LABEL = frozenset(
+    (
+        *("label", "labels", "class", "classes", "class_name", "classname", "category", "target"),
+        *("species", "breed", "diagnosis", "y", "dx", "label_name", "class_id", "category_name"),
+    )
+)
+_SPLIT = frozenset(("split", "set", "subset", "data set", "dataset", "partition", "usage", "phase"))
+_SAMPLE = 200  # rows that are looked at to find the delimiter and the file's column
+_MOST_BYTES = 2**29
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """The rows of a list, with their line numbers and the names of the columns."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[int, list[str]]]
+
+    def place(self, name: str, option: str) -> int:
+        """Return where a column is that was named by `option`; DataError if there is none."""
+        known = {column.casefold(): i for i, column in enumerate(self.columns)}
+        if name.casefold() not in known:
+            mistake = f"{self.path.name} has no column {name!r} ({option}=)"
+            advice = f"its columns: {shortlist(self.columns)}"
+            raise DataError(with_hint(mistake, name, self.columns, advice))
+        return known[name.casefold()]
+
+    def values(self, place: int) -> list[str]:
+        """Return the stripped values of a column."""
+        return [row[place].strip() for _, row in self.rows]
+
+
+def text_of(path: Path) -> str:
+    """Return a list's text: UTF-8 or UTF-16, with a mark or without, or Windows's old encoding.
+
+    Raises DataError for what is no text.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DataError(f"{path.name} has over {_MOST_BYTES >> 20} MiB: is it a list?")
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\0" in content and not is_wide:
+        raise DataError(f"{path.name} is not a text file")
+    try:
+        return content.decode("utf-16" if is_wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace")
+
+
+def parse(path: Path, text: str, delimiter: str) -> Table | None:
+    """Return the table that a delimiter makes of a text, None where it makes none."""
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        rows = [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
+    except csv.Error:
+        return None
+    width = Counter(len(row) for _, row in rows).most_common(1)[0][0] if rows else 0
+    if width < 2:
+        return None
+    names = tuple(str(number) for number in range(1, width + 1))
+    return Table(path=path, columns=names, rows=rows)
+
+
+def file_column(tables: Iterable[Table], index: ImageIndex, reading: Reading) -> tuple[Table, int]:
+    """Return the table and its column whose values are files there, with a header or without."""
+    best: tuple[tuple[int, int, int], Table, int] | None = None
+    for table in tables:
+        sample = table.rows[:_SAMPLE]
+        whole = sum(len(row) == len(table.columns) for _, row in sample)
+        for place in range(len(table.columns)):
+            cells = [row[place].strip() for _, row in sample if place < len(row)]
+            # Different images count: a column of classes 0 to 9 may name 0.jpg to 9.jpg.
+            files = len({tuple(found) for cell in cells if (found := index.find(cell))})
+            score = files, sum(map(is_image_name, cells)), whole
+            if best is None or score > best[0]:
+                best = score, table, place
+    assert best is not None
+    score, table, place = best
+    head = table.rows[0][1]
+    is_header = place >= len(head) or not (index.find(head[place]) or is_image_name(head[place]))
+    if is_header:
+        names = tuple(name.strip() or str(i) for i, name in enumerate(head, 1))
+        table = Table(path=table.path, columns=names, rows=table.rows[1:])
+    if reading.file:
+        place = table.place(reading.file, "file")
+    elif not any(score[:2]):
+        seen = ", ".join(table.rows[0][1]) if table.rows else "no row"
+        raise DataError(
+            f"no column of {table.path.name} names images that lie in {str(table.path.parent)!r} "
+            f"or below; its first row: {shortlist([seen])}; put the images beside it, or name the "
+            "column: --data file=COLUMN"
+        )
+    for line, row in table.rows:
+        if len(row) != len(table.columns):
+            raise DataError(
+                f"{table.path.name} has {len(table.columns)} columns, but line {line} has "
+                f"{len(row)}: {shortlist(row)}"
+            )
+    return table, place
+
+
+def split_column(table: Table, file: int, reading: Reading) -> int | None:
+    """Return the column that says the splits, None where there is none; DataError if a typed one
+    says anything else.
+    """
+    if reading.split:
+        place = table.place(reading.split, "split")
+        unknown = {each for each in table.values(place) if not _is_split(each)}
+        if unknown:
+            raise DataError(
+                f"column {reading.split!r} of {table.path.name} must say train, val or test, "
+                f"saw: {shortlist(sorted(unknown))}"
+            )
+        return place
+    for place, name in enumerate(table.columns):
+        is_named = re.sub(r"[\W_]+", " ", name.casefold()).strip() in _SPLIT
+        if place != file and is_named and all(map(_is_split, table.values(place))):
+            return place
+    return None
+
+
+def split_of(word: str) -> SplitName:
+    """Return the split that a cell means, as `split_column` has found that all do."""
+    role = meaning(word)[0]
+    assert role in SPLIT_NAMES
+    return role
+
+
+def _is_split(word: str) -> bool:
+    return is_split_word(word) and meaning(word)[0] in SPLIT_NAMES
+
+
+def label_column(table: Table, taken: set[int | None], reading: Reading) -> int:
+    """Return the column of the classes; DataError if it could be more than one."""
+    if reading.label:
+        return table.place(reading.label, "label")
+    rest = [place for place in range(len(table.columns)) if place not in taken]
+    named = [place for place in rest if table.columns[place].strip().casefold() in _LABEL]
+    if len(named) == 1 or len(rest) == 1:
+        return (named or rest)[0]
+    if not rest:
+        raise DataError(
+            f"{table.path.name} has no column with the class; its columns: "
+            f"{shortlist(table.columns)}"
+        )
+    raise DataError(
+        f"{table.path.name} has several columns that could be the class: "
+        f"{shortlist(table.columns[place] for place in named or rest)}; say which: --data "
+        "label=COLUMN, and where need be --data file=COLUMN --data split=COLUMN"
+    )
