@@ -57,9 +57,9 @@ def datasets(
 
 @app.command()
 def check(
-    dataset: Annotated[str, typer.Argument(help="A card's name, or a folder of images.")],
+    dataset: Annotated[str, typer.Argument(help="A card's name, a folder of images, or a .csv.")],
     data: Annotated[
-        list[str] | None, typer.Option(help="A card's option, KEY=VALUE; may be repeated.")
+        list[str] | None, typer.Option(help="An option of the images, KEY=VALUE; may be repeated.")
     ] = None,
     skip_broken: Annotated[int | None, typer.Option(help=SKIP_HELP)] = None,
     as_json: Json = False,

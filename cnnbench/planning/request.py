@@ -62,7 +62,7 @@ class Request:
     """
 
     models: Annotated[Texts, Flag("Names with commas between; see `cnnbench models`.")]
-    dataset: Annotated[str, Flag("A card's name, or a folder of images.")] = "fruits"
+    dataset: Annotated[str, Flag("A card's name, a folder of images, or a .csv.")] = "fruits"
     budget: Annotated[
         Texts | None,
         Flag("90s, 2m, 20ep, 30000img, 1e15flop, 500J; 30s,1m,2m compares budgets."),
@@ -79,7 +79,7 @@ class Request:
     evaluations: Annotated[int | None, Flag("Tests on the way.  [default: 5]")] = None
     dataset_options: Annotated[
         Mapping[str, str] | Sequence[str] | None,
-        Flag("A card's option, KEY=VALUE; may be repeated.", name="data", typed=list[str]),
+        Flag("An option of the images, KEY=VALUE.", name="data", typed=list[str]),
     ] = None
     skip_broken: Annotated[int | None, Flag(SKIP_HELP)] = None
     device: Annotated[str, Flag("auto, cuda, mps or cpu.")] = "auto"

@@ -32,7 +32,8 @@ def show_cards(*, as_json: bool) -> None:
         for card in cards
     ]
     print_table(("dataset", "images", "classes", "splits", "title"), rows, "llrll")
-    return say("`--dataset FOLDER` takes a folder with train/ and val/ or test/, a folder a class")
+    say("`--dataset FOLDER` takes a folder with train/ and val/ or test/, a folder a class;")
+    return say("`--dataset FOLDER/labels.csv` takes a list of files and their classes")
 
 
 def show_card(name: str, *, as_json: bool) -> None:

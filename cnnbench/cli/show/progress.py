@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from cnnbench.cli.show.console import printable
 from cnnbench.launch.processes import CellUpdate
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
@@ -45,6 +46,9 @@ class Progress:
             self._live.stop()
         if plan.cells[0].holdout is not None:
             self._say(f"tuning: {len(plan.cells)} trials of {plan.cells[0].budget} each")
+        else:
+            for notice in plan.dataset.notices:
+                self._say(escape(printable(f"note: {notice}")))
         for tuned in plan.tuned:
             self._say(f"tuning: {tuned.model} learns at {tuned.chosen:g}")
         self.was_done = n_final == len(plan.cells)
