@@ -60,6 +60,8 @@ FORMS = {
     "rows that repeat": rows() + rows(head=""),
     "UTF-16": rows().encode("utf-16"),
     "other columns": rows("{n}.png,7,{label}", "image,age,class"),
+    "numbered by pandas": rows("{n},train/{n}.png,{label}", ",file,kind"),
+    "a class's id": rows("{n}.png,7,{label}", "Path,Width,ClassId"),
 }
 
 

@@ -1,11 +1,17 @@
 """Are splits and classes told apart by the words of downloads, and what is unclear asked about?"""
 
+import re
+from pathlib import Path
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from cnnbench.data import DataError
 from cnnbench.data.open import open_dataset
+from cnnbench.data.sources.layout import lay_out
+from cnnbench.data.sources.reading import Reading
+from cnnbench.data.sources.scan import Tree
 from cnnbench.data.sources.split_words import meaning, split_folders
 
 TRAIN = ["train", "training", "trn"]
@@ -160,6 +166,39 @@ def test_folders_beside_the_splits_that_hold_images_are_named(make_tree) -> None
 def test_a_name_to_ignore_that_is_nowhere_is_refused(make_tree) -> None:
     with pytest.raises(DataError, match=r"nothing in .* is called bats"):
         open_dataset(str(make_tree({"cat": 4, "dog": 4})), options={"ignore": "bats"})
+
+
+WORDS = ["train", "Test", "val", "cat", "dog", "images", "labels", "seg_train", "seg_test", "0"]
+places = st.lists(st.sampled_from(WORDS), max_size=3)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    folders=st.lists(st.tuples(places, st.integers(0, 3)), max_size=7),
+    layout=st.sampled_from(["auto", "splits", "classes"]),
+)
+def test_every_image_is_used_once_or_counted_in_a_notice(folders, layout) -> None:
+    images = {"/".join([*place, f"{n}.png"]) for place, count in folders for n in range(count)}
+    above = {"/".join(place[:n]) for place, _ in folders for n in range(1, len(place) + 1)}
+    tree = Tree(
+        root=Path("/photos"),
+        images=tuple(sorted(images)),
+        folders=tuple(sorted(above)),
+        passed_over={},
+    )
+    try:
+        found = lay_out(tree, Reading(layout=layout))
+    except DataError:
+        reject()
+    scans = found.scans.values()
+    used = [name for scan in scans for names in scan.files.values() for name in names]
+    told = sum(sum(scan.passed_over.values()) for scan in scans) + sum(
+        int(count)
+        for notice in found.notices
+        for count in re.findall(r"(?:not used: |\()([0-9]+) images", notice)
+    )
+    assert len(set(used)) == len(used)
+    assert len(used) + told == len(images)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

@@ -70,9 +70,17 @@ def test_links_that_lead_nowhere_stop_the_run_by_name_unless_they_may_be_left_ou
     with pytest.raises(DataError, match=r"2 symbolic links lead nowhere: pear, plum/x\.png"):
         open_dataset(str(root))
     assert not examine(str(root)).usable
+    assert open_dataset(str(root), options={"ignore": "pear,x.png"}).classes == ("apple", "plum")
     dataset = open_dataset(str(root), options={"skip_broken": "2"})
     assert dataset.classes == ("apple", "plum")
     assert any("lead nowhere: pear, plum/x.png; they are left out" in n for n in dataset.notices)
+
+
+def test_a_split_whose_link_leads_nowhere_is_named(make_tree) -> None:
+    root = make_tree(SPLITS)
+    (root / "test.v2").symlink_to("/no/such/disk")
+    with pytest.raises(DataError, match=r"1 symbolic links lead nowhere: test\.v2"):
+        open_dataset(str(root))
 
 
 LEFT = ["@eaDir", "#recycle", "__MACOSX", "$RECYCLE.BIN", "System Volume Information"]

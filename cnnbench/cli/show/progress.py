@@ -75,7 +75,7 @@ class Progress:
             self._line(update)
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     def _line(self, update: CellUpdate) -> None:
         """Print a plain line now and then, and a line when the cell ends."""

@@ -62,7 +62,6 @@ def open_folder(
     """
     reading = reading or Reading()
     tree, layout = _read(_existing(folder), reading)
-    lost = _require_few_lost(tree, layout, at_most=reading.skip_broken)
     root, scans = tree.root, layout.scans
     every_class = (names for scan in scans.values() for names in scan.files.values())
     digests = digests_of(root, [name for names in every_class for name in names])
@@ -78,7 +77,7 @@ def open_folder(
         files = take_test_images(files["train"], shared_digests(digests, hashes), seed=split_seed)
         notices.append(_split_notice(files, split_seed, is_list=not layout.homes))
     splits = {split: _split(root, classes, files[split], digests) for split in files}
-    notices += [skipped, lost, _linked_out(tree, splits), _seen(*scans.values())]
+    notices += [skipped, _linked_out(tree, splits), _seen(*scans.values())]
     return Dataset(
         name=name or root.name or "root",
         title=title or root.name or "root",
@@ -120,7 +119,9 @@ def _read(place: Path, reading: Reading) -> tuple[Tree, Layout]:
                 "give the list itself: --dataset FOLDER/labels.csv"
             )
     tree = scan_tree(place, ignore=reading.ignore)
-    return tree, lay_out(tree, reading)
+    lost = _lost(tree, at_most=reading.skip_broken)
+    layout = lay_out(tree, reading)
+    return tree, replace(layout, notices=(*layout.notices, *filter(None, [lost])))
 
 
 def _existing(folder: Path) -> Path:
@@ -137,23 +138,19 @@ def _existing(folder: Path) -> Path:
     return place
 
 
-def _require_few_lost(tree: Tree, layout: Layout, *, at_most: int) -> str:
+def _lost(tree: Tree, *, at_most: int) -> str:
     """Return a notice of links that lead nowhere; DataError if there are more than `at_most`.
 
     They are images that are missing, or whole classes, and as such no better than broken ones.
     """
-    homes = [f"{home}/" if home else "" for home in layout.homes.values()]
-    lost = [
-        name
-        for name, why in tree.passed_over.items()
-        if why == NOWHERE and any(map(name.startswith, homes))
-    ]
+    lost = [name for name, why in tree.passed_over.items() if why == NOWHERE]
     if not lost:
         return ""
     said = f"{len(lost)} symbolic links lead nowhere: {shortlist(lost)}"
     if len(lost) > at_most:
         raise DataError(
-            f"{said}; bring back what they lead to or remove them (skip_broken allows {at_most})"
+            f"{said}; bring back what they lead to, remove them, or leave them out with "
+            f"--data ignore=NAME,NAME (skip_broken allows {at_most})"
         )
     return f"{said}; they are left out for every model (skip_broken={at_most})"
 

@@ -187,6 +187,8 @@ def _in_splits(shape: _Shape, home: str, folders: SplitFolders, reading: Reading
         if not any(scans[split].files.values()):
             folder = str(shape.tree.root / home)
             raise DataError(f"{name}/ of folder {folder!r} has no images; {ADVICE}")
+    if shape.direct[home]:
+        notices.append(f"not used: {shape.direct[home]} images beside the splits")
     notices += [
         f"not used: {shape.below[_join(home, name)]} images of {_shown([name])}{why}"
         for name, why in unused.items()
@@ -228,8 +230,9 @@ def _require_two(
         alone = str(shape.tree.root / _join(home, found["train"]))
         raise DataError(
             f"folder {str(shape.tree.root / home)!r} has {found['train']}/ but no val/ or test/ "
-            f"with class folders, saw: {seen}; rename or add the split to test on, or give the "
-            f"folder of classes itself to split it: --dataset {shlex.quote(alone)}"
+            f"with class folders, saw: {seen}; {_lists_of_labels(shape)}rename or add the split "
+            "to test on, or give the folder of classes itself to split it: --dataset "
+            + shlex.quote(alone)
             + (f"; {_AS_CLASSES}" if unused else "")
         )
 

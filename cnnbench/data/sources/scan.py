@@ -183,9 +183,7 @@ class _Walk:
             return ""
         if _is_image(entry):
             return ""
-        is_lost = entry.is_symlink() and not _mode(entry)
-        may_be_image = is_image_name(entry.name) or not Path(entry.name).suffix
-        return NOWHERE if is_lost and may_be_image else "not images"
+        return NOWHERE if entry.is_symlink() and not _mode(entry) else "not images"
 
     def pass_over_homes_of_runs(self) -> None:
         """Pass over a folder such as `reports/` as a whole, if it holds runs and no image."""

@@ -23,11 +23,12 @@ from cnnbench.data.sources.split_words import is_split_word, meaning
 
 _LABEL = frozenset(
     (
-        *("label", "labels", "class", "classes", "class_name", "classname", "category", "target"),
-        *("species", "breed", "diagnosis", "y", "dx", "label_name", "class_id", "category_name"),
+        *("label", "labels", "class", "classes", "category", "categories", "target", "targets"),
+        *("labelname", "classname", "categoryname", "labelid", "classid", "categoryid"),
+        *("species", "breed", "diagnosis", "dx", "y"),
     )
 )
-_SPLIT = frozenset(("split", "set", "subset", "data set", "dataset", "partition", "usage", "phase"))
+_SPLIT = frozenset(("split", "set", "subset", "dataset", "partition", "usage", "phase"))
 _SAMPLE = 200  # rows that are looked at to find the delimiter and the file's column
 _MOST_BYTES = 2**29
 
@@ -106,7 +107,7 @@ def file_column(tables: Iterable[Table], index: ImageIndex, reading: Reading) ->
     head = table.rows[0][1]
     is_header = place >= len(head) or not (index.find(head[place]) or is_image_name(head[place]))
     if is_header:
-        names = tuple(name.strip() or str(i) for i, name in enumerate(head, 1))
+        names = tuple(name.strip() for name in head)
         table = Table(path=table.path, columns=names, rows=table.rows[1:])
     if reading.file:
         place = table.place(reading.file, "file")
@@ -140,8 +141,7 @@ def split_column(table: Table, file: int, reading: Reading) -> int | None:
             )
         return place
     for place, name in enumerate(table.columns):
-        is_named = re.sub(r"[\W_]+", " ", name.casefold()).strip() in _SPLIT
-        if place != file and is_named and all(map(_is_split, table.values(place))):
+        if place != file and _plain(name) in _SPLIT and all(map(_is_split, table.values(place))):
             return place
     return None
 
@@ -157,12 +157,17 @@ def _is_split(word: str) -> bool:
     return is_split_word(word) and meaning(word)[0] in SPLIT_NAMES
 
 
+def _plain(title: str) -> str:
+    return re.sub(r"[\W_]+", "", title.casefold())
+
+
 def label_column(table: Table, taken: set[int | None], reading: Reading) -> int:
     """Return the column of the classes; DataError if it could be more than one."""
     if reading.label:
         return table.place(reading.label, "label")
-    rest = [place for place in range(len(table.columns)) if place not in taken]
-    named = [place for place in rest if table.columns[place].strip().casefold() in _LABEL]
+    # A column without a title is the row's number, as pandas writes it.
+    rest = [place for place, name in enumerate(table.columns) if name and place not in taken]
+    named = [place for place in rest if _plain(table.columns[place]) in _LABEL]
     if len(named) == 1 or len(rest) == 1:
         return (named or rest)[0]
     if not rest:
