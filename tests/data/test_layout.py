@@ -71,6 +71,7 @@ def test_a_word_inside_another_is_no_split(name: str) -> None:
         (("seg_train/seg_train", "seg_test/seg_test"), {"train", "test"}),
         (("training_set/training_set", "test_set/test_set"), {"train", "test"}),
         (("fruits_train", "fruits_dev"), {"train", "val"}),
+        (("flowerstrain", "flowerstest"), {"train", "test"}),
         (("dataset/train", "dataset/val"), {"train", "val"}),
         (("archive/photos/Training", "archive/photos/Testing"), {"train", "test"}),
         (("images/train2017", "images/val2017"), {"train", "val"}),
@@ -82,6 +83,11 @@ def test_splits_of_downloads_are_splits(make_tree, folders, splits: set[str]) ->
     assert dataset.classes == ("cat", "dog")
     assert set(dataset.splits) == splits
     assert all(len(split) == 8 for split in dataset.splits.values())
+
+
+def test_words_inside_the_names_of_classes_are_no_splits(make_tree) -> None:
+    root = make_tree({"contest": 4, "restraint": 4, "freight train": 4, "crash test": 4})
+    assert len(open_dataset(str(root)).classes) == 4
 
 
 def test_words_other_than_the_splits_own_and_folders_gone_through_are_told(make_tree) -> None:

@@ -9,14 +9,16 @@ _BY_PROGRAMS = frozenset(
         # network storage: Synology, QNAP, NetApp, Buffalo; thumbnails, bins and snapshots
         *("@eadir", "@tmp", "@sharebin", "@appstore", "@synoeastream", "@synoresource"),
         *("#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@transcode", "@__thumb"),
-        *("~snapshot", "trashbox", "nas_prog"),
+        *("~snapshot", "trashbox", "nas_prog", "network recycle bin 1", "network recycle bin"),
         # Windows and Android
         *("$recycle.bin", "$recycle", "recycler", "recycled", "system volume information"),
-        *("$extend", "found.000", "msocache", "config.msi", "lost.dir", "wpsystem"),
+        *("$extend", "$winreagent", "found.000", "msocache", "config.msi", "lost.dir", "wpsystem"),
         # archives from a Mac, and what it leaves on shared disks
         *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"),
         # Linux and the tools of programmers
-        *("lost+found", "__pycache__", "node_modules", "site-packages", "_gsdata_"),
+        *("lost+found", "__pycache__", "node_modules", "site-packages", "venv", "_gsdata_"),
+        # photo programs, which keep previews beside the photos
+        *("captureone", "ipod photo cache", "zbthumbnail.info"),
         # trackers of trainings, which keep pictures
         *("mlruns", "wandb", "lightning_logs"),
     )
@@ -32,7 +34,7 @@ def is_left_by_program(name: str) -> bool:
     >>> is_left_by_program("@eaDir"), is_left_by_program("$RECYCLE.BIN"), is_left_by_program("cat")
     (True, True, False)
     """
-    return name.casefold() in _BY_PROGRAMS
+    return name.casefold() in _BY_PROGRAMS or name.endswith((".lrdata", ".photoslibrary"))
 
 
 def is_run_folder(folder: Path) -> bool:

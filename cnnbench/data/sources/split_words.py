@@ -84,7 +84,7 @@ def split_folders(names: Iterable[str]) -> SplitFolders:
         groups = [group for group in alike.values() if "train" in group and len(group) > 1]
         roles = {role for role, _ in meanings.values()}
         is_certain = len(groups) == 1 or len(roles) < 2 or None in roles
-        groups = groups if len(groups) == 1 else []
+        groups = (groups or _glued_groups(every)) if len(groups) < 2 else []
     by_role = {role: tuple(names) for group in groups for role, names in group.items()}
     known = {name for names in by_role.values() for name in names}
     return SplitFolders(
@@ -92,6 +92,23 @@ def split_folders(names: Iterable[str]) -> SplitFolders:
         others=tuple(name for name in every if name not in known),
         is_certain=is_certain,
     )
+
+
+def _glued_groups(names: Iterable[str]) -> list[dict[Role, list[str]]]:
+    """Return the only group of names such as `flowerstrain` and `flowerstest`, if there is one.
+
+    A word inside another means something only in such a pair: `contest` alone is no test.
+    """
+    alike: dict[tuple[str, str], dict[Role, list[str]]] = defaultdict(dict)
+    for name in names:
+        text = "".join(_words(name))
+        for word in _LONGEST_FIRST:
+            if len(word) > 2 and (text.startswith(word) or text.endswith(word)):
+                before, _, after = text.partition(word)
+                alike[before, after].setdefault(_ROLES[word], []).append(name)
+                break
+    groups = [group for group in alike.values() if "train" in group and len(group) > 1]
+    return groups if len(groups) == 1 else []
 
 
 def meaning(name: str) -> tuple[Role | None, str]:
