@@ -24,14 +24,15 @@ from cnnbench.data.augment import (
     resized_crops,
     standardise,
 )
+from cnnbench.schema.result import TRAINING_SAMPLE
 
-__all__ = ["Batch", "Batches", "evaluation_batches"]
+__all__ = ["Batch", "Batches", "evaluation_batches", "training_sample"]
 
 # The share of a GPU's free memory that the images may take; the rest is the network's.
 _RESIDENT_SHARE = 0.25
 
 # What is drawn at random; each draws numbers of its own.
-_ORDER, _TOP, _LEFT, _FLIP, _AREA, _ASPECT, _JITTER = range(7)
+_ORDER, _TOP, _LEFT, _FLIP, _AREA, _ASPECT, _JITTER, _SAMPLE = range(8)
 _JITTER_STD = 0.1  # of a principal component (AlexNet, section 4.1)
 _TRIES = 10
 
@@ -211,6 +212,15 @@ def evaluation_batches(
         some = slice(start, start + batch_size)
         cut = crop_at(images[some], image_size, top=top, left=left, flip=view >= 5).to(device)
         yield standardise(cut, mean, std), torch.from_numpy(labels[some].copy()).to(device)
+
+
+def training_sample(n_images: int) -> Ints:
+    """Return which training images are looked at after training, in order.
+
+    They are drawn once for a number of images: every network and every seed has the same.
+    """
+    keys = hashed(0, _SAMPLE, np.arange(n_images, dtype=np.int64))
+    return np.sort(np.argsort(keys, kind="stable")[:TRAINING_SAMPLE])
 
 
 def hashed(seed: int, draw: int, positions: Ints) -> npt.NDArray[np.uint64]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import torch
 
-from cnnbench.engine.hardware import detect
+from cnnbench.engine.hardware import detect, installed_versions, machine_line
 from cnnbench.schema.cell import Precision
+from cnnbench.schema.origin import Origin
 
-__all__ = ["Device", "canary_gflops", "keep_freed_pages", "prepare_device"]
+__all__ = ["Device", "canary_gflops", "keep_freed_pages", "origin_of", "prepare_device"]
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more on 64 bits
@@ -67,6 +68,21 @@ def prepare_device(
         if memory_bytes is not None:
             total = torch.cuda.get_device_properties(0).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / total))
+
+
+def origin_of(device: torch.device) -> Origin:
+    """Return with what this process trains, once `prepare_device` has set it up."""
+    hardware = detect()
+    gpu = hardware.gpu if device.type == "cuda" else None
+    if gpu and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # of several cards the first may be another
+        gpu = torch.cuda.get_device_name(device)
+    return Origin(
+        versions=installed_versions(),
+        threads=torch.get_num_threads(),
+        cpu=hardware.cpu,
+        gpu=gpu,
+        machine=machine_line(hardware, device.type),
+    )
 
 
 def keep_freed_pages() -> bool:

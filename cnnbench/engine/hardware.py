@@ -1,5 +1,7 @@
 """What machine is this, as far as can be told without importing torch?"""
 
+import contextlib
+import importlib.metadata
 import os
 import platform
 import shutil
@@ -10,8 +12,11 @@ from pathlib import Path
 
 from cnnbench.base.processes import usable_cores
 from cnnbench.schema.cell import Precision
+from cnnbench.schema.origin import VERSIONED
+from cnnbench.version import __version__
 
 __all__ = ["Hardware", "choose_device", "choose_precision", "detect", "machine_line"]
+__all__ += ["installed_versions"]
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -90,6 +95,15 @@ def machine_line(hardware: Hardware, device: str) -> str:
     memory = f"{hardware.memory_bytes / 2**30:.0f} GiB"
     cpu = f"{hardware.cpu}, {hardware.cores} cores, {memory}"
     return f"{hardware.gpu} ({cpu})" if device == "cuda" else cpu
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of all that a result may depend on and that is installed."""
+    versions = {"cnnbench": __version__, "python": platform.python_version()}
+    for name in VERSIONED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions.setdefault(name, importlib.metadata.version(name))
+    return versions
 
 
 def _cpu() -> tuple[str, set[str]]:

@@ -5,7 +5,7 @@ import statistics
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ from cnnbench.engine.clock import Clock
 from cnnbench.engine.device import Device, rng_state, set_rng_state
 from cnnbench.engine.evaluate import Evaluation
 from cnnbench.schema.budget import Budget, Spent
+from cnnbench.schema.events import WINDOW_IMAGES, Window
+from cnnbench.schema.origin import Origin
 from cnnbench.schema.recipes import Recipe
 
 __all__ = ["Training"]
@@ -58,6 +60,7 @@ class Training:
     on_step: Callable[[], None] = lambda: None
     micro_batch: int | None = None
     joules: Callable[[], float] | None = None
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -78,14 +81,25 @@ class Meter:
         """Return the mean over the images so far, NaN over none."""
         return self.loss_sum / self.n_images if self.n_images else math.nan
 
+    def state(self) -> list[float]:
+        """Return the sums, to travel with a checkpoint."""
+        return [self.loss_sum, self.correct, self.n_images]
+
+    @classmethod
+    def of(cls, state: list[Any]) -> Self:
+        """Return a meter with saved sums."""
+        loss_sum, correct, n_images = state
+        return cls(loss_sum=loss_sum, correct=correct, n_images=n_images)
+
 
 @dataclass(kw_only=True, slots=True)
 class TrainingState:
     """What changes while a network trains.
 
     `interval` sums up the steps since the last `Stepped`, `since_evaluation` those since the last
-    evaluation. `recent_costs` are in the budget's currency. `total_images` is what the budget
-    buys, None where only a meter can tell.
+    evaluation, `window` those of the last thousand images; `ended_windows` are not logged yet.
+    `recent_costs` are in the budget's currency. `total_images` is what the budget buys, None where
+    only a meter can tell.
     """
 
     training: Training
@@ -97,6 +111,8 @@ class TrainingState:
     last_lr: float = math.nan
     interval: Meter = field(default_factory=Meter)
     since_evaluation: Meter = field(default_factory=Meter)
+    window: Meter = field(default_factory=Meter)
+    ended_windows: list[Window] = field(default_factory=list)
     joules: float = 0.0
     recent_costs: deque[float] = field(default_factory=lambda: deque(maxlen=5))
 
@@ -110,6 +126,18 @@ class TrainingState:
             steps=self.steps,
             joules=None if self.training.joules is None else self.joules,
         )
+
+    def count(self, loss: float, correct: int, n_images: int) -> None:
+        """Count a step that was taken, with its batch's mean loss and its correct images."""
+        self.images_seen += n_images
+        self.steps += 1
+        for meter in (self.interval, self.since_evaluation, self.window):
+            meter.add(loss, correct, n_images)
+        window = self.window
+        if window.n_images >= WINDOW_IMAGES:
+            ended = Window(steps=self.steps, correct=window.correct, images=window.n_images)
+            self.ended_windows.append(ended)
+            self.window = Meter()
 
     def progress(self) -> float:
         """Return the share of the budget that is spent, in [0, 1]."""
@@ -145,8 +173,10 @@ class TrainingState:
         return done < planned - 1 and self.progress() >= (done + 1) / planned
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that is needed to go on from here; its keys are those of the checkpoints."""
-        meter = self.since_evaluation
+        """Return all that is needed to go on from here; its keys are those of the checkpoints.
+
+        Windows that ended must be logged before: the log is kept beside the checkpoint.
+        """
         return {
             "model": self.training.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -157,7 +187,8 @@ class TrainingState:
             "tested": self.evaluations_done,
             "last_lr": self.last_lr,
             "joules": self.joules,
-            "since_test": [meter.loss_sum, meter.correct, meter.n_images],
+            "since_test": self.since_evaluation.state(),
+            "window": self.window.state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -169,5 +200,5 @@ class TrainingState:
         self.images_seen, self.steps = state["images"], state["steps"]
         self.evaluations_done = state["tested"]
         self.last_lr, self.joules = state["last_lr"], state["joules"]
-        loss_sum, correct, n_images = state["since_test"]
-        self.since_evaluation = Meter(loss_sum=loss_sum, correct=correct, n_images=n_images)
+        self.since_evaluation = Meter.of(state["since_test"])
+        self.window = Meter.of(state.get("window", [0.0, 0, 0]))  # older checkpoints have none

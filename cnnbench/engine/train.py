@@ -70,6 +70,7 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
         macs=training.macs,
         train_images=training.batches.epoch_images,
         total_images=state.total_images,
+        origin=training.origin,
     )
     stepped_at = checkpoint_at = clock.charged
     training.model.train()
@@ -90,6 +91,9 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
         training.on_step()
         stopping = training.should_stop()
         if stopping or clock.charged - checkpoint_at >= training.checkpoint_seconds:
+            if state.interval.n_images:  # what is logged goes with the checkpoint
+                yield _stepped(state, clock.charged - stepped_at)
+                stepped_at = clock.charged
             yield CheckpointDue(spent=state.spent(), state=state.state_dict, last=stopping)
             checkpoint_at = clock.charged
         if stopping:
@@ -141,11 +145,8 @@ def _charged_step(state: TrainingState, batch_size: int) -> float:
         )
     state.joules += training.joules() - joules_before if training.joules else 0.0
     if math.isfinite(loss):
-        state.images_seen += batch_size
-        state.steps += 1
         state.last_lr = lr
-        state.interval.add(loss, correct, batch_size)
-        state.since_evaluation.add(loss, correct, batch_size)
+        state.count(loss, correct, batch_size)
     currency = training.budget.currency
     state.recent_costs.append(state.spent().of(currency) - before.of(currency))
     return loss
@@ -153,8 +154,8 @@ def _charged_step(state: TrainingState, batch_size: int) -> float:
 
 def _stepped(state: TrainingState, seconds: float) -> Stepped:
     """Sum up the steps since the last such event, and start counting again."""
-    interval = state.interval
-    state.interval = Meter()
+    interval, windows = state.interval, tuple(state.ended_windows)
+    state.interval, state.ended_windows = Meter(), []
     return Stepped(
         spent=state.spent(),
         progress=state.progress(),
@@ -163,6 +164,7 @@ def _stepped(state: TrainingState, seconds: float) -> Stepped:
         train_top1=interval.correct / interval.n_images,
         images=interval.n_images,
         images_per_second=interval.n_images / seconds if seconds > 0 else math.nan,
+        windows=windows,
     )
 
 

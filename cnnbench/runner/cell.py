@@ -7,7 +7,8 @@ import torch
 
 from cnnbench.base.words import first_line
 from cnnbench.data import DataError
-from cnnbench.engine.device import canary_gflops, prepare_device
+from cnnbench.engine.device import canary_gflops, origin_of, prepare_device
+from cnnbench.engine.evaluate import Evaluation
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import CheckpointDue, Scored, train
 from cnnbench.runner.gallery import write_cell_gallery
@@ -15,12 +16,14 @@ from cnnbench.runner.inputs import (
     CellContext,
     Inputs,
     evaluate_split,
+    evaluate_training_sample,
     open_inputs,
     prepare_training,
 )
 from cnnbench.schema.budget import Spent
 from cnnbench.schema.cell import Cell
-from cnnbench.schema.events import Checkpointed, Evaluated, Failed, Finished
+from cnnbench.schema.events import Checkpointed, Evaluated, Failed, Finished, origins_of
+from cnnbench.schema.origin import continued_words, origin_fields
 from cnnbench.schema.result import Result, Seconds, Status, planned, usage
 from cnnbench.store import DamagedError, Predictions, StoreError
 
@@ -80,11 +83,14 @@ def _train_cell(context: CellContext) -> Result:
     assert isinstance(event, Finished)  # a loop that was asked to stop raised Interrupted
     curve = [logged for logged in folder.events() if isinstance(logged, Evaluated)]
     headline = _headline(context, training, inputs, last)
+    with clock.measure("eval"):
+        memorised = evaluate_training_sample(context, training.model, inputs)
     result = write_success(
         context,
         training,
         inputs,
         headline=headline,
+        memorised=memorised,
         best=max(curve, key=lambda evaluated: evaluated.top1),
         finished=event,
         notice=checkpoint.notice if checkpoint else "",
@@ -121,6 +127,7 @@ def write_success(
     inputs: Inputs,
     *,
     headline: Scored,
+    memorised: Evaluation,
     best: Evaluated,
     finished: Finished,
     notice: str,
@@ -128,8 +135,9 @@ def write_success(
 ) -> Result:
     """Write the predictions and the result of a cell that spent its budget.
 
-    `headline` is the evaluation that the row reports, `best` the best of the curve. `notice` is
-    what loading the checkpoint had to say, `canary` the machine's rate at the start.
+    `headline` is the evaluation that the row reports, `memorised` that of a few training images,
+    `best` the best of the curve. `notice` is what loading the checkpoint had to say, `canary` the
+    machine's rate at the start.
     """
     event, evaluation = headline.event, headline.evaluation
     names = inputs.splits[event.split].names
@@ -139,10 +147,11 @@ def write_success(
     result = planned(context.cell).model_copy(
         update={
             "status": "done",
-            "reason": notice,
             **event.model_dump(include={"split", "correct", "top1", "top5", "train_loss"}),
             "test_images": event.images,
             "test_loss": event.loss,
+            "train_eval_loss": memorised.loss,
+            "train_eval_top1": memorised.correct / memorised.n_images,
             "best_top1": best.top1,
             "best_progress": best.progress,
             "params": training.params,
@@ -153,6 +162,8 @@ def write_success(
             **_usage(context, finished.spent, context.device.peak_memory_bytes()),
         }
     )
+    notices = filter(None, (notice, continued_words(result.origins)))
+    result = result.model_copy(update={"reason": "; ".join(notices)})
     context.folder.write_result(result)
     context.folder.forget_checkpoints()
     return result
@@ -176,12 +187,13 @@ def write_failure(
 
 
 def _usage(context: CellContext, spent: Spent, peak_memory_bytes: int | None) -> dict[str, Any]:
-    return {
-        **usage(context.cell, spent),
-        "peak_memory_bytes": peak_memory_bytes,
-        "seconds": Seconds(**context.clock.seconds, total=context.clock.total()),
-        "machine": context.machine_line or None,
-    }
+    """Return what a cell has spent, and with what it was trained by this process and others."""
+    clock = context.clock
+    origins = [*origins_of(context.folder.events()), origin_of(context.device.torch_device)]
+    facts = usage(context.cell, spent) | origin_fields(origins)
+    if clock.charged >= spent.seconds:  # else the clock of an earlier process was never taken over
+        facts["seconds"] = Seconds(**clock.seconds, total=clock.total())
+    return {**facts, "peak_memory_bytes": peak_memory_bytes}
 
 
 def failure_reason(error: Exception, cell: Cell) -> tuple[Status, str]:

@@ -11,11 +11,11 @@ import zoo
 from cnnbench.data import DataError
 from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
-from cnnbench.data.loader import Batch, Batches, evaluation_batches
+from cnnbench.data.loader import Batch, Batches, evaluation_batches, training_sample
 from cnnbench.data.pixels.cache import Decoded, decoded
 from cnnbench.engine.clock import Clock
 from cnnbench.engine.data_dependent_init import standardise_outputs
-from cnnbench.engine.device import Device
+from cnnbench.engine.device import Device, origin_of
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.evaluate import EVALUATION_BATCH_SIZE, Evaluation, evaluate
 from cnnbench.engine.state import Training
@@ -34,7 +34,7 @@ class CellContext:
     """A cell with its folder, its clock, its device, and what the process that serves it says.
 
     `on_step` is called after each step, then `should_stop` is asked. `checkpoint_seconds` are
-    charged seconds. `threads` is the number that the plan found fastest, None every core.
+    charged seconds. `threads` is the number that was found fastest here, None every core.
     """
 
     cell: Cell
@@ -45,7 +45,6 @@ class CellContext:
     on_step: Callable[[], None]
     checkpoint_seconds: float
     threads: int | None
-    machine_line: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +120,7 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
         on_step=context.on_step,
         micro_batch=cell.micro_batch,
         joules=_joules(cell),
+        origin=origin_of(device.torch_device),
     )
 
 
@@ -158,6 +158,16 @@ def evaluate_split(
         cut_batches(context, inputs, part.images, part.labels, view=view) for view in range(views)
     ]
     return evaluate(model, batches, context.device)
+
+
+def evaluate_training_sample(
+    context: CellContext, model: torch.nn.Module, inputs: Inputs
+) -> Evaluation:
+    """Run a network over a few training images as over test images: what it has memorised."""
+    train = inputs.splits["train"]
+    places = training_sample(len(train.labels))
+    batches = cut_batches(context, inputs, train.images[places], train.labels[places])
+    return evaluate(model, [batches], context.device)
 
 
 def cut_batches(

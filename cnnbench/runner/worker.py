@@ -62,6 +62,7 @@ def _serve(folder: CellFolder, stop: _StopFlag, plan: Plan, *, started: float) -
     from cnnbench.data import DataError
     from cnnbench.engine.clock import Clock
     from cnnbench.engine.device import Device
+    from cnnbench.engine.hardware import detect, machine_line
     from cnnbench.runner.cell import Interrupted, run_cell
     from cnnbench.runner.inputs import CellContext
 
@@ -79,8 +80,7 @@ def _serve(folder: CellFolder, stop: _StopFlag, plan: Plan, *, started: float) -
         should_stop=stop.should_stop,
         on_step=on_step,
         checkpoint_seconds=float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS),
-        threads=int(plan.machine.get("threads") or 0) or None,
-        machine_line=str(plan.machine.get("line") or ""),
+        threads=_threads(plan, machine_line(detect(), cell.device)),
     )
     try:
         with folder.lock():
@@ -92,6 +92,12 @@ def _serve(folder: CellFolder, stop: _StopFlag, plan: Plan, *, started: float) -
             print(error, file=sys.stderr, flush=True)
         return exit_of(error)
     return Exit.OK if result.status == "done" else Exit.FAILED
+
+
+def _threads(plan: Plan, machine: str) -> int | None:
+    """Return the threads that the plan measured, or None for every core of another machine."""
+    measured = plan.machine.get("threads")
+    return int(measured) if measured and plan.machine.get("line") == machine else None
 
 
 def _follow_launcher(stop: _StopFlag) -> None:

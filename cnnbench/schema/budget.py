@@ -27,6 +27,11 @@ class Currency(StrEnum):
     FLOPS = "flops"
     JOULES = "joules"
 
+    @property
+    def is_metered(self) -> bool:
+        """Whether a meter of the machine, and no count of images, says when it is spent."""
+        return self in (Currency.SECONDS, Currency.JOULES)
+
 
 _UNITS: dict[str, tuple[Currency, float]] = {
     "s": (Currency.SECONDS, 1.0),

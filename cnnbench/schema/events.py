@@ -1,15 +1,18 @@
 """What happens during a training, as values that are appended to `events.jsonl`."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
 from cnnbench.schema import Value
 from cnnbench.schema.budget import Spent
+from cnnbench.schema.origin import Origin
 from cnnbench.schema.result import Status
 
 __all__ = [
     "EVENT",
+    "WINDOW_IMAGES",
     "Checkpointed",
     "Evaluated",
     "Event",
@@ -17,7 +20,12 @@ __all__ = [
     "Finished",
     "Started",
     "Stepped",
+    "Window",
+    "origins_of",
 ]
+
+
+WINDOW_IMAGES = 1024  # over so many an error of 25 % is known to 1.4 points
 
 
 class _Event(Value):
@@ -33,6 +41,15 @@ class Started(_Event):
     macs: int
     train_images: int
     total_images: int | None = Field(description="images the budget buys; None if only time tells")
+    origin: Origin = Origin()
+
+
+class Window(Value):
+    """Training answers over the steps of `WINDOW_IMAGES` images, however fast the machine is."""
+
+    steps: int = Field(description="steps taken at its end")
+    correct: int
+    images: int
 
 
 class Stepped(_Event):
@@ -47,6 +64,9 @@ class Stepped(_Event):
     )
     images: int = Field(description="images of the interval")
     images_per_second: float
+    windows: tuple[Window, ...] = Field(
+        default=(), description="those that ended within the interval"
+    )
 
 
 class Evaluated(_Event):
@@ -89,3 +109,8 @@ Event = Annotated[
     Started | Stepped | Evaluated | Checkpointed | Finished | Failed, Field(discriminator="kind")
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def origins_of(events: Iterable[Event]) -> list[Origin]:
+    """Return with what each process trained that a log tells of, in order."""
+    return [event.origin for event in events if isinstance(event, Started)]

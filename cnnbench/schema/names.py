@@ -5,7 +5,7 @@ from typing import Any
 
 from cnnbench.schema.cell import Cell, Plan
 
-__all__ = ["changes", "differences", "labels", "line_names", "settings_of"]
+__all__ = ["Settings", "changes", "differences", "labels", "line_names", "settings_of"]
 
 _MOST_DIFFERENCES = 6
 

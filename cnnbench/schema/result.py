@@ -2,15 +2,27 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cnnbench.schema import Value
 from cnnbench.schema.budget import Currency, Spent
 from cnnbench.schema.cell import Cell
+from cnnbench.schema.origin import Origin
 
-__all__ = ["VERSION", "BudgetUsed", "Result", "Row", "Seconds", "Status", "planned", "usage"]
+__all__ = [
+    "TRAINING_SAMPLE",
+    "VERSION",
+    "BudgetUsed",
+    "Result",
+    "Row",
+    "Seconds",
+    "Status",
+    "planned",
+    "usage",
+]
 
 VERSION = 1
+TRAINING_SAMPLE = 256  # training images that are looked at in evaluation mode, if so many are there
 
 Status = Literal["done", "failed", "diverged", "oom", "killed", "hung", "running", "planned"]
 
@@ -20,24 +32,31 @@ class BudgetUsed(Value):
 
     currency: Currency
     limit: float
-    used: float = 0.0
+    used: float | None = None
 
 
 class Seconds(Value):
     """Where the wall-clock seconds of a cell went. Only `train` is charged to a budget.
 
     `train` holds `data_wait`, the part of it spent waiting for data; `total` is everything from
-    the start of the process to its result, over all restarts.
+    the start of the process to its result, over all restarts. A cell that was killed took its
+    clock along: only what it was charged is known, from its log.
     """
 
-    train: float = 0.0
-    data_wait: float = 0.0
-    eval: float = 0.0
-    checkpoint: float = 0.0
-    warmup: float = 0.0
-    build: float = 0.0
-    logging: float = 0.0
-    total: float = 0.0
+    train: float | None = None
+    data_wait: float | None = None
+    eval: float | None = None
+    checkpoint: float | None = None
+    warmup: float | None = None
+    build: float | None = None
+    logging: float | None = None
+    total: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_old_zeros(cls, given: Any) -> Any:
+        """Read what older versions wrote for a clock that was never read as not measured."""
+        return {} if isinstance(given, dict) and given.get("total") == 0 else given
 
 
 class Result(Value):
@@ -57,7 +76,13 @@ class Result(Value):
     top1: float | None = None
     top5: float | None = None
     test_loss: float | None = None
-    train_loss: float | None = None
+    train_loss: float | None = Field(
+        default=None, description="running: mean since the last evaluation, as trained on"
+    )
+    train_eval_loss: float | None = Field(
+        default=None, description="in evaluation mode, on a fixed sample of the training images"
+    )
+    train_eval_top1: float | None = None
     best_top1: float | None = None
     best_progress: float | None = None
     epochs: float | None = None
@@ -76,11 +101,24 @@ class Result(Value):
     precision: str
     device: str
     machine: str | None = None
+    versions: dict[str, str] | None = None
+    threads: int | None = None
+    cpu: str | None = None
+    gpu: str | None = None
+    earlier_origins: tuple[Origin, ...] = Field(
+        default=(), description="with what a continued cell trained before, where it differed"
+    )
     micro_batch: int | None = None
     joules: float | None = None
     canary_gflops: tuple[float, float] | None = Field(
         default=None, description="a fixed matrix product before and after the training"
     )
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """With what the cell trained, the process of its result last; empty if it never began."""
+        last = Origin(**{key: getattr(self, key) for key in Origin.model_fields})
+        return (*self.earlier_origins, last) if self.images_seen is not None else ()
 
 
 class Row(Result):
@@ -120,4 +158,5 @@ def usage(cell: Cell, spent: Spent) -> dict[str, Any]:
         "budget": BudgetUsed(
             currency=budget.currency, limit=budget.limit, used=spent.of(budget.currency)
         ),
+        "seconds": Seconds(train=spent.seconds),
     }

@@ -28,7 +28,8 @@ from cnnbench.base.files import (
     write_whole,
 )
 from cnnbench.schema.cell import Cell
-from cnnbench.schema.events import EVENT, Event
+from cnnbench.schema.events import EVENT, Event, origins_of
+from cnnbench.schema.origin import origin_fields
 from cnnbench.schema.result import VERSION, Result, planned, usage
 from cnnbench.store import checkpoints
 from cnnbench.store.checkpoints import Checkpoint
@@ -144,6 +145,7 @@ class CellFolder:
                 "status": "running" if alive else "killed",
                 "reason": "" if alive else "stopped before its end; the same command continues it",
                 **usage(self.cell, events[-1].spent),
+                **origin_fields(origins_of(events)),
             }
         )
 

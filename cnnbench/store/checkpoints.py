@@ -27,7 +27,7 @@ KEPT = 2
 class Checkpoint:
     """A sound state, with the length of the event log at its time.
 
-    `notice` says which damaged checkpoints were passed over, and whether torch has changed.
+    `notice` says which damaged checkpoints were passed over.
     """
 
     steps: int
@@ -114,20 +114,13 @@ def load(folder: Path) -> Checkpoint | None:
             would hide the loss.
         StoreError: if the newest is of another version of cnnbench.
     """
-    import torch
-
-    notices = []
+    notices: list[str] = []
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         if not path.with_suffix(".json").exists():
             continue  # a kill came between the two
         sidecar = _sidecar_of(path)
         state = _sound_state(path, sidecar) if sidecar else None
         if sidecar and state:
-            if sidecar["torch"] != torch.__version__:
-                notices.append(
-                    f"began under torch {sidecar['torch']} and went on under {torch.__version__}: "
-                    "the bits may differ from those of an uninterrupted run"
-                )
             return Checkpoint(
                 steps=sidecar["steps"],
                 log_bytes=sidecar["log_bytes"],

@@ -81,11 +81,15 @@ class RunFolder:
     def write_plan(self, plan: Plan) -> None:
         """Write `plan.json` and a `cell.json` for each cell.
 
+        A plan that is there already stays as it was made, with its own machine and versions:
+        finished cells may have been trained with those.
+
         Raises:
             DataError, StoreError: as `require_same`.
         """
         self.require_same(plan)
-        self.write_text("plan.json", plan.model_dump_json(indent=1) + "\n")
+        if not (self.path / "plan.json").exists():
+            self.write_text("plan.json", plan.model_dump_json(indent=1) + "\n")
         for cell in plan.cells:
             path = f"cells/{cell.id}/cell.json"
             if not (self.path / path).exists():

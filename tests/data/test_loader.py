@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnbench.data.augment import crop_and_flip, crop_at, gather_crops, standardise
-from cnnbench.data.loader import Batches, evaluation_batches, hashed
+from cnnbench.data.loader import Batches, evaluation_batches, hashed, training_sample
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
@@ -186,3 +186,18 @@ def test_a_gpu_gets_the_batches_of_a_cpu() -> None:
     there = Batches(images, labels, **options, device="cuda").batch(3, 8)
     assert torch.allclose(here[0], there[0].cpu(), atol=1e-5)
     assert torch.equal(here[1], there[1].cpu())
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(count=st.integers(1, 2000))
+def test_the_training_sample_is_of_different_images_in_order(count: int) -> None:
+    sample = training_sample(count)
+    assert len(sample) == min(256, count)
+    assert sorted(set(sample.tolist())) == sample.tolist()
+    assert 0 <= sample[0] <= sample[-1] < count
+
+
+def test_the_training_sample_is_drawn_once_for_all() -> None:
+    assert training_sample(1178)[:5].tolist() == training_sample(1178)[:5].tolist()
+    quarters = np.bincount(training_sample(100_000) // 25_000, minlength=4)
+    assert quarters.min() > 40  # of 256: it takes from everywhere, though a folder has its order

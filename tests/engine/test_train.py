@@ -227,3 +227,35 @@ def test_the_share_of_right_training_answers_is_reported():
     shares = [event.train_top1 for event in train(training) if isinstance(event, Stepped)]
     assert all(0 <= share <= 1 for share in shares)
     assert shares[-1] == 1.0  # eight images are learnt by heart
+
+
+@pytest.mark.parametrize("seconds_a_step", [0.001, 0.3, 5.0])
+def test_windows_end_at_the_same_steps_however_fast_the_machine_is(seconds_a_step):
+    training = a_training("2500img", tick=seconds_a_step / 4, batch_size=48)
+    windows = [w for event in train(training) if isinstance(event, Stepped) for w in event.windows]
+    assert [(w.steps, w.images) for w in windows] == [(22, 1056), (44, 1056)]
+    assert all(0 <= w.correct <= w.images for w in windows)
+
+
+def test_a_window_goes_on_after_a_checkpoint():
+    stop = iter([False] * 29 + [True])
+    training = a_training("2500img", batch_size=48, should_stop=lambda: next(stop))
+    before = list(train(training))
+    state = before[-1].state()
+    assert isinstance(before[-2], Stepped)  # no image is lost between the log and the checkpoint
+    after = list(train(a_training("2500img", batch_size=48), checkpoint=state))
+    whole = list(train(a_training("2500img", batch_size=48)))
+
+    def windows(events):
+        return [w for event in events if isinstance(event, Stepped) for w in event.windows]
+
+    assert windows(before) + windows(after) == windows(whole)
+    images = [event.images for event in (*before, *after) if isinstance(event, Stepped)]
+    assert sum(images) == 2500
+
+
+def test_a_checkpoint_of_an_older_version_starts_a_window_anew():
+    stop = iter([False] * 3 + [True])
+    state = list(train(a_training("64img", should_stop=lambda: next(stop))))[-1].state()
+    del state["window"]
+    assert isinstance(list(train(a_training("64img"), checkpoint=state))[-1], Finished)

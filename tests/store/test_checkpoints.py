@@ -119,9 +119,3 @@ def test_a_checkpoint_without_a_sidecar_takes_no_place_of_a_good_one(tmp_path):
         "step-000000002.pt",
         "step-000000005.pt",
     ]
-
-
-def test_going_on_under_another_torch_is_said(tmp_path, monkeypatch):
-    saved(tmp_path, 1)
-    monkeypatch.setattr(torch, "__version__", "99.0")
-    assert "went on under 99.0: the bits may differ" in checkpoints.load(tmp_path).notice

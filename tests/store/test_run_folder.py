@@ -1,12 +1,15 @@
 """A run folder gives back what was put in, and refuses what is not its own."""
 
+import json
+
 import numpy as np
 import pytest
 
 from cnnbench.data import DataError
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
-from cnnbench.schema.events import Finished, Stepped
+from cnnbench.schema.events import Finished, Started, Stepped
+from cnnbench.schema.origin import Origin
 from cnnbench.schema.recipes import make_recipe
 from cnnbench.store import Predictions, RunFolder, StoreError
 
@@ -154,6 +157,49 @@ def test_a_cell_with_events_and_no_owner_was_killed(tmp_path):
     assert result.status == "killed"
     assert "same command continues" in result.reason
     assert result.images_seen == 48
+
+
+def started(**origin):
+    return Started(
+        spent=Spent(),
+        resumed=False,
+        params=1,
+        macs=1,
+        train_images=4,
+        total_images=None,
+        origin=Origin(**origin),
+    )
+
+
+def test_a_killed_cell_says_with_what_it_was_trained(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    for torch in ("2.9", "2.10", "2.10"):
+        cell.append(started(versions={"torch": torch}, threads=2, cpu="a cpu", machine="a machine"))
+        cell.append(stepped(3))
+    result = cell.result()
+    assert (result.status, result.versions, result.threads) == ("killed", {"torch": "2.10"}, 2)
+    assert (result.cpu, result.gpu, result.machine) == ("a cpu", None, "a machine")
+    assert [one.versions for one in result.earlier_origins] == [{"torch": "2.9"}]
+    assert [one.versions for one in result.origins] == [{"torch": "2.9"}, {"torch": "2.10"}]
+
+
+def test_a_killed_cell_of_an_older_log_has_no_versions(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    old = started().model_dump(mode="json", exclude={"origin"})
+    (cell.path / "events.jsonl").write_text(json.dumps(old) + "\n")
+    assert cell.result().status == "killed"
+    assert (cell.result().versions, cell.result().threads) == (None, None)
+
+
+def test_continuing_leaves_the_plan_as_it_was_made(tmp_path):
+    run, plan, _ = a_run(tmp_path)
+    before = (run.path / "plan.json").read_bytes()
+    upgraded = plan.model_copy(update={"cnnbench": "99", "machine": {"line": "y", "threads": 8}})
+    run.write_plan(upgraded)
+    assert (run.path / "plan.json").read_bytes() == before
+    run.clear()  # what --fresh does
+    run.write_plan(upgraded)
+    assert run.plan().machine == {"line": "y", "threads": 8}
 
 
 def test_a_cell_that_is_held_is_running(tmp_path):

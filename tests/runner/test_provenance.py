@@ -1,0 +1,155 @@
+"""A row says with what its cell was trained, also where it was continued or failed."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cnnbench.engine import device
+from cnnbench.engine.clock import Clock
+from cnnbench.engine.device import Device
+from cnnbench.planning.plan import make_plan
+from cnnbench.planning.request import Request
+from cnnbench.runner import cell as runner
+from cnnbench.runner.cell import Interrupted, run_cell
+from cnnbench.runner.inputs import CellContext
+from cnnbench.runner.worker import _threads
+from cnnbench.schema.cell import DatasetFacts, Plan
+from cnnbench.store import RunFolder
+
+N_TRAIN = 30
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNBENCH_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for split, count in (("train", N_TRAIN // 3), ("val", 4)):
+        for label, shade in (("apple", 40), ("pear", 120), ("plum", 200)):
+            home = tmp_path / "photos" / split / label
+            home.mkdir(parents=True)
+            for index in range(count):
+                pixels = rng.integers(shade - 40, shade + 40, (16, 16, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(home / f"{index}.png")
+    request = Request(
+        models="lenet5-relu",
+        dataset=str(tmp_path / "photos"),
+        budget="96img",
+        batch_size=8,
+        image_size=32,
+        evaluations=2,
+    )
+    plan, _ = make_plan(request, device="cpu", precision="fp32", machine="a machine", argv=())
+    run = RunFolder(tmp_path / "run")
+    run.write_plan(plan)
+    return run.cell(plan.cells[0])
+
+
+def a_context(folder, *, stop_after=None, threads=1):
+    steps = itertools.count(1)
+    return CellContext(
+        cell=folder.cell,
+        folder=folder,
+        clock=Clock(),
+        device=Device(torch_device=torch.device("cpu"), precision="fp32"),
+        should_stop=lambda: next(steps) == stop_after,
+        on_step=lambda: None,
+        checkpoint_seconds=60.0,
+        threads=threads,
+    )
+
+
+def upgrade(monkeypatch, **versions):
+    installed = device.installed_versions()
+    monkeypatch.setattr(device, "installed_versions", lambda: {**installed, **versions})
+
+
+@pytest.mark.slow
+def test_a_cell_that_goes_on_under_other_versions_says_both(folder, monkeypatch):
+    with pytest.raises(Interrupted):
+        run_cell(a_context(folder, stop_after=4))
+    assert folder.result().status == "killed"
+    assert folder.result().versions["torch"] == device.installed_versions()["torch"]
+    upgrade(monkeypatch, torch="99.0")
+    result = run_cell(a_context(folder, threads=2))
+    assert (result.status, result.versions["torch"], result.threads) == ("done", "99.0", 2)
+    assert [one.threads for one in result.earlier_origins] == [1]
+    assert "then 99.0" in result.reason
+    assert "threads 1, then 2" in result.reason
+    assert folder.result() == result
+
+
+@pytest.mark.slow
+def test_a_cell_in_one_go_has_one_origin_and_no_reason(folder):
+    result = run_cell(a_context(folder))
+    assert (result.earlier_origins, result.reason) == ((), "")
+    assert result.versions == device.installed_versions()
+    assert result.cpu
+    assert result.gpu is None
+
+
+@pytest.mark.slow
+def test_the_training_sample_is_tried_in_evaluation_mode_and_changes_nothing(folder, monkeypatch):
+    seen = []
+    real = runner.evaluate_training_sample
+
+    def watched(context, model, inputs):
+        state, charged = torch.get_rng_state(), context.clock.charged
+        evaluation = real(context, model, inputs)
+        assert torch.equal(torch.get_rng_state(), state)
+        assert context.clock.charged == charged
+        with torch.no_grad():
+            seen.append((evaluation, sum(float(p.sum()) for p in model.parameters())))
+        return evaluation
+
+    monkeypatch.setattr(runner, "evaluate_training_sample", watched)
+    result = run_cell(a_context(folder))
+    ((evaluation, _),) = seen
+    assert evaluation.n_images == N_TRAIN
+    assert result.train_eval_top1 == evaluation.correct / N_TRAIN
+    assert result.train_eval_loss == evaluation.loss != result.train_loss
+    assert evaluation.labels.tolist() == sorted(evaluation.labels.tolist())  # all, in their order
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_before_it_takes_its_clock_over_has_no_zeros(folder, monkeypatch):
+    with pytest.raises(Interrupted):
+        run_cell(a_context(folder, stop_after=4))
+    spent = folder.result().seconds.train
+    upgrade(monkeypatch, torch="99.0")
+    monkeypatch.setattr(runner, "open_inputs", lambda cell: 1 / 0)
+    result = run_cell(a_context(folder))
+    assert result.status == "failed"
+    assert (result.steps, result.seconds.train) == (4, spent)
+    assert result.seconds.total is None
+    assert result.versions["torch"] == "99.0"
+    assert len(result.earlier_origins) == 1
+
+
+def test_a_cell_that_never_began_to_train_has_its_origin(folder, monkeypatch):
+    monkeypatch.setattr(runner, "open_inputs", lambda cell: 1 / 0)
+    result = run_cell(a_context(folder))
+    assert (result.status, result.images_seen) == ("failed", 0)
+    assert result.versions == device.installed_versions()
+    assert result.seconds.total > 0
+
+
+def test_the_threads_of_a_plan_are_those_of_its_machine():
+    facts = DatasetFacts(
+        name="d",
+        title="d",
+        drawn=False,
+        classes=("a",),
+        images={"train": 1},
+        curve_split="test",
+        headline_split="test",
+        fingerprint="f",
+    )
+    machine = {"line": "16 cores", "threads": 8}
+    plan = Plan(cnnbench="0", argv=(), dataset=facts, cells=(), machine=machine)
+    assert _threads(plan, "16 cores") == 8
+    assert _threads(plan, "2 cores") is None
+    unmeasured = plan.model_copy(update={"machine": {**machine, "threads": None}})
+    assert _threads(unmeasured, "16 cores") is None
