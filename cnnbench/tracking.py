@@ -173,7 +173,7 @@ def _log_to_mlflow(client: Any, experiment: str, run: RunFolder, cell: Cell) -> 
     client.set_tag(run_id, "cnnbench.status", result.status)
     if result.status != "running":
         status = "FINISHED" if result.status == "done" else "FAILED"
-        end = _milliseconds(result.seconds.total)
+        end = _milliseconds(result.seconds.total or result.seconds.train or 0.0)
         client.set_terminated(run_id, status=status, end_time=end)
 
 

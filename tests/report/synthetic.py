@@ -11,6 +11,7 @@ import numpy as np
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.events import Evaluated, Finished, Started, Stepped
+from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.recipes import Recipe
 from cnnbench.schema.result import BudgetUsed, Result, Seconds, Status
 from cnnbench.store import Predictions, RunFolder
@@ -53,8 +54,12 @@ class FakeRun:
     machine: Mapping[str, str | int | float | None] = field(
         default_factory=lambda: {"cpu": "Example CPU", "cores": 2, "torch": "2.10.0", "gpu": None}
     )
+    threads: int = 2
     image_names: tuple[str, ...] | None = None
     machine_line: str = "Example CPU, 2 cores"
+    versions: Mapping[str, str] | None = field(
+        default_factory=lambda: {name: f"{i}.0.0" for i, name in enumerate(VERSIONED, 1)}
+    )
     fingerprint: str = "0123456789abcdef"
 
 
@@ -257,6 +262,8 @@ def _result(fake: FakeRun, cell: Cell, model: FakeModel, share: float) -> Result
         top5=min(1.0, 1.3 * model.correct / fake.test_images) if done else None,
         test_loss=1.1 if done else None,
         train_loss=0.93 if done else None,
+        train_eval_loss=0.71 if done and fake.versions else None,
+        train_eval_top1=0.875 if done and fake.versions else None,
         best_top1=(model.correct + 1) / fake.test_images if done else None,
         best_progress=0.8 if done else None,
         epochs=spent.epochs,
@@ -288,4 +295,7 @@ def _result(fake: FakeRun, cell: Cell, model: FakeModel, share: float) -> Result
         precision="fp32",
         device="cpu",
         machine=fake.machine_line,
+        versions=None if fake.versions is None else dict(fake.versions),
+        threads=None if fake.versions is None else fake.threads,
+        cpu=None if fake.versions is None else "Example CPU",
     )

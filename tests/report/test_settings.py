@@ -22,9 +22,20 @@ from cnnbench.planning.tuning import trial_plan, with_rates
 from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.departures import departures
 from cnnbench.report.sections.notices import notices, run_notices
-from cnnbench.report.sections.settings import command, exact_commands, images_table, settings, title
+from cnnbench.report.sections.settings import (
+    SAME_BITS,
+    SAME_BUDGET,
+    SAME_IMAGES,
+    command,
+    exact_commands,
+    images_table,
+    settings,
+    title,
+)
+from cnnbench.report.write import write_report
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Plan, Tuned
+from cnnbench.schema.result import Row
 
 
 def test_a_run_in_seconds_can_be_repeated_in_images(tmp_path: Path) -> None:
@@ -206,6 +217,109 @@ def test_different_machines_are_said(tmp_path: Path) -> None:
     assert any("different machines" in text for text in notices(run.plan(), moved))
 
 
+def with_origin(row: Row, **changes: Any) -> Row:
+    versions = {**(row.versions or {}), **changes.pop("versions", {})}
+    return row.model_copy(update={"versions": versions, **changes})
+
+
+def test_rows_of_mixed_origin_are_said_with_what_differs(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    first, *others = read_rows(run)
+    assert not any("origin" in text for text in notices(run.plan(), [first, *others]))
+    moved = [with_origin(first, versions={"torch": "99.0"}, threads=8), *others]
+    text = next(text for text in notices(run.plan(), moved) if "mixed origin" in text)
+    assert "torch 99.0 (alexnet) and 3.0.0 (googlenet, vgg11 and resnet18)" in text
+    assert "threads 8 (alexnet) and 2 (googlenet, vgg11 and resnet18)" in text
+    assert "numpy" not in text
+    values = dict(settings(run.plan(), moved))
+    assert "torch 99.0 (alexnet) and 3.0.0" in values["versions"]
+
+
+def test_rows_beside_those_of_an_older_version_are_of_mixed_origin(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    first, *others = read_rows(run)
+    old = first.model_copy(update={"versions": None, "threads": None})
+    text = " ".join(notices(run.plan(), [old, *others]))
+    assert "torch not recorded (alexnet) and 3.0.0" in text
+    assert not any("origin" in text for text in notices(run.plan(), [old, old]))
+
+
+def test_a_continued_cell_says_what_changed_on_the_way(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    first, *others = read_rows(run)
+    (began,) = first.origins
+    moved = with_origin(first, versions={"torch": "99.0"}, earlier_origins=(began,))
+    sentences = notices(run.plan(), [moved, *others])
+    assert any(
+        text.startswith("alexnet was continued with torch 3.0.0, then 99.0: ") for text in sentences
+    )
+    assert any("torch 3.0.0 (alexnet, googlenet" in text for text in sentences)
+
+
+def test_what_the_plan_saw_is_no_version_of_a_row(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models, versions=None))
+    values = dict(settings(run.plan(), read_rows(run)))
+    assert values["versions"] == "cnnbench 0.1.0"
+    assert "threads" not in values
+
+
+@pytest.mark.parametrize("budget", ["3000img", "2ep", "1e12flop"])
+def test_a_counted_budget_promises_the_same_bits(tmp_path: Path, budget: str) -> None:
+    text = write_report(build_run(tmp_path, FakeRun(models=FOUR.models, budget=budget))).read_text()
+    assert SAME_BITS in text
+    assert SAME_IMAGES not in text
+
+
+def test_a_budget_on_a_meter_promises_the_same_images_and_no_same_weights(tmp_path: Path) -> None:
+    text = write_report(build_run(tmp_path, FOUR)).read_text()
+    assert SAME_BITS not in text
+    assert SAME_BUDGET in text
+    assert SAME_IMAGES in text
+    assert "same result" not in text
+
+
+def test_the_page_about_budgets_says_of_repeating_what_a_report_says() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "budget.md"
+    words = " ".join(page.read_text().replace("\n> ", "\n").split())
+    assert all(text.rstrip(":") in words for text in (SAME_BITS, SAME_BUDGET, SAME_IMAGES))
+
+
+def test_joules_are_repeated_in_images_as_seconds_are(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models[:2], budget="500J"))
+    rows = read_rows(run)
+    assert [words.split()[-1] for words in exact_commands(run.plan(), rows)] == [
+        f"{row.images_seen}img" for row in rows
+    ]
+
+
+def test_each_network_that_finished_is_repeated_with_its_own_images_and_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [
+        FakeModel(name="alexnet", correct=60, images_per_second=81.2),
+        FakeModel(name="vgg11", status="oom", reason="no room"),
+        FakeModel(name="resnet18", correct=60, lr=0.02, images_per_second=24.7),
+    ]
+    argv = ("run", "--models", "alexnet", "--models=vgg,resnet", "--tune", "2", "--out=x")
+    run = build_run(tmp_path, FakeRun(models=models, argv=(*argv, "--budget", "2m")))
+    tuned = [tuned_to_the_lowest(cell.model, cell.recipe.lr, 0.1) for cell in run.plan().cells]
+    plan = run.plan().model_copy(update={"tuned": tuple(tuned)})
+    asked = [typed(words, monkeypatch)[0] for words in exact_commands(plan, read_rows(run))]
+    assert [(a.models, a.budget, a.lr) for a in asked] == [
+        (["alexnet"], "9744img", 0.01),
+        (["resnet18"], "2964img", 0.02),
+    ]
+
+
+def test_a_configuration_is_not_asked_again_for_what_it_said(tmp_path: Path) -> None:
+    argv = ("run", "--config", "run.toml")  # which may name a folder, trials and a budget
+    run = build_run(tmp_path, FakeRun(models=FOUR.models[:1], argv=argv))
+    (words,) = exact_commands(run.plan(), read_rows(run))
+    assert "--config" not in words
+    assert words.startswith("cnnbench run --dataset fruits --recipe common --lr 0.01 --batch-size ")
+    assert words.endswith("--seeds 1 --models alexnet --budget 9744img")
+
+
 def test_departures_come_from_the_zoo_and_unknown_names_do_not_break_them(tmp_path: Path) -> None:
     models = [FakeModel(name=name, correct=60) for name in ("no-such-net", "timm:resnet50")]
     plan = build_run(tmp_path, FakeRun(models=models)).plan()
@@ -233,11 +347,11 @@ def test_sizes_that_differ_and_losses_of_another_scale_are_said(tmp_path: Path) 
 def test_a_machine_that_changed_its_speed_is_said(tmp_path: Path) -> None:
     run = build_run(tmp_path)
     table = read_rows(run)
-    steady = [row.model_copy(update={"canary_gflops": (100.0, 104.0)}) for row in table]
+    steady = [row.model_copy(update={"canary_gflops": (331.0, 353.0)}) for row in table]
     assert not any("not steady" in notice for notice in notices(run.plan(), steady))
-    slowed = [*steady[:-1], table[-1].model_copy(update={"canary_gflops": (100.0, 50.0)})]
+    slowed = [*steady[:-1], table[-1].model_copy(update={"canary_gflops": (331.0, 166.0)})]
     sentence = next(notice for notice in notices(run.plan(), slowed) if "not steady" in notice)
-    assert "50.0 to 104 GFLOP/s" in sentence
+    assert "166 to 353 GFLOP/s" in sentence
     assert table[-1].model in sentence
 
 

@@ -24,6 +24,8 @@ from cnnbench.report.sections.results import report_table
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.text.table import as_markdown
 from cnnbench.schema.names import labels
+from cnnbench.schema.origin import VERSIONED, Origin
+from cnnbench.schema.result import Seconds
 
 BROKEN = FakeRun(
     models=(
@@ -33,18 +35,14 @@ BROKEN = FakeRun(
         FakeModel(name="resnet18", status="planned"),
     )
 )
+# ruff: noqa: E501
 GOLDEN = """\
-| model | top-1 % | 95 % interval | right | tie | top-5 % | test loss | train loss | params (M) \
-| MACs (G) | epochs | images/s | memory (GiB) |
-| :--- | ---: | ---: | ---: | :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-| resnet18 | 80.5 | 72.8\u201386.4 | 103/128 | a | 100.0 | 1.100 | 0.930 | 11.2 | 1.81 | 2.5 \
-| 24.7 | 1.40 |
-| googlenet | 57.8 | 49.2\u201366.0 | 74/128 | b | 75.2 | 1.100 | 0.930 | 10.3 | 1.58 | 2.2 \
-| 22.0 | 1.40 |
-| alexnet | 54.7 | 46.1\u201363.0 | 70/128 | b | 71.1 | 1.100 | 0.930 | 57.0 | 0.656 | 8.3 \
-| 81.2 | 1.40 |
-| vgg11 | 17.2 | 11.6\u201324.7 | 22/128 | c | 22.3 | 1.100 | 0.930 | 129 | 7.61 | 1.0 | 9.40 \
-| 1.40 |"""
+| model | top-1 % | 95 % interval | right | tie | top-5 % | test loss | running train loss | train loss, evaluation mode | train top-1 %, evaluation mode | params (M) | MACs (G) | epochs | images/s | memory (GiB) |
+| :--- | ---: | ---: | ---: | :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| resnet18 | 80.5 | 72.8\u201386.4 | 103/128 | a | 100.0 | 1.100 | 0.930 | 0.710 | 87.5 | 11.2 | 1.81 | 2.5 | 24.7 | 1.40 |
+| googlenet | 57.8 | 49.2\u201366.0 | 74/128 | b | 75.2 | 1.100 | 0.930 | 0.710 | 87.5 | 10.3 | 1.58 | 2.2 | 22.0 | 1.40 |
+| alexnet | 54.7 | 46.1\u201363.0 | 70/128 | b | 71.1 | 1.100 | 0.930 | 0.710 | 87.5 | 57.0 | 0.656 | 8.3 | 81.2 | 1.40 |
+| vgg11 | 17.2 | 11.6\u201324.7 | 22/128 | c | 22.3 | 1.100 | 0.930 | 0.710 | 87.5 | 129 | 7.61 | 1.0 | 9.40 | 1.40 |"""
 
 
 def test_the_table_of_a_finished_run_reads_like_this(tmp_path: Path) -> None:
@@ -101,7 +99,8 @@ def test_results_json_and_csv_hold_the_same_numbers(tmp_path: Path) -> None:
     lines = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
     assert len(document["rows"]) == len(lines) == 4
     for row, line in zip(document["rows"], lines, strict=True):
-        flat = {k: v for k, v in row.items() if not isinstance(v, dict)}
+        flat = {k: v for k, v in row.items() if k not in ("budget", "seconds", "versions")}
+        flat |= {f"versions_{k}": (row["versions"] or {}).get(k) for k in VERSIONED}
         flat |= {f"budget_{k}": v for k, v in row["budget"].items()}
         flat |= {f"seconds_{k}": v for k, v in row["seconds"].items()}
         assert line == {key: "" if value is None else str(value) for key, value in flat.items()}
@@ -111,6 +110,35 @@ def test_a_loss_that_is_not_a_number_is_null_and_never_a_number(tmp_path: Path) 
     row = read_rows(build_run(tmp_path, FOUR))[0].model_copy(update={"test_loss": math.nan})
     assert json.loads(results_json([row]))["rows"][0]["test_loss"] is None
     assert next(csv.DictReader(io.StringIO(results_csv([row]))))["test_loss"] == ""
+
+
+def test_what_a_continued_cell_began_with_is_json_in_one_column(tmp_path: Path) -> None:
+    earlier = Origin(versions={"torch": "2.9.0"}, threads=4)
+    row = read_rows(build_run(tmp_path, FOUR))[0].model_copy(update={"earlier_origins": (earlier,)})
+    (line,) = csv.DictReader(io.StringIO(results_csv([row])))
+    assert json.loads(line["earlier_origins"])[0]["versions"] == {"torch": "2.9.0"}
+    assert (line["versions_torch"], line["versions_timm"]) == ("3.0.0", "5.0.0")
+
+
+def test_an_older_row_has_the_same_columns_and_nothing_in_them(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models, versions=None))
+    line = next(csv.DictReader(io.StringIO(results_csv(read_rows(run)))))
+    assert (line["versions_torch"], line["threads"], line["train_eval_top1"]) == ("", "", "")
+    assert "evaluation mode" not in as_markdown(report_table(RunReport.read(run)))
+
+
+def test_what_was_not_measured_of_a_killed_or_planned_cell_is_null(tmp_path: Path) -> None:
+    killed, planned = read_rows(build_run(tmp_path, BROKEN))[2:]
+    assert killed.seconds.train == killed.budget.used > 0
+    assert {killed.seconds.total, killed.seconds.eval, killed.seconds.build} == {None}
+    assert {planned.seconds.train, planned.seconds.total, planned.budget.used} == {None}
+
+
+def test_zeros_that_older_rows_wrote_for_an_unread_clock_are_null(tmp_path: Path) -> None:
+    old = Seconds.model_validate(dict.fromkeys(Seconds.model_fields, 0.0))
+    assert set(old.model_dump().values()) == {None}
+    measured = Seconds(train=0.0, checkpoint=0.0, total=3.0)
+    assert (measured.train, measured.checkpoint) == (0.0, 0.0)
 
 
 def test_the_columns_are_there_without_any_row(tmp_path: Path) -> None:

@@ -97,6 +97,54 @@ def test_other_machines_are_refused_until_allowed(tmp_path: Path) -> None:
     assert [change.kind for change in two_runs.unlike] == ["machine"]
 
 
+def other_versions(**changes: str) -> dict[str, str]:
+    return {**dict(FakeRun(models=()).versions or {}), **changes}
+
+
+def test_versions_and_threads_that_differ_are_named(tmp_path: Path) -> None:
+    b = replace(fake(BASE), versions=other_versions(torch="99.0"), threads=8)
+    two_runs = compare_runs(*both(tmp_path, fake(BASE), b))
+    assert [(d.kind, d.what, d.a, d.b) for d in two_runs.unlike] == [
+        ("setting", "threads", "2", "8"),
+        ("version", "torch", "3.0.0", "99.0"),
+    ]
+
+
+def test_a_library_that_is_not_installed_in_one_run_is_named(tmp_path: Path) -> None:
+    versions = other_versions()
+    del versions["timm"]
+    two_runs = compare_runs(*both(tmp_path, fake(BASE), replace(fake(BASE), versions=versions)))
+    assert [(d.what, d.a, d.b) for d in two_runs.unlike] == [("timm", "5.0.0", "not installed")]
+
+
+def test_two_runs_that_mixed_the_same_versions_otherwise_differ_network_by_network(
+    tmp_path: Path,
+) -> None:
+    runs = both(tmp_path, fake(BASE), fake(BASE))
+    for run, upgraded in zip(runs, ("alexnet", "resnet18"), strict=True):
+        for cell in run.plan().cells:
+            if cell.model == upgraded:
+                result = run.result(cell)
+                changes = {"versions": other_versions(torch="99.0")}
+                run.cell(cell).write_result(result.model_copy(update=changes))
+    assert [(d.what, d.a, d.b, d.models) for d in compare_runs(*runs).unlike] == [
+        ("torch", "3.0.0", "99.0", ("resnet18",)),
+        ("torch", "99.0", "3.0.0", ("alexnet",)),
+    ]
+
+
+def test_a_run_that_did_not_record_its_versions_is_not_called_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = both(tmp_path, replace(fake(BASE), versions=None), fake(BASE))
+    two_runs = compare_runs(a, b)
+    assert two_runs.unlike == ()
+    show_two_runs(two_runs, a.path, b.path, as_json=False)
+    shown = capsys.readouterr().out
+    assert "versions and threads: those may differ" in shown
+    assert "the same settings" not in shown
+
+
 def test_other_data_are_refused_until_allowed_and_then_not_paired(tmp_path: Path) -> None:
     other = replace(
         fake(BASE),

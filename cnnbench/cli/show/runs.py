@@ -113,8 +113,10 @@ def show_two_runs(comparison: TwoRuns, a: Path, b: Path, *, as_json: bool) -> in
     say(f"B: {b}")
     for difference in comparison.unlike:
         say(f"  {difference_sentence(difference)}")
-    if not comparison.unlike:
+    if not comparison.unlike and comparison.versions_recorded:
         say("  the same settings, machine, data and versions")
+    if not comparison.versions_recorded:
+        say("  not all rows recorded their versions and threads: those may differ")
     print_table(
         ("model", "A %", "B %", "B - A, points", "95 % interval", "p", "test", "verdict"),
         [_line(network) for network in comparison.judged],

@@ -1,6 +1,6 @@
 """How did each cell get on while it trained: its curve, and when it reached a target?"""
 
-from collections import deque
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +10,10 @@ from pydantic import BaseModel
 
 from cnnbench.schema.budget import Spent
 from cnnbench.schema.cell import Cell
-from cnnbench.schema.events import Evaluated, Event, Started, Stepped
+from cnnbench.schema.events import WINDOW_IMAGES, Evaluated, Event, Started, Stepped, Window
 from cnnbench.store import RunFolder
 
 TRAINING_ERROR = 0.25  # figure 1 of the AlexNet paper
-RACE_IMAGES = 1024  # training images whose answers count, the last ones
 
 Floats = npt.NDArray[np.float64]
 
@@ -140,7 +139,7 @@ class Racer:
 
 
 def race(run: RunFolder, names: Mapping[str, str]) -> list[Racer]:
-    """Return for every cell how many steps its training error took to be low enough."""
+    """Return for every cell the first window of images whose training error is low enough."""
     return [
         steps_to_training_error(run.events(cell), label=names[cell.id], seed=cell.seed)
         for cell in run.plan().cells
@@ -148,22 +147,29 @@ def race(run: RunFolder, names: Mapping[str, str]) -> list[Racer]:
 
 
 def steps_to_training_error(events: Iterable[Event], *, label: str, seed: int) -> Racer:
-    """Return the steps after which at most 25 % of the last 1,024 training answers were wrong.
+    """Return the steps at the end of the first window with at most 25 % training error.
 
-    The answers are those given while training, with its augmentation and dropout. An interval of
-    the log is a second or so, which is few images on a slow machine, and few images are soon right
-    by luck; so as many images count whatever the machine's speed. A log of fewer measures nothing.
+    The answers are those given while training, with its augmentation and dropout. A log that is
+    shorter than one window measures nothing.
     """
-    recent: deque[tuple[int, float]] = deque()  # images and right answers of each interval
-    measured = False
-    for event in events:
-        if not isinstance(event, Stepped) or event.train_top1 is None:
-            continue
-        recent.append((event.images, event.train_top1 * event.images))
-        while sum(images for images, _ in recent) - recent[0][0] >= RACE_IMAGES:
-            recent.popleft()
-        images, correct = map(sum, zip(*recent, strict=True))
-        measured = measured or images >= RACE_IMAGES
-        if images >= RACE_IMAGES and correct >= (1 - TRAINING_ERROR) * images:
-            return Racer(label=label, seed=seed, steps=event.spent.steps, measured=True)
-    return Racer(label=label, seed=seed, steps=None, measured=measured)
+    stepped = [e for e in events if isinstance(e, Stepped) and e.train_top1 is not None]
+    windows = [window for event in stepped for window in event.windows] or _summed_up(stepped)
+    arrived = (w.steps for w in windows if w.correct >= (1 - TRAINING_ERROR) * w.images)
+    return Racer(label=label, seed=seed, steps=next(arrived, None), measured=bool(windows))
+
+
+def _summed_up(stepped: Sequence[Stepped]) -> list[Window]:
+    """Cut the answers of a log without windows at every so many images.
+
+    Its intervals are what a machine did in a second: a short one is right enough by luck. Where
+    one spans a cut, its answers are shared out evenly.
+    """
+    images = np.cumsum([0, *(event.images for event in stepped)])
+    answers = [(event.train_top1 or 0.0) * event.images for event in stepped]
+    cuts = np.arange(0, images[-1] + 1, WINDOW_IMAGES)
+    correct = np.diff(np.interp(cuts, images, np.cumsum([0.0, *answers])))
+    steps = np.interp(cuts, images, [0, *(event.spent.steps for event in stepped)])[1:]
+    return [
+        Window(steps=math.ceil(end), correct=round(right), images=WINDOW_IMAGES)
+        for end, right in zip(steps, correct, strict=True)
+    ]

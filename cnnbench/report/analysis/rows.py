@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.text.escape import csv_text
+from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.result import Result, Row
 from cnnbench.store import RunFolder
 
@@ -85,10 +86,11 @@ def status_text(row: Row) -> str:
     return f"{row.status}: {row.reason}" if row.reason else row.status
 
 
-def unmeasured(row: Row) -> float:
+def unmeasured(row: Row) -> float | None:
     """Return the seconds of the total that are in no bucket, such as starting Python."""
     s = row.seconds
-    return max(0.0, s.total - s.train - s.eval - s.checkpoint - s.warmup - s.build - s.logging)
+    known = (s.train, s.eval, s.checkpoint, s.warmup, s.build, s.logging)
+    return None if s.total is None else max(0.0, s.total - sum(part or 0.0 for part in known))
 
 
 # -- results.json and results.csv ------------------------------------------------------------------
@@ -109,11 +111,11 @@ def results_json(rows: Sequence[Row]) -> str:
 def results_csv(rows: Sequence[Row]) -> str:
     """Return the rows with one column a number; no text in it runs as a spreadsheet formula."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(_columns())
+    writer = csv.DictWriter(out, _columns(), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
     for row in rows:
-        cells = _flatten(_finite(row.model_dump(mode="json"))).values()
-        writer.writerow(csv_text(cell) if isinstance(cell, str) else cell for cell in cells)
+        flat = _flatten(_finite(row.model_dump(mode="json")))
+        writer.writerow({k: csv_text(v) if isinstance(v, str) else v for k, v in flat.items()})
     return out.getvalue()
 
 
@@ -126,11 +128,14 @@ def _finite(value: Any) -> Any:
 
 
 def _flatten(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a column for each number of a group; a list is JSON in its column."""
     flat: dict[str, Any] = {}
     for key, value in row.items():
         if isinstance(value, dict):
             flat |= {f"{key}_{inner}": item for inner, item in value.items()}
-        else:
+        elif isinstance(value, list):
+            flat[key] = json.dumps(value, ensure_ascii=False)
+        elif key != "versions":  # not recorded: it has no column, its libraries have
             flat[key] = value
     return flat
 
@@ -138,6 +143,7 @@ def _flatten(row: dict[str, Any]) -> dict[str, Any]:
 def _columns() -> list[str]:
     columns = []
     for name, field in Row.model_fields.items():
-        nested = getattr(field.annotation, "model_fields", {})
-        columns += [f"{name}_{inner}" for inner in nested] or [name]
+        nested = getattr(field.annotation, "model_fields", ())
+        inner_names = VERSIONED if name == "versions" else nested
+        columns += [f"{name}_{inner}" for inner in inner_names] or [name]
     return columns

@@ -36,6 +36,7 @@ class SweepPoint:
     high: float | None
     test_loss: float | None
     train_loss: float | None
+    train_eval_loss: float | None
     reason: str
 
 
@@ -96,6 +97,7 @@ def _point(
         high=entry.interval[1] if entry else None,
         test_loss=_mean([row.test_loss for row in done]),
         train_loss=_mean([row.train_loss for row in done]),
+        train_eval_loss=_mean([row.train_eval_loss for row in done]),
         reason=f"{broken.status}: {broken.reason}" if broken else "",
     )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from cnnbench.base.exits import Exit
 from cnnbench.report.analysis.entries import entries_of
+from cnnbench.report.analysis.origins import facts_by_label
 from cnnbench.report.analysis.rows import grouped, read_rows
 from cnnbench.report.analysis.verdicts import NetworkRun, NetworkVerdict, judge
 from cnnbench.report.text.wording import NOTHING, join_and, plural
 from cnnbench.schema.cell import Cell, Plan
-from cnnbench.schema.names import changes, labels, settings_of
+from cnnbench.schema.names import Settings, changes, labels, settings_of
+from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
 
@@ -43,6 +45,7 @@ class RunDifference:
 class TwoRuns:
     """What differs between two runs, a verdict for each network in both, and who is in one only.
 
+    `versions_recorded` is false where a run is of a time when rows did not tell their versions.
     The fields are keys of the document that `compare --json` prints.
     """
 
@@ -50,6 +53,7 @@ class TwoRuns:
     judged: tuple[NetworkVerdict, ...]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
+    versions_recorded: bool = True
 
     @property
     def worse(self) -> bool:
@@ -109,6 +113,9 @@ def compare_runs(
         judged=tuple(judge(a_side.networks, b_side.networks, shared)),
         only_a=tuple(label for label in a_side.cells if label not in shared),
         only_b=tuple(label for label in b_side.cells if label not in shared),
+        versions_recorded=all(
+            one.versions for side in (a_side, b_side) for row in side.rows for one in row.origins
+        ),
     )
 
 
@@ -133,14 +140,18 @@ def difference_sentence(difference: RunDifference) -> str:
 
 def _differences(a: _Side, b: _Side) -> list[RunDifference]:
     """Return all that differs between two runs, data and machine first."""
-    a_machine, b_machine = join_and(_machines(a)), join_and(_machines(b))
-    started = a_machine and b_machine  # a run that has not started has no machine
+    settings = [
+        {label: settings_of(cell, ignore=_DATA_KEYS) for label, cell in side.cells.items()}
+        for side in (a, b)
+    ]
+    facts = [facts_by_label(side.rows, labels(side.plan)) for side in (a, b)]
     return [
         *_changes("data", _data(a.plan, b.plan), _data(b.plan, a.plan)),
-        *(_changes("machine", {"ran on": a_machine}, {"ran on": b_machine}) if started else ()),
-        *_settings(a.cells, b.cells),
+        *_by_network("machine", *facts, only=("ran on", "gpu")),
+        *_by_network("setting", *settings),
         *_changes("setting", {"seeds": _seeds(a.plan)}, {"seeds": _seeds(b.plan)}),
-        *_changes("version", _versions(a.plan), _versions(b.plan)),
+        *_by_network("setting", *facts, only=("threads",)),
+        *_by_network("version", *facts, only=VERSIONED),
     ]
 
 
@@ -167,35 +178,27 @@ def _data(plan: Plan, other: Plan) -> dict[str, str]:
     }
 
 
-def _machines(side: _Side) -> list[str]:
-    """Return the machines that the finished cells of a run were trained on."""
-    machines = sorted({row.machine for row in side.rows if row.machine})
-    line = side.plan.machine.get("line")
-    return machines or ([str(line)] if line else [])
-
-
-def _settings(a: Mapping[str, Cell], b: Mapping[str, Cell]) -> list[RunDifference]:
-    """Return the settings that differ between cells of the same label, with their networks."""
-    shared = a.keys() & b.keys()
+def _by_network(
+    kind: Kind,
+    a: Mapping[str, Settings],
+    b: Mapping[str, Settings],
+    *,
+    only: Collection[str] | None = None,
+) -> list[RunDifference]:
+    """Return what both sides know of networks of the same label and what differs there."""
+    shared = [label for label in a if label in b]
     changed = [
-        (change, label)
+        ((key, a[label][key], b[label][key]), label)
         for label in shared
-        for change in changes(*(settings_of(side[label], ignore=_DATA_KEYS) for side in (a, b)))
+        for key in a[label].keys() & b[label].keys()
+        if a[label][key] != b[label][key] and (only is None or key in only)
     ]
     differences = []
     for (key, before, after), where in sorted(grouped(changed, lambda pair: pair[0]).items()):
         models = () if len(where) == len(shared) else tuple(sorted(label for _, label in where))
-        differences.append(
-            RunDifference(kind="setting", what=key, a=before, b=after, models=models)
-        )
+        differences.append(RunDifference(kind=kind, what=key, a=before, b=after, models=models))
     return differences
 
 
 def _seeds(plan: Plan) -> str:
     return join_and([str(seed) for seed in sorted({cell.seed for cell in plan.cells})])
-
-
-def _versions(plan: Plan) -> dict[str, str]:
-    machine = {key.replace("_", " "): str(value) for key, value in plan.machine.items()}
-    machine.pop("line", None)
-    return {"cnnbench": plan.cnnbench} | machine

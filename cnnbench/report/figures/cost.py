@@ -96,10 +96,15 @@ def round_numbers(low: float, high: float) -> list[float]:
 
 # -- the clock ------------------------------------------------------------------------------------
 
+
+def _computing(row: Row) -> float:
+    return (row.seconds.train or 0.0) - (row.seconds.data_wait or 0.0)
+
+
 # What seconds were spent on, with its colour on a light and on a dark page. Charged time stands
 # out, time that is only published is paler.
-BUCKETS: tuple[tuple[str, str, str, Callable[[Row], float]], ...] = (
-    ("training (charged)", "#2f4b6b", "#7fa8d6", lambda r: r.seconds.train - r.seconds.data_wait),
+BUCKETS: tuple[tuple[str, str, str, Callable[[Row], float | None]], ...] = (
+    ("training (charged)", "#2f4b6b", "#7fa8d6", _computing),
     ("waiting for data (charged)", "#8aa9c9", "#48698c", lambda row: row.seconds.data_wait),
     ("evaluation", "#e3c58b", "#a88542", lambda row: row.seconds.eval),
     ("checkpoints", "#c9d6a3", "#7f8f4c", lambda row: row.seconds.checkpoint),
@@ -116,7 +121,7 @@ def clock_picture(rows: Sequence[Row], names: Mapping[str, str], *, alt: str) ->
 
     Of many cells the means of each entry are drawn.
     """
-    timed = [row for row in rows if row.seconds.total > 0]
+    timed = [row for row in rows if row.seconds.total]
     if not timed:
         return None
     bars = _bars_of(timed, names)
@@ -155,12 +160,12 @@ def _bars_of(rows: Sequence[Row], names: Mapping[str, str]) -> list[tuple[str, l
 def _draw_bars(axes: Axes, bars: Sequence[Sequence[Row]]) -> None:
     start, levels = np.zeros(len(bars)), range(len(bars))
     for title, colour, _, seconds in BUCKETS:
-        widths = [fmean(max(0.0, seconds(row)) for row in cells) for cells in bars]
+        widths = [fmean(max(0.0, seconds(row) or 0.0) for row in cells) for cells in bars]
         axes.barh(
             levels, widths, left=start, height=0.62, color=colour, ec="white", lw=0.5, label=title
         )
         start += widths
-    totals = [fmean(row.seconds.total for row in cells) for cells in bars]
+    totals = [fmean(row.seconds.total or 0.0 for row in cells) for cells in bars]
     for level, total in zip(levels, totals, strict=True):
         note(axes, f"{total:,.0f} s", (total, level), (5, 0), va="center", fontsize=9.5)
     axes.set_xlim(0, 1.01 * max(totals))

@@ -13,6 +13,7 @@ from cnnbench.report.figures.canvas import add_panel, as_picture, house_figure, 
 from cnnbench.report.figures.labels import LineEnd, label_ends, label_width
 from cnnbench.report.figures.style import CURRENCIES, WIDTH, Picture, Style
 from cnnbench.report.stats.intervals import wilson
+from cnnbench.report.text.wording import RUNNING_LOSS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def curves_picture(
         test.set_title(f"loss on the {split} split (mean)")
         right = 2 * left + half + margin
         train = add_panel(figure, left=right, bottom=bottom, width=half, height=2.45)
-        train.set_title("training loss (mean)")
+        train.set_title(f"{RUNNING_LOSS} (mean)")
         for axes in (accuracy, test, train):
             axes.set_xlabel(CURRENCIES[axis])
         _accuracy_panel(accuracy, lines_of(lambda curve: 100 * curve.top1), curves, chance)

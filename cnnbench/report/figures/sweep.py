@@ -11,6 +11,7 @@ from cnnbench.report.analysis.sweeps import SweepPoint
 from cnnbench.report.figures.canvas import add_panel, as_picture, house_figure, limit_to_accuracies
 from cnnbench.report.figures.labels import LineEnd, label_ends, label_width, set_ticks
 from cnnbench.report.figures.style import CURRENCIES, WIDTH, Picture, Style
+from cnnbench.report.text.wording import EVALUATION_LOSS, RUNNING_LOSS
 from cnnbench.schema.cell import slug
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def sweep_picture(
     panels = {
         "top1": "final accuracy (%)",
         "test_loss": "final test loss (mean)",
-        "train_loss": "final training loss (mean)",
+        **_train_panel(points),
     }
     with house_figure(height) as figure:
         all_axes = figure.subplots(1, len(panels))
@@ -61,6 +62,14 @@ def sweep_picture(
             figure.legend(handles, labels, loc="lower center", ncols=4)
         figure.subplots_adjust(0.06, (0.95 if several else 0.6) / height, 0.975, 1 - 0.4 / height)
         return as_picture(figure, f"sweep-{slug(key)}", alt)
+
+
+def _train_panel(points: Sequence[SweepPoint]) -> dict[str, str]:
+    """Return the train loss to draw: in evaluation mode, which compares, where all have it."""
+    finished = [point for point in points if point.top1 is not None]
+    if all(point.train_eval_loss is not None for point in finished):
+        return {"train_eval_loss": f"final {EVALUATION_LOSS}"}
+    return {"train_loss": f"final {RUNNING_LOSS} (mean)"}
 
 
 def _draw(

@@ -13,6 +13,7 @@ from cnnbench.report.figures.curves import band_of
 from cnnbench.report.figures.style import COLOURS, CURRENCIES, DARK_COLOURS
 from cnnbench.report.sections import RunReport
 from cnnbench.report.text.escape import visible
+from cnnbench.report.text.wording import RUNNING_LOSS
 
 # For each colour of a figure the page's CSS variable, and the colour itself on a dark page.
 PAGE_COLOURS = {light: (f"--line-{i}", DARK_COLOURS[i]) for i, light in enumerate(COLOURS)} | {
@@ -45,7 +46,7 @@ def chart_json(report: RunReport) -> str:
         "metrics": [
             {"key": "top1", "name": f"accuracy on the {split} split (%)"},
             {"key": "test_loss", "name": f"loss on the {split} split (mean)"},
-            {"key": "train_loss", "name": "training loss (mean)"},
+            {"key": "train_loss", "name": f"{RUNNING_LOSS} (mean)"},
         ],
         "chance": None if chance is None else _number(100 * chance),
         "styles": {

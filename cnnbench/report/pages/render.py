@@ -68,13 +68,18 @@ def _escape_unless_markdown(value: object) -> str:
     return value if isinstance(value, _Markdown) else escape_markdown(str(value))
 
 
-def _markdown_prose(paragraph: Paragraph) -> _Markdown:
+def _markdown_prose(text_or_paragraph: str | Paragraph) -> _Markdown:
+    paragraph = _as_paragraph(text_or_paragraph)
     text = escape_markdown(paragraph.text)
     for name in paragraph.files:
         text = text.replace(name, f"[{name}]({name})")
     for word in paragraph.code:
         text = text.replace(word, f"`{word}`")
     return _Markdown(text)
+
+
+def _as_paragraph(text: str | Paragraph) -> Paragraph:
+    return text if isinstance(text, Paragraph) else Paragraph(text)
 
 
 def _fenced(lines: Sequence[str]) -> _Markdown:
@@ -106,9 +111,10 @@ def render_html(page: Page, chart: str) -> str:
     )
 
 
-def _html_prose(paragraph: Paragraph) -> Markup:
+def _html_prose(text_or_paragraph: str | Paragraph) -> Markup:
     from markupsafe import Markup, escape
 
+    paragraph = _as_paragraph(text_or_paragraph)
     text = escape(visible(paragraph.text))
     for name in paragraph.files:
         text = text.replace(name, Markup('<a href="{0}">{0}</a>').format(name))

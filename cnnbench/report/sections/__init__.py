@@ -40,9 +40,9 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Sentences as a list of points, numbered or not."""
+    """Sentences as a list of points, numbered or not; a `Paragraph` has words for a shell."""
 
-    lines: Sequence[str]
+    lines: Sequence[str | Paragraph]
     numbered: bool = False
 
 

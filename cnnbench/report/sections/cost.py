@@ -49,8 +49,8 @@ _CLOCK_NOTE = (
 
 def clock_section(report: RunReport) -> Section:
     """Show where the seconds of every cell went."""
-    train = sum(row.seconds.train for row in report.drawn)
-    total = sum(row.seconds.total for row in report.drawn)
+    timed = [row.seconds for row in report.drawn if row.seconds.total]
+    train, total = (sum(getattr(s, key) for s in timed) for key in ("train", "total"))
     share = percent(train / total if total else 0.0, digits=0)
     alt = f"Charged training is {share} % of the wall-clock seconds of all cells."
     return Section(
@@ -79,7 +79,10 @@ def clock_table(rows: Sequence[Row], names: Mapping[str, str]) -> Table:
 
 def _budget_line(row: Row) -> tuple[str, str, str]:
     budget = row.budget
-    limit, used = amount(budget.currency, budget.limit), amount(budget.currency, budget.used)
+    limit = amount(budget.currency, budget.limit)
+    if budget.used is None:
+        return limit, NOTHING, NOTHING
+    used = amount(budget.currency, budget.used)
     if row.status != "done":
         return limit, used, NOTHING
     missed = 100 * (budget.used / budget.limit - 1)
@@ -91,4 +94,4 @@ def _clock_line(row: Row) -> list[str]:
     s = row.seconds
     parts = (s.train, s.data_wait, s.eval, s.checkpoint, s.warmup, s.build, s.logging)
     known = (*parts, unmeasured(row), s.total)
-    return [decimals(part, 1) if s.total else NOTHING for part in known]
+    return [decimals(part, 1) for part in known]

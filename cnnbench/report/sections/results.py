@@ -5,15 +5,30 @@ from collections.abc import Sequence
 from cnnbench.report.analysis.rows import has_several_seeds, ranked, status_text
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.text.table import Column, Table, table_of
-from cnnbench.report.text.wording import NOTHING, decimals, percent, scaled, significant, span
+from cnnbench.report.text.wording import (
+    EVALUATION_LOSS,
+    NOTHING,
+    RUNNING_LOSS,
+    decimals,
+    percent,
+    scaled,
+    significant,
+    span,
+)
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
-from cnnbench.schema.result import Row
+from cnnbench.schema.result import TRAINING_SAMPLE, Row
 
 TIES = 'Networks that share a letter under "tie" cannot be told apart.'
 _NOTE = (
     f"{TIES} The interval is Wilson's, over the test images. "
     "results.csv and results.json have every number."
+)
+_LOSSES = (
+    f"The {RUNNING_LOSS} is a mean over the last steps, with augmentation and dropout: it says "
+    "how training went, not which network learned more. In evaluation mode the last weights were "
+    f"tried on up to {TRAINING_SAMPLE} training images, the same for every network, as they are on "
+    "test images: a network that is right there and wrong on test images has memorised."
 )
 _SELECTED = (
     "Best evaluation along the way, selected after the fact and therefore too good; the ranking "
@@ -25,6 +40,7 @@ def section(report: RunReport) -> Section:
     """Show the table of all cells, and the best evaluations that were not the last."""
     table, selected = report_table(report), selected_table(report.plan, report.rows)
     files = ("results.csv", "results.json")
+    memorised = any(row.train_eval_top1 is not None for row in report.rows)
     return Section(
         title="Results",
         anchor="results",
@@ -32,6 +48,7 @@ def section(report: RunReport) -> Section:
         blocks=[
             Grid(table, filtered=True, linked=True),
             Paragraph(_NOTE, note=True, files=files) if report.comparison.letter else None,
+            Paragraph(_LOSSES, note=True) if memorised else None,
             Paragraph(_SELECTED, note=True) if selected else None,
             Grid(selected, "Best evaluations, selected") if selected else None,
         ],
@@ -41,10 +58,11 @@ def section(report: RunReport) -> Section:
 def report_table(report: RunReport) -> Table:
     """Return the table of results, best first.
 
-    The columns for seeds, letters and status appear where they say something.
+    The columns for seeds, letters, the training sample and status appear where they say something.
     """
     rows, names, letters = report.rows, report.names, report.comparison.letter
     unfinished = any(row.status != "done" for row in rows)
+    memorised = any(row.train_eval_top1 is not None for row in rows)
     seed: Column[Row] = ("seed", "r", lambda row: str(row.seed))
     tie: Column[Row] = ("tie", "l", lambda row: letters.get(row.cell, NOTHING))
     status: Column[Row] = ("status", "l", status_text)
@@ -54,6 +72,8 @@ def report_table(report: RunReport) -> Table:
         *_ACCURACY,
         *([tie] if letters else []),
         *_MEASURED,
+        *(_MEMORISED if memorised else []),
+        *_COSTS,
         *([status] if unfinished else []),
     ]
     order = ranked(rows, names)
@@ -68,7 +88,13 @@ _ACCURACY: tuple[Column[Row], ...] = (
 _MEASURED: tuple[Column[Row], ...] = (
     ("top-5 %", "r", lambda row: percent(row.top5)),
     ("test loss", "r", lambda row: decimals(row.test_loss, 3)),
-    ("train loss", "r", lambda row: decimals(row.train_loss, 3)),
+    (RUNNING_LOSS, "r", lambda row: decimals(row.train_loss, 3)),
+)
+_MEMORISED: tuple[Column[Row], ...] = (
+    (EVALUATION_LOSS, "r", lambda row: decimals(row.train_eval_loss, 3)),
+    ("train top-1 %, evaluation mode", "r", lambda row: percent(row.train_eval_top1)),
+)
+_COSTS: tuple[Column[Row], ...] = (
     ("params (M)", "r", lambda row: scaled(row.params, 1e6)),
     ("MACs (G)", "r", lambda row: scaled(row.macs, 1e9)),
     ("epochs", "r", lambda row: decimals(row.epochs, 1)),

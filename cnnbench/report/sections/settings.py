@@ -2,10 +2,11 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import PurePath
 
+from cnnbench.report.analysis.origins import values_of, words_of
 from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.analysis.sweeps import swept
 from cnnbench.report.sections import Console, Facts, Grid, Paragraph, Points, RunReport, Section
@@ -15,6 +16,7 @@ from cnnbench.report.text.wording import amount, join_and, percent, plural, sign
 from cnnbench.schema.budget import Budget, Currency
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
+from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.recipes import Recipe
 from cnnbench.schema.result import Row
 
@@ -34,7 +36,11 @@ def section(report: RunReport) -> Section:
 def rules_section(report: RunReport) -> Section:
     """Show the rules of the budget."""
     del report  # every run follows the same rules
-    return Section(title="The rules of the budget", blocks=[Points(budget_rules(), numbered=True)])
+    rules = [
+        Paragraph(rule.replace("`", ""), code=tuple(re.findall("`([^`]+)`", rule)))
+        for rule in budget_rules()
+    ]
+    return Section(title="The rules of the budget", blocks=[Points(rules, numbered=True)])
 
 
 def budget_rules() -> list[str]:
@@ -65,7 +71,9 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
     name = dataset.name if dataset.name == dataset.title else f"{dataset.name}: {dataset.title}"
     counts = ", ".join(f"{count:,} {split}" for split, count in dataset.images.items())
     options = ", ".join(f"{key} {value}" for key, value in dataset.options.items())
-    machines = list(dict.fromkeys(row.machine for row in rows if row.machine))
+    origins = {fact: words_of(v, rows, labels(plan)) for fact, v in values_of(rows).items()}
+    machine = origins.pop("ran on", None) or str(plan.machine.get("line") or "")
+    threads = origins.pop("threads", "")
     lines = [
         ("dataset", f"{name}; {origin}"),
         ("dataset options", options),
@@ -76,12 +84,17 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels")),
         ("precision", _by_value(plan.cells, lambda cell: cell.precision)),
         ("device", _by_value(plan.cells, lambda cell: cell.device)),
-        ("machine", join_and(machines or [str(plan.machine.get("line") or "")])),
+        ("machine", machine),
+        ("threads", threads),
         ("seeds", join_and([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
         ("dataset fingerprint", dataset.fingerprint[:16]),
-        ("cnnbench", plan.cnnbench),
+        ("versions", _versions(origins) or f"cnnbench {plan.cnnbench}"),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _versions(origins: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {origins[name]}" for name in VERSIONED if name in origins)
 
 
 def _recipe_words(cell: Cell) -> str:
@@ -125,23 +138,36 @@ def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
 
 # -- how to repeat it -----------------------------------------------------------------------------
 
-_EXACT = "The same number of images again, for the same result on the same kind of machine:"
-_IMAGES = "The number of images that each row was trained on, to be given as its --budget:"
+SAME_BITS = (
+    "Typed again, this command gives the same bits on the same machine with the same versions and "
+    "threads; on a GPU, where some kernels add up in another order each time, nearly the same."
+)
+SAME_BUDGET = (
+    "Typed again, this command gives every network the same budget; the machine's speed decides "
+    "how many images that makes, so the weights differ."
+)
+SAME_IMAGES = (
+    "As many images again for each network. The learning rate then follows the images and no "
+    "longer the budget's meter, so the weights differ:"
+)
+_IMAGES = "The images that each row was trained on, to be given as its --budget. "
 
 
 def repeat_section(report: RunReport) -> Section:
     """Show the commands that make the run again, and on what it was made."""
     plan, rows = report.plan, report.rows
     exact, images, machine = exact_commands(plan, rows), images_table(plan, rows), environment(plan)
+    metered = any(cell.budget.currency.is_metered for cell in plan.cells)
     return Section(
         title="To repeat it",
         anchor="repeat",
         menu="To repeat it",
         blocks=[
             Console([command(plan)]),
-            Paragraph(_EXACT) if exact else None,
+            Paragraph(SAME_BUDGET if metered else SAME_BITS),
+            Paragraph(SAME_IMAGES) if exact else None,
             Console(exact) if exact else None,
-            Paragraph(_IMAGES, code=("--budget",)) if images else None,
+            Paragraph(_IMAGES + SAME_IMAGES, code=("--budget",)) if images else None,
             Grid(images, "Images") if images else None,
             Facts(machine) if machine else None,
         ],
@@ -156,15 +182,14 @@ def command(plan: Plan) -> str:
 def exact_commands(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Return a command for each finished row that trains on exactly as many images again.
 
-    Only for budgets in seconds, where the machine decides how many that are; empty otherwise, and
-    where a network has several rows or the verb is not `run`: no one command has their images.
+    Only for budgets in seconds or joules, where the machine decides how many that are; empty
+    otherwise, and where a network has several rows or the verb is not `run`: no one command has
+    their images.
     """
     if not _has_one_row_each(plan):
         return []
     return [
-        shell_command(["cnnbench", *_exact_words(plan, row)])
-        for row in rows
-        if row.status == "done" and row.images_seen and row.budget.currency is Currency.SECONDS
+        shell_command(["cnnbench", *_exact_words(plan, row)]) for row in rows if _has_images(row)
     ]
 
 
@@ -174,11 +199,16 @@ def images_table(plan: Plan, rows: Sequence[Row]) -> Table | None:
     lines = tuple(
         (called[row.cell], str(row.seed), f"{row.images_seen}img")
         for row in rows
-        if row.status == "done" and row.budget.currency is Currency.SECONDS
+        if _has_images(row)
     )
     if _has_one_row_each(plan) or not lines:
         return None
     return Table(header=("model", "seed", "--budget"), align="lrr", rows=lines)
+
+
+def _has_images(row: Row) -> bool:
+    """Tell whether a row finished and its machine decided on how many images."""
+    return row.status == "done" and bool(row.images_seen) and row.budget.currency.is_metered
 
 
 def _has_one_row_each(plan: Plan) -> bool:
@@ -190,8 +220,11 @@ def _words(plan: Plan) -> list[str]:
     words = list(plan.argv)
     if words and PurePath(words[0]).stem in {"cnnbench", "__main__"}:
         words = words[1:]
-    if words:
-        return words
+    return words or _planned_words(plan)
+
+
+def _planned_words(plan: Plan) -> list[str]:
+    """Return a command for these cells that needs neither a configuration nor defaults."""
     verb = "sweep" if swept(plan) else "run"  # `run` takes one rate and one batch size
     smoke = ["--smoke"] if any(cell.subset for cell in plan.cells) else []
     return [verb, *(word for option in _options(plan) for word in option), *smoke]
@@ -235,12 +268,18 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
 
 
 def _exact_words(plan: Plan, row: Row) -> list[str]:
-    """Replace models, budget and trials in a command, and let it choose a folder of its own."""
+    """Replace models, budget and trials in a command, and let it choose a folder of its own.
+
+    A configuration may hold those too, so all is asked for without it.
+    """
     changed = {"--models": row.model, "--budget": f"{row.images_seen}img"}
     if plan.tuned:
         changed["--lr"] = str(row.lr)
     dropped, bare = (*changed, "--out", "--tune"), ("--fresh", "--json", "--dry-run")
-    kept, rest = [], iter(_words(plan))
+    words = _words(plan)
+    if any(word.partition("=")[0] == "--config" for word in words):
+        words = _planned_words(plan)
+    kept, rest = [], iter(words)
     for word in rest:
         if word in dropped:
             next(rest, None)  # its value goes with it
@@ -249,10 +288,13 @@ def _exact_words(plan: Plan, row: Row) -> list[str]:
     return [*kept, *(part for option in changed.items() for part in option)]
 
 
+_ENVIRONMENT = {"precision_why": "precision chosen", "threads": "threads planned"}
+
+
 def environment(plan: Plan) -> NamedValues:
-    """Return what is known of the machine and the versions, as (name, value)."""
+    """Return what the plan saw of its machine when it was made, as (name, value)."""
     return [
-        ("precision chosen" if key == "precision_why" else key.replace("_", " "), str(value))
+        (_ENVIRONMENT.get(key) or key.replace("_", " "), str(value))
         for key, value in plan.machine.items()
         if value is not None and key != "line"  # it stands among the settings
     ]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnbench.report.analysis.curves import (
-    RACE_IMAGES,
     TRAINING_ERROR,
     Racer,
     TimeToAccuracy,
@@ -20,6 +19,7 @@ from cnnbench.report.sections.ablation import base_of
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, amount, percent, plural
 from cnnbench.schema.budget import Currency, Spent
+from cnnbench.schema.events import WINDOW_IMAGES
 
 _TARGET_NOTE = (
     "The first evaluation at or above the target counts; it was passed after the one before, whose "
@@ -72,7 +72,10 @@ def _sentence(label: str, group: Sequence[TimeToAccuracy], target: float) -> str
     share = f"{percent(target, digits=1)} %"
     seconds = [time.spent.seconds for time in group if time.spent is not None]
     if not seconds:
-        best = max(time.best_top1 or 0.0 for time in group)
+        tested = [time.best_top1 for time in group if time.best_top1 is not None]
+        if not tested:
+            return f"{label} was never tested, so it is not known to reach {share}."
+        best = max(tested)
         every = "" if len(group) == 1 else f" in all {plural(len(group), 'seed')}"
         return f"{label} misses {share}{every}; its best is {percent(best)} %."
     if len(group) == 1:
@@ -91,8 +94,8 @@ def _sentence(label: str, group: Sequence[TimeToAccuracy], target: float) -> str
 _RACE_NOTE = (
     "After figure 1 of the AlexNet paper, where a small network with ReLU reaches 25 % training "
     "error on CIFAR-10 six times as fast as with tanh, each with its own learning rate. Here both "
-    "follow this run's recipe and budget. The error is that of the last "
-    f"{RACE_IMAGES:,} answers given while training, looked at about once a second."
+    "follow this run's recipe and budget. The error is counted while training, over windows of "
+    f"{WINDOW_IMAGES:,} images whatever the speed of the machine."
 )
 
 

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from cnnbench.schema.budget import Currency
 
 __all__ = ["MINUS", "NOTHING", "amount", "decimals", "join_and", "p_value", "percent", "plural"]
-__all__ += ["rounded_up", "scaled", "signed_points", "significant", "span"]
+__all__ += ["EVALUATION_LOSS", "RUNNING_LOSS", "rounded_up", "scaled", "signed_points"]
+__all__ += ["significant", "span"]
 
 NOTHING = "\u2013"
 MINUS = "\u2212"
+# Of a row's `train_loss` and of its `train_eval_loss`.
+RUNNING_LOSS, EVALUATION_LOSS = "running train loss", "train loss, evaluation mode"
 
 
 def percent(share: float | None, *, digits: int = 1) -> str:

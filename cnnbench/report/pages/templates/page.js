@@ -351,7 +351,7 @@ class Chart {
     const at = this.data.axes.map((axis) => `${short(line[axis.key][point.i])} ${axis.name}`).join(", ");
     const loss = (key) => line[key][point.i] === null ? "not finite" : short(line[key][point.i]);
     const link = element("a", { href: `#${line.row}` }, "row");
-    this.tip.replaceChildren(element("strong", {}, line.label), `${seed}: ${short(line.top1[point.i])} % right${counts}, test loss ${loss("test_loss")}, train loss ${loss("train_loss")}, after ${at} · `, link);
+    this.tip.replaceChildren(element("strong", {}, line.label), `${seed}: ${short(line.top1[point.i])} % right${counts}, test loss ${loss("test_loss")}, running train loss ${loss("train_loss")}, after ${at} · `, link);
   }
 
   jump(row) {
