@@ -18,7 +18,7 @@ from pathlib import Path
 
 from fake_cells import FakeCells, with_seeds
 from fork_server import ROOT
-from toy import WORDS, Toy
+from toy import Toy, toy_flags
 
 from cnnbench.launch.processes import StopSignal, run_cells
 from cnnbench.planning.request import RunOptions
@@ -35,7 +35,7 @@ def environment(toy: Toy) -> dict[str, str]:
 def real_run(toy: Toy, name: str, *words: str) -> Iterator[subprocess.Popen[str]]:
     """Start a real `cnnbench run`; it and its cells are gone afterwards."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "cnnbench", "run", *WORDS, *words, "--out", name],
+        [sys.executable, "-m", "cnnbench", "run", *toy_flags(*words), "--out", name],
         cwd=toy.home,
         env=environment(toy),
         stdout=subprocess.DEVNULL,

@@ -17,6 +17,13 @@ WORDS += ("--batch-size", "8", "--evaluations", "4", "--device", "cpu")
 CHECKPOINT_SECONDS = 0.05
 
 
+def toy_flags(*words: str) -> list[str]:
+    """Return the toy's flags with those of `words` in place of its own: each may be typed once."""
+    every = (*WORDS, *words)
+    flags = dict(zip(every[::2], every[1::2], strict=True))
+    return [word for flag in flags.items() for word in flag]
+
+
 def make_photos(home: Path) -> Path:
     """Write 16 pictures of 16 x 16 pixels a class for training and 8 for the test."""
     rng = np.random.default_rng(0)
@@ -50,7 +57,7 @@ class Toy:
         log = self.home / f"{name}.plan.json"
         log.unlink(missing_ok=True)
         code = self.server.run(
-            ["run", *WORDS, *words, "--out", name, "--dry-run", "--json"],
+            ["run", *toy_flags(*words), "--out", name, "--dry-run", "--json"],
             cwd=self.home,
             log=log,
             env=self.env,

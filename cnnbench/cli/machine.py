@@ -14,6 +14,9 @@ def profile(
     models: Annotated[str, typer.Argument(help="Names with commas between.")],
     batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 16]")] = None,
     image_size: Annotated[int | None, typer.Option(help="Pixels.  [default: the paper's]")] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Memory a model may use, like 8GiB; accumulates batches.")
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     seconds: Annotated[float, typer.Option(help="Measure each model at least this long.")] = 5.0,
@@ -37,6 +40,7 @@ def profile(
         budget=budget,
         batch_size=batch_size,
         image_size=image_size,
+        memory=memory,
         seeds=seeds,
         device=device,
         precision=precision,

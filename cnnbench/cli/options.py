@@ -4,18 +4,22 @@ import inspect
 import sys
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from cnnbench.base.exits import Exit
 from cnnbench.base.words import with_hint
 from cnnbench.planning.request import Flag, PlanError, Request, RunOptions
 from cnnbench.tracking import Tracker
 from cnnbench.version import __version__
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 STARTED = time.monotonic()  # before torch is imported, so that a cell's total includes it
 
@@ -25,7 +29,29 @@ exit codes: {Exit.OK} all done, {Exit.FAILED} a cell failed or got worse, {Exit.
 {Exit.INTERNAL} internal error, {Exit.INTERRUPTED}/{Exit.STOPPED} interrupted and resumable"""
 
 
-app = typer.Typer(
+class _EachFlagOnce(TyperCommand):
+    """Refuses a flag that is typed twice, of which the last would win in silence."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of a command; leave with code 2 if a flag is there twice."""
+        _, _, typed = self.make_parser(ctx).parse_args(args=list(args))
+        for param, times in Counter(typed).items():
+            may_repeat = any(getattr(param, kind, False) for kind in ("multiple", "is_flag"))
+            if times > 1 and not may_repeat:
+                flag = param.opts[0]
+                ctx.fail(f"{flag} is given {times} times; give it once, a list with commas between")
+        return super().parse_args(ctx, args)
+
+
+class _App(typer.Typer):
+    """An application whose verbs all refuse a flag that is typed twice."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
+        """Return what makes a function a verb."""
+        return super().command(name, cls=_EachFlagOnce, **settings)
+
+
+app = _App(
     pretty_exceptions_enable=False,
     name="cnnbench",
     help="Which classic CNN is best for my images, if each gets the same budget?",
@@ -69,15 +95,16 @@ def _read_config(context: typer.Context, path: str | None) -> None:
         values = tomllib.loads(Path(path).read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PlanError(f"--config {path}: {error}") from None
-    names = {p.opts[0].lstrip("-"): p.name for p in context.command.params}
-    flags = sorted(names.keys() - {"config", "help"})
+    params: dict[str, Any] = {p.opts[0].lstrip("-"): p for p in context.command.params}
+    flags = sorted(params.keys() - {"config", "help"})
     typed = {}
     for key, value in values.items():
         flag = key.replace("_", "-")
         if flag not in flags:
             mistake = f"--config {path}: unknown key {key!r}"
             raise PlanError(with_hint(mistake, key, flags, f"there are {', '.join(flags)}"))
-        typed[names[flag]] = _as_typed(value)
+        text, is_list = _as_typed(value), getattr(params[flag], "multiple", False)
+        typed[params[flag].name] = [text] if is_list and isinstance(text, str) else text
     context.default_map = typed
 
 

@@ -18,7 +18,7 @@ from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
 from cnnbench.schema.recipes import make_recipe
 from cnnbench.version import __version__
 
-__all__ = ["facts_of", "folder_of", "make_plan", "open_for_cell"]
+__all__ = ["facts_of", "folder_of", "make_plan", "memory_and_passes", "open_for_cell"]
 
 DEFAULT_BUDGET = "2m"
 DEFAULT_EVALUATIONS = 5
@@ -37,6 +37,7 @@ def make_plan(
         PlanError: if a model, number or combination is wrong.
         DataError: if the dataset is.
     """
+    typed = _typed_over_smoke(request) if request.smoke else ""
     request = _with_smoke(request) if request.smoke else request
     models = _models(split_commas(request.models))
     with plan_errors():
@@ -52,10 +53,11 @@ def make_plan(
     cells = tuple(_cell(request, dataset, device, precision, *point) for point in grid)
     if len({cell.digest for cell in cells}) < len(cells):
         raise PlanError("two cells of this plan are the same; is a value given twice?")
+    facts = facts_of(dataset, request.data)
     plan = Plan(
         cnnbench=__version__,
         argv=tuple(argv),
-        dataset=facts_of(dataset, request.data),
+        dataset=facts.model_copy(update={"notices": (*facts.notices, *filter(None, (typed,)))}),
         cells=cells,
         machine={"line": machine},
     )
@@ -65,6 +67,17 @@ def make_plan(
 def _with_smoke(request: Request) -> Request:
     missing = {key for key in SMOKE if not split_commas(getattr(request, key))}
     return replace(request, **{key: SMOKE[key] for key in missing})
+
+
+def _typed_over_smoke(request: Request) -> str:
+    """Say which of its settings a smoke run has otherwise, because they were typed."""
+    words = {key: ",".join(split_commas(getattr(request, key))) for key in SMOKE}
+    typed = [
+        f"--{key.replace('_', '-')} {word} (not {SMOKE[key]})"
+        for key, word in words.items()
+        if word not in ("", str(SMOKE[key]))
+    ]
+    return f"a smoke run with what was typed: {', '.join(typed)}" if typed else ""
 
 
 def _cell(
@@ -86,16 +99,13 @@ def _cell(
     least = card.smallest_image_size
     image_size = _at_least(least, request.image_size, card.image_size, f"{model}: --image-size")
     evaluations = _at_least(1, request.evaluations, DEFAULT_EVALUATIONS, "--evaluations")
-    micro_batch = allowed = None
-    if request.memory is not None:
-        allowed = _memory_bytes(request.memory)
-        micro_batch = _micro_batch(
-            model,
-            num_classes=len(dataset.classes),
-            image_size=image_size,
-            batch_size=recipe.batch_size,
-            allowed=allowed,
-        )
+    allowed, micro_batch = memory_and_passes(
+        request.memory,
+        model,
+        num_classes=len(dataset.classes),
+        image_size=image_size,
+        batch_size=recipe.batch_size,
+    )
     return Cell(
         model=model,
         dataset=request.dataset,
@@ -186,6 +196,28 @@ _BYTES = 4
 _COPIES_OF_MAPS = 2  # kept for the backward pass, with the map's gradient beside it for a while
 _COPIES_OF_WEIGHTS = 3  # weights, gradients and the momentum of each
 _BASE_BYTES = 600 * 2**20  # the process itself: torch and the libraries that it loads
+
+
+def memory_and_passes(
+    memory: str | None, model: str, *, num_classes: int, image_size: int, batch_size: int
+) -> tuple[int | None, int | None]:
+    """Return the bytes that were asked for, and how many images a pass may hold in them.
+
+    None is no limit, and None a whole batch in one pass.
+
+    Raises:
+        PlanError: if the amount is no memory, or two images need more.
+    """
+    if memory is None:
+        return None, None
+    allowed = _memory_bytes(memory)
+    return allowed, _micro_batch(
+        model,
+        num_classes=num_classes,
+        image_size=image_size,
+        batch_size=batch_size,
+        allowed=allowed,
+    )
 
 
 def _memory_bytes(text: str) -> int:

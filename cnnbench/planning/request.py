@@ -61,7 +61,9 @@ class Request:
     what they read is checked by `make_plan`.
     """
 
-    models: Annotated[Texts, Flag("Names with commas between; see `cnnbench models`.")]
+    models: Annotated[
+        Texts, Flag("Names with commas between; see `cnnbench models`.", typed=list[str])
+    ]
     dataset: Annotated[str, Flag("A card's name, a folder of images, or a .csv.")] = "fruits"
     budget: Annotated[
         Texts | None,
@@ -84,7 +86,7 @@ class Request:
     skip_broken: Annotated[int | None, Flag(SKIP_HELP)] = None
     device: Annotated[str, Flag("auto, cuda, mps or cpu.")] = "auto"
     precision: Annotated[str, Flag("auto, fp32 or bf16.")] = "auto"
-    smoke: Annotated[bool, Flag("A whole tiny run, for CI.")] = False
+    smoke: Annotated[bool, Flag("A whole tiny run, for CI; typed values win.")] = False
 
     @property
     def lrs(self) -> list[float]:

@@ -80,7 +80,7 @@ def tuned_rates(trials: Plan, results: Iterable[Result]) -> tuple[Tuned, ...]:
                 top1=tuple(r.top1 if r.status == "done" else None for r in of_model),
                 images=trials.dataset.images["val"],
                 chosen=best.lr,
-                charged_seconds=sum(r.seconds.train for r in of_model),
+                charged_seconds=sum(r.seconds.train or 0.0 for r in of_model),
                 budget=trials.cells[0].budget,
             )
         )

@@ -11,6 +11,7 @@ from pydantic import Field
 from cnnbench.schema import Value
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan, Precision
+from cnnbench.schema.result import TRAINING_SAMPLE
 
 __all__ = ["CellEstimate", "FailedProfile", "Profile", "ProfileJob"]
 
@@ -21,6 +22,7 @@ class ProfileJob(Value):
     model: str
     num_classes: int = Field(ge=1)
     batch_size: int = Field(ge=1)
+    micro_batch: int | None = Field(default=None, ge=1, description="images a pass")
     image_size: int = Field(ge=1)
     precision: Precision
     device: str
@@ -134,6 +136,7 @@ def _cell_estimate(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
         assert total_images is not None, "only seconds and joules cannot be turned into images"
         trained_images, seconds = float(total_images), total_images / profile.images_per_second
     evaluated_images = cell.evaluations * n_images[dataset.curve_split]
+    evaluated_images += min(TRAINING_SAMPLE, n_images["train"])
     if dataset.headline_split != dataset.curve_split:
         evaluated_images += n_images[dataset.headline_split]
     return CellEstimate(

@@ -8,6 +8,7 @@ import zoo
 from cnnbench.base.processes import death_of, run_verb
 from cnnbench.base.words import last_line
 from cnnbench.engine.hardware import choose_device, detect, machine_line
+from cnnbench.planning.plan import memory_and_passes
 from cnnbench.planning.request import PlanError, Request, plan_errors, split_commas
 from cnnbench.profiler.calibration import fastest_settings
 from cnnbench.profiler.profiles import CellEstimate, FailedProfile, Profile, ProfileJob, estimate
@@ -71,6 +72,7 @@ def _jobs_of(plan: Plan, seconds: float) -> list[ProfileJob]:
             model=model,
             num_classes=len(plan.dataset.classes),
             batch_size=cell.recipe.batch_size,
+            micro_batch=cell.micro_batch,
             image_size=cell.image_size,
             precision=cell.precision,
             device=cell.device,
@@ -93,19 +95,26 @@ def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
     with plan_errors():
         device = choose_device(request.device, hardware)
         choice = fastest_settings(request.precision, device=device, hardware=hardware)
-    return [
-        ProfileJob(
-            model=model,
-            num_classes=CLASSES_WITHOUT_DATASET,
-            batch_size=batch_size or COMMON_BATCH_SIZE,
-            image_size=request.image_size or zoo.card(model).image_size,
-            precision=choice.precision,
-            device=device,
-            threads=choice.threads,
-            seconds=seconds,
+    jobs = []
+    for model in models:
+        network = {
+            "num_classes": CLASSES_WITHOUT_DATASET,
+            "batch_size": batch_size or COMMON_BATCH_SIZE,
+            "image_size": request.image_size or zoo.card(model).image_size,
+        }
+        _, micro_batch = memory_and_passes(request.memory, model, **network)
+        jobs.append(
+            ProfileJob(
+                model=model,
+                **network,
+                micro_batch=micro_batch,
+                precision=choice.precision,
+                device=device,
+                threads=choice.threads,
+                seconds=seconds,
+            )
         )
-        for model in models
-    ]
+    return jobs
 
 
 # -- a process for each network -------------------------------------------------------------------

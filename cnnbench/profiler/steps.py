@@ -59,6 +59,7 @@ class _Bench:
             self._pixels, self._labels, seed=0, augment="crop-flip", **self._scaling
         )
         self._position, self._batch_size = 0, job.batch_size
+        self._micro_batch = job.micro_batch
 
     def step(self, measure: Measure = unmeasured) -> None:
         """Take the training step that a run is charged for."""
@@ -69,6 +70,7 @@ class _Bench:
             lambda: self._batches.batch(self._position, self._batch_size),
             self.device,
             lr=_LR,
+            micro_batch=self._micro_batch,
             measure=measure,
         )
         if not math.isfinite(loss):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import cnnbench
 from cnnbench.cli.options import app
@@ -49,6 +50,29 @@ def test_lists_and_numbers_of_a_file_are_read_as_they_would_be_typed(tmp_path):
     cells = json.loads(done.stdout)["plan"]["cells"]
     assert [cell["seed"] for cell in cells] == [0, 7]
     assert {(cell["recipe"]["batch_size"], cell["image_size"]) for cell in cells} == {(4, 40)}
+
+
+def typed(*words):
+    return CliRunner().invoke(app, ["run", "--precision", "fp32", "--dry-run", *words])
+
+
+def test_models_that_are_typed_twice_are_joined():
+    done = typed("--models", "lenet5-relu", "--models=hog,colour", "--smoke", "--json")
+    assert done.exit_code == 0, done.output
+    cells = json.loads(done.stdout)["plan"]["cells"]
+    assert [cell["model"] for cell in cells] == ["lenet5-relu", "hog-linear", "colour-linear"]
+
+
+@pytest.mark.parametrize("flag", ["--budget", "--lr", "--seeds", "--out", "--recipe", "--config"])
+def test_another_flag_that_is_typed_twice_is_refused_and_none_wins(flag):
+    done = typed("--models", "lenet5-relu", flag, "1", f"{flag}=2")
+    assert done.exit_code == 2
+    assert f"{flag} is given 2 times" in done.output
+
+
+def test_a_switch_and_what_may_be_repeated_are_taken_twice():
+    done = typed("--models", "lenet5-relu", "--smoke", "--smoke", "--data", "a=1", "--data", "b=2")
+    assert "given 2 times" not in done.output
 
 
 def test_every_option_of_python_is_a_flag_of_run_with_the_same_default():

@@ -5,7 +5,7 @@ import random
 import kills
 import pytest
 from fork_server import CLOCK_BACK, INJECT, WITNESS, ForkServer
-from toy import WORDS, Toy
+from toy import Toy, toy_flags
 
 from cnnbench.schema.events import Failed
 
@@ -95,7 +95,7 @@ def test_another_run_in_the_folder_is_refused_with_the_difference(
     toy.copy(references["images"].planned, "refused")
     log = toy.home / "refused.log"
     log.unlink(missing_ok=True)
-    argv = ["run", *WORDS, "--budget", "640img", *words, "--out", "refused"]
+    argv = ["run", *toy_flags("--budget", "640img", *words), "--out", "refused"]
     assert toy.server.run(argv, cwd=toy.home, log=log, env=toy.env) == code
     assert said in log.read_text()
 
@@ -105,7 +105,7 @@ def test_a_changed_dataset_is_a_data_error(references, toy):
     extra = toy.home / "photos" / "train" / "apple" / "extra.png"
     extra.write_bytes((extra.parent / "0.png").read_bytes())
     log = toy.home / "changed.log"
-    argv = ["run", *WORDS, "--budget", "640img", "--out", "changed"]
+    argv = ["run", *toy_flags("--budget", "640img"), "--out", "changed"]
     try:
         assert toy.server.run(argv, cwd=toy.home, log=log, env=toy.env) == 3
         assert "'train': 48" in log.read_text()

@@ -101,6 +101,20 @@ def test_a_smoke_run_is_small_and_says_what_it_left_out(photos):
     assert any("only the first images" in notice for notice in plan.dataset.notices)
 
 
+def test_what_was_typed_in_a_smoke_run_wins_and_is_named(photos):
+    plan = plan_of(photos, smoke=True, budget="5m", image_size=64)
+    assert {(str(cell.budget), cell.image_size) for cell in plan.cells} == {("5m", 64)}
+    assert plan.dataset.notices[-1] == (
+        "a smoke run with what was typed: --budget 5m (not 48img), --image-size 64 (not 96)"
+    )
+
+
+def test_a_smoke_run_of_which_nothing_else_was_typed_says_nothing_of_it(photos):
+    for changes in ({}, {"budget": "48img", "batch_size": [8]}):
+        notices = plan_of(photos, smoke=True, **changes).dataset.notices
+        assert not any("typed" in notice for notice in notices)
+
+
 def test_a_ladder_of_budgets_gives_every_model_a_run_of_its_own_on_each_rung(photos):
     cells = plan_of(photos, budget="1m,15s", seeds=[0, 1]).cells
     assert [(c.seed, str(c.budget), c.model) for c in cells[:5]] == [

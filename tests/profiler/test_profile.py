@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cnnbench.engine import step
+from cnnbench.planning.request import Request
+from cnnbench.profiler import steps
 from cnnbench.profiler.profiles import FailedProfile, Profile, ProfileJob, estimate
-from cnnbench.profiler.profiling import profile_in_subprocess, serve_profile
+from cnnbench.profiler.profiling import _jobs, _jobs_of, profile_in_subprocess, serve_profile
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.recipes import make_recipe
@@ -109,8 +113,8 @@ def test_a_budget_in_seconds_takes_as_long_as_it_says():
     (cell,) = estimate(a_plan("60s"), {"lenet5": PROFILE})
     assert cell.train_seconds == 60
     assert cell.images == 60 * 16
-    assert cell.evaluation_seconds == 4 * 20 / 40
-    assert cell.total_seconds == 60 + 2 + 5
+    assert cell.evaluation_seconds == (4 * 20 + 100) / 40
+    assert cell.total_seconds == 60 + 4.5 + 5
 
 
 def test_a_budget_in_images_or_flops_takes_what_the_rate_says():
@@ -120,7 +124,37 @@ def test_a_budget_in_images_or_flops_takes_what_the_rate_says():
 
 def test_a_split_read_at_the_end_is_counted_once_more():
     (cell,) = estimate(a_plan("60s", curve="val"), {"lenet5": PROFILE})
-    assert cell.evaluation_seconds == (4 * 30 + 20) / 40
+    assert cell.evaluation_seconds == (4 * 30 + 20 + 100) / 40
+
+
+def test_a_profile_takes_the_passes_that_a_run_would():
+    plan = a_plan("60s")
+    cells = [
+        cell.model_copy(update={"micro_batch": 4, "memory_bytes": 2**30}) for cell in plan.cells
+    ]
+    (job,) = _jobs_of(plan.model_copy(update={"cells": tuple(cells)}), 1.0)
+    assert (job.batch_size, job.micro_batch) == (16, 4)
+
+
+def test_a_profile_without_a_run_takes_the_passes_that_its_memory_allows():
+    asked = Request(models="resnet", memory="2GiB", batch_size=64, precision="fp32", device="cpu")
+    (job,) = _jobs(asked, 1.0)
+    assert job.batch_size == 64
+    assert 2 <= job.micro_batch < 64
+    assert _jobs(replace(asked, memory=None), 1.0)[0].micro_batch is None
+
+
+def test_a_step_is_profiled_in_its_passes(monkeypatch):
+    passes = []
+    real = step.accumulate_gradients
+
+    def counted(*args, **settings):
+        passes.append(settings["micro_batch"])
+        return real(*args, **settings)
+
+    monkeypatch.setattr(step, "accumulate_gradients", counted)
+    steps._Bench(JOB.model_copy(update={"micro_batch": 2})).step()
+    assert passes == [2]
 
 
 def test_a_model_without_a_profile_has_no_estimate():

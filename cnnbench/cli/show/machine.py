@@ -45,7 +45,7 @@ def _show_speed(profiles: Sequence[Profile]) -> None:
     rows = [
         (
             p.job.model,
-            f"{p.job.batch_size} x {p.job.image_size}",
+            f"{_batch(p)} x {p.job.image_size}",
             f"{p.forward_images_per_second:.1f}",
             f"{p.backward_images_per_second:.1f}",
             f"{p.images_per_second:.1f}",
@@ -63,6 +63,11 @@ def _show_speed(profiles: Sequence[Profile]) -> None:
         "forward, backward, step and testing in images a second; `of matmul` is the share that a "
         f"step reaches of a large matrix product, measured in turn with it ({rates} GFLOP/s)"
     )
+
+
+def _batch(profile: Profile) -> str:
+    batch, passes = profile.job.batch_size, profile.job.micro_batch
+    return f"{batch} in passes of {passes}" if passes else str(batch)
 
 
 def _show_kinds(profiles: Sequence[Profile]) -> None:

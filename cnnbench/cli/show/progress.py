@@ -89,7 +89,8 @@ class Progress:
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
-        for title in ("model", "seed", "status", "budget", "", "train loss", "top-1", "images/s"):
+        titles = ("model", "seed", "status", "budget", "", "running train loss", "top-1")
+        for title in (*titles, "images/s"):
             table.add_column(title, no_wrap=True)
         table.add_column("time left", justify="right")
         for update in self._updates.values():
@@ -114,7 +115,7 @@ def _words(update: CellUpdate, name: str) -> list[str]:
     return [
         f"{name} seed {update.cell.seed}: {status}",
         f"{_progress(update):.0%} of {update.cell.budget}",
-        f"train loss {loss}" if loss else "",
+        f"running train loss {loss}" if loss else "",
         f"top-1 {top1}" if top1 else "",
         f"{rate} images/s" if rate else "",
         f"{left} left" if left and status == "running" else "",
@@ -123,7 +124,7 @@ def _words(update: CellUpdate, name: str) -> list[str]:
 
 
 def _numbers(update: CellUpdate) -> tuple[str, str, str]:
-    """Return train loss, top-1 and images/s as text, the result's own where the cell is done."""
+    """Return running train loss, top-1 and images/s as text, the result's own once it is done."""
     result, stepped, evaluated = update.result, update.stepped, update.evaluated
     loss = result.train_loss if result.train_loss is not None else stepped and stepped.train_loss
     top1 = result.top1 if result.top1 is not None else evaluated and evaluated.top1
