@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cnnbench.engine.hardware import detect, installed_versions, machine_line
+from cnnbench.engine.hardware import detect, origin_here
 from cnnbench.schema.cell import Precision
 from cnnbench.schema.origin import Origin
 
@@ -72,17 +72,11 @@ def prepare_device(
 
 def origin_of(device: torch.device) -> Origin:
     """Return with what this process trains, once `prepare_device` has set it up."""
-    hardware = detect()
-    gpu = hardware.gpu if device.type == "cuda" else None
-    if gpu and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # of several cards the first may be another
-        gpu = torch.cuda.get_device_name(device)
-    return Origin(
-        versions=installed_versions(),
-        threads=torch.get_num_threads(),
-        cpu=hardware.cpu,
-        gpu=gpu,
-        machine=machine_line(hardware, device.type),
-    )
+    origin = origin_here(device.type).model_copy(update={"threads": torch.get_num_threads()})
+    if not origin.gpu or not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return origin
+    # Of several cards the first may be another than the one that trains.
+    return origin.model_copy(update={"gpu": torch.cuda.get_device_name(device)})
 
 
 def keep_freed_pages() -> bool:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from cnnbench.base.processes import usable_cores
 from cnnbench.schema.cell import Precision
-from cnnbench.schema.origin import VERSIONED
+from cnnbench.schema.origin import VERSIONED, Origin
 from cnnbench.version import __version__
 
 __all__ = ["Hardware", "choose_device", "choose_precision", "detect", "machine_line"]
-__all__ += ["installed_versions"]
+__all__ += ["installed_versions", "origin_here"]
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -104,6 +104,17 @@ def installed_versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions.setdefault(name, importlib.metadata.version(name))
     return versions
+
+
+def origin_here(device: str) -> Origin:
+    """Return with what a process on this machine trains, but for its threads."""
+    hardware = detect()
+    return Origin(
+        versions=installed_versions(),
+        cpu=hardware.cpu,
+        gpu=hardware.gpu if device == "cuda" else None,
+        machine=machine_line(hardware, device),
+    )
 
 
 def _cpu() -> tuple[str, set[str]]:

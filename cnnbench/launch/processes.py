@@ -13,9 +13,11 @@ from types import FrameType
 from cnnbench.base.exits import Exit
 from cnnbench.base.processes import death_of, verb_command
 from cnnbench.base.words import last_line
+from cnnbench.engine.hardware import origin_here
 from cnnbench.planning.request import RunOptions
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.events import Evaluated, Stepped
+from cnnbench.schema.origin import origin_fields
 from cnnbench.schema.result import Result, Status, planned
 from cnnbench.store import CellFolder, RunFolder
 
@@ -213,8 +215,10 @@ def _record_end(code: int, folder: CellFolder, *, hung_reason: str) -> None:
     else:
         status = "failed"
         reason = f"the process ended with code {code} and no result: {_last_words(log)}"
-    ended = {"status": status, "reason": reason}
-    folder.write_result(folder.result().model_copy(update=ended))
+    so_far, ended = folder.result(), {"status": status, "reason": reason}
+    if so_far.images_seen is None:  # it died before it could say where: it was started here
+        ended |= origin_fields([origin_here(folder.cell.device)])
+    folder.write_result(so_far.model_copy(update=ended))
 
 
 def _last_words(log: Path) -> str:

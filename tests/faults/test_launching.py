@@ -1,9 +1,13 @@
 """The launcher: a cell that dies, hangs or fails is a row, and nothing stays behind."""
 
+import subprocess
+import sys
+
 import pytest
 from fake_cells import FakeCells, with_seeds
 from processes import commands_with, open_files, run_many, start_at_once
 
+from cnnbench.engine.hardware import installed_versions
 from cnnbench.launch.processes import Stopped, StopSignal, run_cells
 from cnnbench.planning.request import RunOptions
 from cnnbench.schema.budget import Budget
@@ -59,6 +63,22 @@ def test_a_killed_cell_and_a_crashed_one_are_rows_and_the_others_are_done(five):
     assert "after it saved its state" in results[4].reason
     assert "SIGKILL (possibly out of memory)" in results[1].reason
     assert "this is the last line" in results[3].reason
+
+
+@pytest.mark.parametrize("code", ["import os; os.kill(os.getpid(), 9)", "raise SystemExit(1)"])
+def test_a_process_that_died_before_it_trained_leaves_a_row_with_its_origin(five, code):
+    run, plan = five
+
+    def start(run, cell):
+        words = [sys.executable, "-c", code]
+        return subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
+
+    result = ends(run, plan, start, fail_fast=True)[0]
+    assert result.status in ("killed", "failed")
+    assert result.versions == installed_versions()
+    assert result.cpu
+    assert result.machine
+    assert (result.seconds.total, result.budget.used, result.threads) == (None, None, None)
 
 
 def test_a_cell_that_was_killed_is_tried_again_and_the_others_are_not(five):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import PurePath
 
@@ -72,8 +72,8 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
     counts = ", ".join(f"{count:,} {split}" for split, count in dataset.images.items())
     options = ", ".join(f"{key} {value}" for key, value in dataset.options.items())
     origins = {fact: words_of(v, rows, labels(plan)) for fact, v in values_of(rows).items()}
-    machine = origins.pop("ran on", None) or str(plan.machine.get("line") or "")
-    threads = origins.pop("threads", "")
+    machine = origins.get("ran on") or str(plan.machine.get("line") or "")
+    versions = ", ".join(f"{name} {origins[name]}" for name in VERSIONED if name in origins)
     lines = [
         ("dataset", f"{name}; {origin}"),
         ("dataset options", options),
@@ -85,16 +85,12 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("precision", _by_value(plan.cells, lambda cell: cell.precision)),
         ("device", _by_value(plan.cells, lambda cell: cell.device)),
         ("machine", machine),
-        ("threads", threads),
+        ("threads", origins.get("threads", "")),
         ("seeds", join_and([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
         ("dataset fingerprint", dataset.fingerprint[:16]),
-        ("versions", _versions(origins) or f"cnnbench {plan.cnnbench}"),
+        ("versions", versions or f"cnnbench {plan.cnnbench}"),
     ]
     return [(name, value) for name, value in lines if value]
-
-
-def _versions(origins: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {origins[name]}" for name in VERSIONED if name in origins)
 
 
 def _recipe_words(cell: Cell) -> str:
@@ -147,10 +143,11 @@ SAME_BUDGET = (
     "how many images that makes, so the weights differ."
 )
 SAME_IMAGES = (
-    "As many images again for each network. The learning rate then follows the images and no "
-    "longer the budget's meter, so the weights differ:"
+    "The learning rate then follows the images and no longer the budget's meter, so the weights "
+    "differ."
 )
-_IMAGES = "The images that each row was trained on, to be given as its --budget. "
+_COMMANDS = f"To train on as many images again, one command a network. {SAME_IMAGES}"
+_IMAGES = f"To train on as many images again, give a row's images as --budget. {SAME_IMAGES}"
 
 
 def repeat_section(report: RunReport) -> Section:
@@ -165,9 +162,9 @@ def repeat_section(report: RunReport) -> Section:
         blocks=[
             Console([command(plan)]),
             Paragraph(SAME_BUDGET if metered else SAME_BITS),
-            Paragraph(SAME_IMAGES) if exact else None,
+            Paragraph(_COMMANDS) if exact else None,
             Console(exact) if exact else None,
-            Paragraph(_IMAGES + SAME_IMAGES, code=("--budget",)) if images else None,
+            Paragraph(_IMAGES, code=("--budget",)) if images else None,
             Grid(images, "Images") if images else None,
             Facts(machine) if machine else None,
         ],
