@@ -26,10 +26,13 @@ def values_of(rows: Iterable[Row]) -> dict[str, dict[str, list[Row]]]:
 
 
 def facts_by_label(rows: Sequence[Row], label_of: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return for each network of which a row has begun what was recorded of all its rows."""
+    """Return what was recorded of each network of which a row has begun."""
     begun = grouped((row for row in rows if row.origins), lambda row: label_of[row.cell])
     return {
-        label: {fact: join_and(sorted(values)) for fact, values in values_of(having).items()}
+        label: {
+            fact: join_and(sorted(values.keys() - {NOT_RECORDED}))
+            for fact, values in values_of(having).items()
+        }
         for label, having in begun.items()
     }
 
