@@ -4,10 +4,20 @@ Importing this package does not import torch: `list_models`, `card` and `resolve
 file, `build` and `describe` import torch when they are called.
 """
 
-from zoo.cards import ModelCard, UnknownModel, ablations, list_models, paper_recipe, resolve
-from zoo.registry import Init, build, card, describe
+from zoo.cards import (
+    CannotBuild,
+    ModelCard,
+    UnknownModel,
+    ablations,
+    is_external,
+    list_models,
+    paper_recipe,
+    resolve,
+)
+from zoo.registry import Init, build, card, describe, probe
 
 __all__ = [
+    "CannotBuild",
     "Init",
     "ModelCard",
     "UnknownModel",
@@ -15,7 +25,9 @@ __all__ = [
     "build",
     "card",
     "describe",
+    "is_external",
     "list_models",
     "paper_recipe",
+    "probe",
     "resolve",
 ]

@@ -11,9 +11,11 @@ from cnnbench.base.exits import Exit
 from cnnbench.base.words import did_you_mean
 
 __all__ = [
+    "CannotBuild",
     "ModelCard",
     "UnknownModel",
     "ablations",
+    "is_external",
     "list_models",
     "paper_recipe",
     "papers",
@@ -34,6 +36,12 @@ class UnknownModel(LookupError):
     ) -> None:
         hints = filter(None, (did_you_mean(name, known), listing))
         super().__init__(f"unknown model {name!r}; {' '.join(hints)}")
+
+
+class CannotBuild(ValueError):
+    """A network that cannot be built or trained as asked; its message says what to do."""
+
+    exit_code = Exit.USAGE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

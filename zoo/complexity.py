@@ -79,13 +79,13 @@ def trace(model: nn.Module, *, image_size: int) -> tuple[list[LayerRow], int]:
         The rows, and the number of trainable parameters in modules that did not run.
     """
     rows: list[LayerRow] = []
-    ran: set[int] = set()
+    ran: set[nn.Module] = set()
 
     def note(name: str, module: nn.Module, _inputs: Any, output: Any) -> None:
         """Add the row of a layer that has just run."""
         if name and _is_layer(module) and isinstance(output, Tensor):
-            rows.append(_row(name, module, output, repeated=id(module) in ran))
-        ran.add(id(module))
+            rows.append(_row(name, module, output, repeated=module in ran))
+        ran.add(module)
 
     handles = [m.register_forward_hook(partial(note, name)) for name, m in model.named_modules()]
     was_training = model.training
@@ -97,7 +97,7 @@ def trace(model: nn.Module, *, image_size: int) -> tuple[list[LayerRow], int]:
         model.train(was_training)
         for handle in handles:
             handle.remove()
-    return rows, sum(_own_params(m) for m in model.modules() if id(m) not in ran)
+    return rows, sum(_own_params(m) for m in model.modules() if m not in ran)
 
 
 def training_flops(model: nn.Module, *, image_size: int) -> float:

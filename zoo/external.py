@@ -6,10 +6,11 @@ Only this file of the zoo imports either library, and only when a name asks for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from zoo.cards import SMALLEST_IMAGE_SIZE, ModelCard, UnknownModel
+from cnnbench.base.words import first_line
+from zoo.cards import SMALLEST_IMAGE_SIZE, CannotBuild, ModelCard, UnknownModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,11 +25,19 @@ _URLS = {
 _TORCHVISION_AUX_WEIGHTS = {"googlenet": (0.3, 0.3), "inception_v3": (0.4,)}
 
 
+# torchvision's networks whose layers depend on the image size, by the start of their names.
+_TORCHVISION_SIZES: dict[str, Callable[[int], dict[str, Any]]] = {
+    "vit_": lambda side: {"image_size": side},
+    "maxvit": lambda side: {"input_size": (side, side)},
+}
+
+
 def card(name: str) -> ModelCard:
     """Return the card of `timm:NAME` or `torchvision:NAME`, with its native image size.
 
     Raises:
         UnknownModel: the library has no such network.
+        CannotBuild: the library is not installed.
     """
     library, model = _checked(name)
     return ModelCard(
@@ -54,38 +63,48 @@ def card(name: str) -> ModelCard:
 def build(name: str, *, num_classes: int, image_size: int) -> nn.Module:
     """Build a network of another library with that library's initial weights.
 
-    `image_size` reaches those of timm's networks whose layers depend on it (vision transformers).
+    `image_size` reaches the networks whose layers depend on it (vision transformers, mixers).
 
     Raises:
         UnknownModel: the library has no such network.
-        ValueError: the library refuses the arguments.
+        CannotBuild: the library is not installed, or refuses the arguments.
     """
     library, model = _checked(name)
+    make = _build_timm if library == "timm" else _build_torchvision
     try:
-        if library == "timm":
-            return _build_timm(model, num_classes, image_size)
-        return _build_torchvision(model, num_classes)
-    except (TypeError, AssertionError, RuntimeError) as error:
-        raise ValueError(
-            f"{library} could not build {model!r} for {num_classes} classes and "
-            f"{image_size} pixels: {error}"
+        return make(model, num_classes, image_size)
+    except Exception as error:  # what another library raises, nobody knows
+        raise CannotBuild(
+            f"{library} cannot build {model} for {num_classes} classes and images of {image_size} "
+            f"pixels ({first_line(error)[:200]}); try the size it was designed for, --image-size "
+            f"{card(name).image_size}"
         ) from error
 
 
 def _checked(name: str) -> tuple[str, str]:
     """Split a name into library and network, if the library has it."""
     library, _, model = name.partition(":")
-    if library == "timm":
-        from timm import list_models
+    try:
+        if library == "timm":
+            from timm import list_models
 
-        known, lister = list_models(), "timm.list_models()"
-    else:
-        from torchvision import models
+            known, lister = list_models(), "timm.list_models()"
+        else:
+            from torchvision import models
 
-        known, lister = models.list_models(module=models), "torchvision.models.list_models()"
+            known, lister = models.list_models(module=models), "torchvision.models.list_models()"
+    except ImportError as error:
+        raise CannotBuild(
+            f"{name} needs {library}, which cannot be imported ({error}); "
+            f"`python -m pip install {library}`, or leave the network out"
+        ) from None
     if model not in known:
         names = [f"{library}:{each}" for each in known]
-        raise UnknownModel(name, names, listing=f"`{lister}` lists all")
+        listing = f"`{lister}` lists all"
+        untagged, _, tag = model.partition(".")
+        if untagged in known:
+            listing = f"`.{tag}` names weights, and here a network starts without: leave it out"
+        raise UnknownModel(name, names, listing=listing)
     return library, model
 
 
@@ -98,11 +117,13 @@ def _build_timm(model: str, num_classes: int, image_size: int) -> nn.Module:
     return network
 
 
-def _build_torchvision(model: str, num_classes: int) -> nn.Module:
+def _build_torchvision(model: str, num_classes: int, image_size: int) -> nn.Module:
     from torchvision import models
 
     aux_weights = _TORCHVISION_AUX_WEIGHTS.get(model)
     options: dict[str, Any] = {} if aux_weights is None else {"init_weights": True}
+    for start, size_options in _TORCHVISION_SIZES.items():
+        options |= size_options(image_size) if model.startswith(start) else {}
     network: Any = models.get_model(model, weights=None, num_classes=num_classes, **options)
     if aux_weights is not None:
         network.aux_weights = aux_weights

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+__all__ = ["is_plain", "weighted"]
+
 HEAD_STD = 0.01
 _CALIBRATION_IMAGES = 2
 
@@ -36,6 +38,15 @@ def weighted(model: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
     }
 
 
+def is_plain(layer: nn.Conv2d | nn.Linear) -> bool:
+    """Tell whether a layer multiplies by its weights as they are, as torch's own classes do.
+
+    Networks of other libraries have convolutions that standardise their weights at each use: to
+    scale such weights changes nothing.
+    """
+    return type(layer).forward in (nn.Conv2d.forward, nn.Linear.forward)
+
+
 def common(model: nn.Module, *, image_size: int) -> None:
     """Fill a network by the rule that all networks share.
 
@@ -50,7 +61,7 @@ def common(model: nn.Module, *, image_size: int) -> None:
     heads = _heads(model)
     for layer in weighted(model).values():
         normal(layer, std=HEAD_STD if layer in heads else he_std(layer))
-    scaled = [layer for layer in weighted(model).values() if layer not in heads]
+    scaled = [layer for layer in weighted(model).values() if is_plain(layer) and layer not in heads]
     handles = [layer.register_forward_hook(_to_unit_mean_square) for layer in scaled]
     try:
         with torch.no_grad():

@@ -5,6 +5,7 @@ Importing this file needs no torch; `build`, `describe` and `skeleton` import it
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from zoo.complexity import Description
+    from zoo.traits import Normalisation
 
-__all__ = ["Init", "build", "card", "describe", "register", "skeleton"]
+__all__ = ["Init", "build", "card", "describe", "probe", "register", "skeleton"]
 
 
 # Where builders live. A family's module is imported when a network of the family is first built,
@@ -156,6 +158,29 @@ def skeleton(name: str, *, num_classes: int = 1000, image_size: int | None = Non
         ValueError: the image is too small for the network, or an argument is out of range.
     """
     return _lay_out(*_checked(name, num_classes, image_size, "paper"))
+
+
+@functools.cache
+def probe(name: str, *, num_classes: int, image_size: int, n_images: int = 2) -> Normalisation:
+    """Try a network out on `n_images` images, without computing; return what normalises it.
+
+    Raises:
+        UnknownModel: no such name.
+        CannotBuild: it cannot be trained on so many images of this size, or gives no logits.
+        ValueError: an argument is out of range.
+    """
+    from zoo.traits import normalisation, require_trainable
+
+    model = skeleton(name, num_classes=num_classes, image_size=image_size)
+    require_trainable(
+        model,
+        resolve(name),
+        num_classes=num_classes,
+        image_size=image_size,
+        n_images=n_images,
+        own_size=card(name).image_size,
+    )
+    return normalisation(model)
 
 
 def _lay_out(name: str, spec: BuildSpec) -> nn.Module:

@@ -75,8 +75,8 @@ def accumulate_gradients(
     """
     batch_size = len(labels)
     totals = torch.zeros(2, device=labels.device)
-    pass_size = micro_batch or batch_size
-    passes = zip(torch.split(images, pass_size), torch.split(labels, pass_size), strict=True)
+    sizes = pass_sizes(batch_size, micro_batch)
+    passes = zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
     for pass_images, pass_labels in passes:
         with measure("forward"):
             total_loss, loss, logits = _losses(model, pass_images, pass_labels, device)
@@ -86,6 +86,21 @@ def accumulate_gradients(
         correct = (logits.detach().argmax(dim=1) == pass_labels).sum()
         totals += torch.stack([loss.detach() * share, correct])
     return totals
+
+
+def pass_sizes(batch_size: int, micro_batch: int | None) -> list[int]:
+    """Share a batch out evenly over passes of at most `micro_batch` images, the larger ones first.
+
+    None of a larger batch is of one image, over which BatchNorm has no variance; so passes of
+    two take three images once where the batch is odd.
+
+    >>> pass_sizes(16, None), pass_sizes(16, 8), pass_sizes(33, 16), pass_sizes(5, 2)
+    ([16], [8, 8], [11, 11, 11], [3, 2])
+    """
+    n_passes = math.ceil(batch_size / (micro_batch or batch_size))
+    n_passes = max(1, min(n_passes, batch_size // 2))
+    small, larger = divmod(batch_size, n_passes)
+    return [small + 1] * larger + [small] * (n_passes - larger)
 
 
 def _losses(

@@ -1,8 +1,6 @@
 """Which cells does a command ask for? Every name and number is checked here, before any starts."""
 
 import itertools
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +10,14 @@ import zoo
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
 from cnnbench.data.open import open_dataset
 from cnnbench.data.quick_check import quick_check
+from cnnbench.planning.passes import memory_and_passes, require_passes
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors, split_commas
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
 from cnnbench.schema.recipes import make_recipe
 from cnnbench.version import __version__
 
-__all__ = ["facts_of", "folder_of", "make_plan", "memory_and_passes", "open_for_cell"]
+__all__ = ["facts_of", "folder_of", "make_plan", "open_for_cell"]
 
 DEFAULT_BUDGET = "2m"
 DEFAULT_EVALUATIONS = 5
@@ -91,22 +90,29 @@ def _cell(
     lr: float | None,
     model: str,
 ) -> Cell:
-    card, paper = zoo.card(model), zoo.paper_recipe(model)
+    n_classes = len(dataset.classes)
     with plan_errors(f"{model}: "):
-        recipe = make_recipe(
-            request.recipe, family=card.family, paper=paper, lr=lr, batch_size=batch_size
-        )
+        card = zoo.card(model)
     least = card.smallest_image_size
     image_size = _at_least(least, request.image_size, card.image_size, f"{model}: --image-size")
     evaluations = _at_least(1, request.evaluations, DEFAULT_EVALUATIONS, "--evaluations")
+    with plan_errors():
+        # Of networks from elsewhere nobody here knows the paper: their layout is asked.
+        asked = {"num_classes": n_classes, "image_size": image_size}
+        normalisation = zoo.probe(model, **asked) if zoo.is_external(model) else None
+    with plan_errors(f"{model}: "):
+        recipe = make_recipe(
+            request.recipe,
+            family=card.family,
+            normalisation=normalisation,
+            paper=zoo.paper_recipe(model),
+            lr=lr,
+            batch_size=batch_size,
+        )
     allowed, micro_batch = memory_and_passes(
-        request.memory,
-        model,
-        num_classes=len(dataset.classes),
-        image_size=image_size,
-        batch_size=recipe.batch_size,
+        request.memory, model, **asked, batch_size=recipe.batch_size
     )
-    return Cell(
+    cell = Cell(
         model=model,
         dataset=request.dataset,
         dataset_options=request.data,
@@ -121,7 +127,11 @@ def _cell(
         subset=SMOKE_SUBSET if request.smoke else None,
         memory_bytes=allowed,
         micro_batch=micro_batch,
+        # A CPU gives the same bits anyway, so there it is no other cell.
+        deterministic=request.deterministic and device != "cpu",
     )
+    require_passes(cell, num_classes=n_classes, train_images=len(dataset.splits["train"]))
+    return cell
 
 
 def _models(names: Sequence[str]) -> list[str]:
@@ -187,70 +197,3 @@ def facts_of(dataset: Dataset, options: Mapping[str, str]) -> DatasetFacts:
         options=dict(options),
         notices=(*dataset.notices, *quick_check(dataset)),
     )
-
-
-# -- memory: how many images a pass may hold -------------------------------------------------------
-
-_UNITS = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 1e3, "mb": 1e6, "gb": 1e9}
-_BYTES = 4
-_COPIES_OF_MAPS = 2  # kept for the backward pass, with the map's gradient beside it for a while
-_COPIES_OF_WEIGHTS = 3  # weights, gradients and the momentum of each
-_BASE_BYTES = 600 * 2**20  # the process itself: torch and the libraries that it loads
-
-
-def memory_and_passes(
-    memory: str | None, model: str, *, num_classes: int, image_size: int, batch_size: int
-) -> tuple[int | None, int | None]:
-    """Return the bytes that were asked for, and how many images a pass may hold in them.
-
-    None is no limit, and None a whole batch in one pass.
-
-    Raises:
-        PlanError: if the amount is no memory, or two images need more.
-    """
-    if memory is None:
-        return None, None
-    allowed = _memory_bytes(memory)
-    return allowed, _micro_batch(
-        model,
-        num_classes=num_classes,
-        image_size=image_size,
-        batch_size=batch_size,
-        allowed=allowed,
-    )
-
-
-def _memory_bytes(text: str) -> int:
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+|[0-9]+\.)\s*([a-zA-Z]+)\s*", text)
-    amount = float(match[1]) * _UNITS.get(match[2].lower(), 0) if match else 0.0
-    if not 0 < amount < math.inf:
-        raise PlanError(
-            f"--memory: memory {text!r} is not an amount with a unit; write 8GiB or 500MiB"
-        )
-    return int(amount)
-
-
-def _micro_batch(
-    model: str, *, num_classes: int, image_size: int, batch_size: int, allowed: int
-) -> int | None:
-    """Return how many images a pass may hold, or None where the whole batch fits.
-
-    The batch is halved until it fits, so the optimisation still sees `batch_size` images a step.
-    What a pass needs in fp32 is estimated from above, from the layer table; what a run did need is
-    measured, in its row's `peak_memory_bytes`.
-    """
-    facts = zoo.describe(model, num_classes=num_classes, image_size=image_size)
-    fixed = _BASE_BYTES + _COPIES_OF_WEIGHTS * facts.params * _BYTES
-    maps = sum(math.prod(layer.output_shape) for layer in facts.layers)
-    per_image = _COPIES_OF_MAPS * maps * _BYTES
-    batch = batch_size
-    while fixed + per_image * batch > allowed:
-        if batch <= 2:
-            needed = fixed + per_image * batch
-            raise PlanError(
-                f"--memory: {model} needs about {needed / 2**30:.1f} GiB for {batch} images of "
-                f"{image_size} pixels, and {allowed / 2**30:.1f} GiB are allowed; "
-                "try a smaller --image-size"
-            )
-        batch = math.ceil(batch / 2)
-    return None if batch == batch_size else batch

@@ -85,7 +85,10 @@ class Request:
     ] = None
     skip_broken: Annotated[int | None, Flag(SKIP_HELP)] = None
     device: Annotated[str, Flag("auto, cuda, mps or cpu.")] = "auto"
-    precision: Annotated[str, Flag("auto, fp32 or bf16.")] = "auto"
+    precision: Annotated[str, Flag("auto, fp32, tf32 or bf16.")] = "auto"
+    deterministic: Annotated[
+        bool, Flag("The same bits each time, on a GPU too, where it may be slower.")
+    ] = False
     smoke: Annotated[bool, Flag("A whole tiny run, for CI; typed values win.")] = False
 
     @property

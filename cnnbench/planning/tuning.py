@@ -7,6 +7,7 @@ The validation and test images are left out of it altogether.
 from collections.abc import Iterable, Sequence
 
 from cnnbench.data.dataset import Dataset, hold_out
+from cnnbench.planning.passes import require_passes
 from cnnbench.planning.plan import facts_of
 from cnnbench.planning.request import PlanError
 from cnnbench.schema.budget import Budget, Currency
@@ -36,7 +37,8 @@ def trial_plan(plan: Plan, dataset: Dataset, trials: int) -> tuple[Plan, Dataset
     Every model gets the same number of trials, over the same range.
 
     Raises:
-        PlanError: if there are fewer than two trials, or several learning rates already.
+        PlanError: if there are fewer than two trials, several learning rates already, or a trial
+            would be too short for its network.
     """
     if trials < 2:
         raise PlanError(f"--tune {trials}: at least 2 trials are needed to choose between")
@@ -53,6 +55,9 @@ def trial_plan(plan: Plan, dataset: Dataset, trials: int) -> tuple[Plan, Dataset
         for index in range(trials)
         for cell in models
     )
+    n_train = len(held_out.splits["train"])
+    for cell in cells:  # a tenth of a budget may be a single image
+        require_passes(cell, num_classes=len(held_out.classes), train_images=n_train)
     facts = facts_of(held_out, plan.dataset.options)
     return plan.model_copy(update={"cells": cells, "dataset": facts}), held_out
 

@@ -8,7 +8,7 @@ import zoo
 from cnnbench.base.processes import death_of, run_verb
 from cnnbench.base.words import last_line
 from cnnbench.engine.hardware import choose_device, detect, machine_line
-from cnnbench.planning.plan import memory_and_passes
+from cnnbench.planning.passes import memory_and_passes
 from cnnbench.planning.request import PlanError, Request, plan_errors, split_commas
 from cnnbench.profiler.calibration import fastest_settings
 from cnnbench.profiler.profiles import CellEstimate, FailedProfile, Profile, ProfileJob, estimate

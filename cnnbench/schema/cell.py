@@ -14,7 +14,7 @@ __all__ = ["VERSION", "Cell", "DatasetFacts", "Plan", "Precision", "Tuned", "slu
 
 VERSION = 1
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16"]
 
 
 def slug(name: str) -> str:
@@ -70,6 +70,9 @@ class Cell(Value):
     memory_bytes: int | None = Field(default=None, gt=0, description="what --memory allows")
     micro_batch: int | None = Field(
         default=None, ge=1, description="images a pass, where a batch is accumulated from several"
+    )
+    deterministic: bool = Field(
+        default=False, description="on a GPU: only kernels that give the same bits each time"
     )
 
     @property

@@ -25,6 +25,11 @@ PAPER_LR = {
 }
 PAPER_LR_ELSEWHERE = (0.01, 128)
 
+# Networks of other libraries have no family here. What normalises their layers decides the rate:
+# BatchNorm bears ResNet's, none AlexNet's; LayerNorm and its like have one that was measured
+# (docs/recipes.md).
+LR_BY_NORMALISATION = {"batch": (0.1, 256), "layer": (0.1, 256), "none": (0.01, 128)}
+
 
 class Recipe(Value):
     """All that decides how a network is trained, except the budget and the seed.
@@ -58,14 +63,16 @@ def make_recipe(
     name: str,
     *,
     family: str,
+    normalisation: str | None = None,
     paper: Mapping[str, Any] | None = None,
     lr: float | None = None,
     batch_size: int | None = None,
 ) -> Recipe:
     """Return the named recipe for a family of networks, with the typed changes.
 
-    `paper` holds the settings of the network's paper where there are any. A batch size other than
-    the recipe's scales its learning rate linearly, unless `lr` gives one.
+    `normalisation`, a key of `LR_BY_NORMALISATION`, stands in for the family of a network from
+    elsewhere. `paper` holds the settings of the network's paper where there are any. A batch size
+    other than the recipe's scales its learning rate linearly, unless `lr` gives one.
 
     Raises:
         ValueError: if the name is unknown, a number is out of range, or there is no paper recipe.
@@ -78,16 +85,17 @@ def make_recipe(
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"the batch size must be at least 1, saw {batch_size}")
     if name == "common":
-        return _common(family, lr, batch_size or COMMON_BATCH_SIZE)
+        size = batch_size or COMMON_BATCH_SIZE
+        return _common(scaled_lr(family, size, normalisation) if lr is None else lr, size)
     if paper is None:
         raise ValueError("it has no paper recipe here; use --recipe common")
     return _paper(paper, lr, batch_size or paper["batch_size"])
 
 
-def _common(family: str, lr: float | None, batch_size: int) -> Recipe:
+def _common(lr: float, batch_size: int) -> Recipe:
     return Recipe(
         name="common",
-        lr=scaled_lr(family, batch_size) if lr is None else lr,
+        lr=lr,
         batch_size=batch_size,
         momentum=0.9,
         weight_decay=5e-4,
@@ -105,11 +113,14 @@ def _paper(paper: Mapping[str, Any], lr: float | None, batch_size: int) -> Recip
     )
 
 
-def scaled_lr(family: str, batch_size: int) -> float:
-    """Return the learning rate of a family's paper, scaled linearly to a batch size.
+def scaled_lr(family: str, batch_size: int, normalisation: str | None = None) -> float:
+    """Return the learning rate of a family or of a kind of normalisation, scaled to a batch size.
 
     >>> scaled_lr("alexnet", 128), scaled_lr("resnet", 16)
     (0.01, 0.00625)
     """
-    lr, paper_batch = PAPER_LR.get(family, PAPER_LR_ELSEWHERE)
+    if normalisation is None:
+        lr, paper_batch = PAPER_LR.get(family, PAPER_LR_ELSEWHERE)
+    else:
+        lr, paper_batch = LR_BY_NORMALISATION[normalisation]
     return lr * batch_size / paper_batch

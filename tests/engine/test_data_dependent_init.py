@@ -1,5 +1,8 @@
 """The common start gives every layer outputs of mean 0 and variance 1 over training images."""
 
+import math
+
+import pytest
 import torch
 from torch import nn
 
@@ -72,3 +75,80 @@ def test_a_layer_whose_outputs_are_not_the_logits_is_no_head():
     model = Distances()
     standardise_outputs(model, images(), CPU)
     assert model.linear.weight.abs().sum() > 0
+
+
+class TransformerLike(nn.Module):
+    """Tokens with the channels last, a layer used twice, two heads that are averaged."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 6, 4, stride=4)
+        self.shared = nn.Linear(6, 6)
+        self.head, self.second_head = nn.Linear(6, 5), nn.Linear(6, 5)
+
+    def forward(self, images):
+        tokens = self.patches(images).flatten(2).transpose(1, 2)
+        tokens = self.shared(torch.relu(self.shared(tokens)))
+        mean = tokens.mean(1)
+        return (self.head(mean) + self.second_head(mean)) / 2
+
+
+class SqueezeNetLike(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features, self.head = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 5, 1)
+
+    def forward(self, images):
+        scores = torch.relu(self.head(torch.relu(self.features(images))))
+        return scores.mean((2, 3))
+
+
+class StandardisedWeights(nn.Conv2d):
+    def forward(self, images):
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        weight = weight / weight.std((1, 2, 3), keepdim=True)
+        return nn.functional.conv2d(images, weight, self.bias)
+
+
+def first_loss(model):
+    logits = model(images())
+    return nn.functional.cross_entropy(logits, torch.arange(16) % logits.shape[1])
+
+
+def test_channels_are_those_of_the_layer_wherever_its_output_has_them():
+    torch.manual_seed(0)
+    model = TransformerLike()
+    standardise_outputs(model, images(), CPU)
+    tokens = model.shared(model.patches(images()).flatten(2).transpose(1, 2))
+    torch.testing.assert_close(tokens.mean((0, 1)), torch.zeros(6), atol=1e-5, rtol=0)
+    torch.testing.assert_close(tokens.std((0, 1)), torch.ones(6), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("make", [TransformerLike, SqueezeNetLike])
+def test_heads_that_are_averaged_pooled_or_convolutions_start_at_log_classes_and_learn(make):
+    torch.manual_seed(0)
+    model = make()
+    standardise_outputs(model, images(), CPU)
+    loss = first_loss(model)
+    assert loss.item() == pytest.approx(math.log(5))
+    loss.backward()
+    assert all(p.grad.any() for name, p in model.named_parameters() if "head.weight" in name)
+
+
+def test_an_output_that_is_the_same_for_all_images_keeps_its_scale():
+    torch.manual_seed(0)
+    model = plain()
+    with torch.no_grad():
+        model[0].weight[0] = 0.0
+    standardise_outputs(model, images(), CPU)
+    assert not model[0].weight[0].any()
+    assert all(value.abs().max() < 100 for value in model.parameters())
+
+
+def test_weights_that_are_standardised_at_each_use_are_left_alone():
+    torch.manual_seed(0)
+    model = nn.Sequential(StandardisedWeights(3, 6, 3), nn.Flatten(), nn.Linear(216, 4))
+    before = model[0].weight.detach().clone()
+    standardise_outputs(model, images(), CPU)
+    assert torch.equal(model[0].weight, before)
+    assert not model[2].weight.any()

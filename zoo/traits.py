@@ -1,0 +1,105 @@
+"""Can a network be trained on such images, so many at once, and what normalises it?
+
+Networks of other libraries come without a card that says so. Their layout is asked instead: a batch
+passes through it on the meta device, where shapes are worked out and nothing is computed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from cnnbench.base.words import first_line
+from zoo.cards import CannotBuild
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Normalisation", "normalisation", "require_trainable"]
+
+Normalisation = Literal["batch", "layer", "none"]
+
+
+def normalisation(model: nn.Module) -> Normalisation:
+    """Return what normalises most of a network's layers; at a tie it is the batch.
+
+    "layer" stands for all that looks at one image alone: LayerNorm, GroupNorm, RMSNorm.
+    """
+    from torch import nn
+
+    counts: Counter[Normalisation] = Counter()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            counts["batch"] += 1
+        elif any(word in type(module).__name__.lower() for word in _OF_ONE_IMAGE):
+            counts["layer"] += 1
+    if not counts:
+        return "none"
+    return "batch" if counts["batch"] >= counts["layer"] else "layer"
+
+
+# By name: every library has RMSNorms and channel-first LayerNorms of its own.
+_OF_ONE_IMAGE = ("layernorm", "groupnorm", "rmsnorm", "instancenorm")
+
+
+def require_trainable(
+    model: nn.Module,
+    name: str,
+    *,
+    num_classes: int,
+    image_size: int,
+    n_images: int,
+    own_size: int,
+) -> None:
+    """Pass two images through a layout in training and in evaluation, and one if `n_images` is 1.
+
+    `model` is on the meta device; `own_size` is the image size that it was designed for.
+
+    Raises:
+        CannotBuild: it does not take such images, or what it gives are no logits.
+    """
+    try:
+        outputs = _outputs(model, 2, image_size)
+    except Exception as error:  # what another library raises, nobody knows
+        other = f"it was designed for {own_size}; " if own_size != image_size else ""
+        raise CannotBuild(
+            f"{name} cannot take images of {image_size} pixels ({first_line(error)[:200]}); "
+            f"{other}choose another --image-size or network"
+        ) from None
+    _require_logits(name, outputs, (2, num_classes))
+    if n_images == 1:
+        try:
+            _outputs(model, 1, image_size)
+        except Exception as error:
+            raise CannotBuild(
+                f"{name} cannot be trained on one image of {image_size} pixels at a time "
+                f"({first_line(error)[:200]}); take two images or more (--batch-size, --budget), "
+                "or larger ones (--image-size)"
+            ) from None
+
+
+def _require_logits(name: str, outputs: list[Any], shape: tuple[int, int]) -> None:
+    for output in outputs:
+        if getattr(output, "shape", None) != shape:
+            raise CannotBuild(
+                f"{name} is no classifier of images: for {shape[0]} images and {shape[1]} "
+                f"classes it gives {_described(output)}; choose another network"
+            )
+
+
+def _outputs(model: nn.Module, n_images: int, image_size: int) -> list[Any]:
+    """Return the outputs of training, auxiliary ones last, and that of evaluation."""
+    import torch
+
+    images = torch.zeros(n_images, 3, image_size, image_size, device="meta")
+    with torch.no_grad(), torch.device("meta"):
+        training, evaluation = model.train()(images), model.eval()(images)
+    model.train()
+    n_heads = 1 + len(getattr(model, "aux_weights", ()))
+    is_many = isinstance(training, tuple) and len(training) == n_heads > 1
+    return [*(training if is_many else [training]), evaluation]
+
+
+def _described(output: object) -> str:
+    shape = getattr(output, "shape", None)
+    return f"a {type(output).__name__}" if shape is None else f"a tensor of shape {tuple(shape)}"
