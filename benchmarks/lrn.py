@@ -124,7 +124,7 @@ def step_pass(model: nn.Module, device: Device, args: argparse.Namespace) -> Cal
 def show_step(args: argparse.Namespace) -> None:
     """Print the table of AlexNet's step."""
     device = Device(torch_device=torch.device(args.device), precision=args.precision)
-    prepare_device(device.torch_device)
+    prepare_device(device)
     norms: dict[str, Callable[[LocalResponseNorm], nn.Module]] = {
         "without LRN": lambda ours: nn.Identity(),
         "our LRN": lambda ours: ours,

@@ -79,7 +79,7 @@ def ours(args: argparse.Namespace) -> float:
 
     choice = fastest_settings(args.precision, device=args.device, hardware=detect())
     device = Device(torch_device=torch.device(args.device), precision=choice.precision)
-    prepare_device(device.torch_device, threads=choice.threads)
+    prepare_device(device, threads=choice.threads)
     dataset = open_dataset(str(args.photos))
     split = decoded(dataset, "train", stored_size(args.image_size), folder=args.cache)
     mean, std = channel_statistics(split.images)

@@ -17,7 +17,7 @@ def profile(
     memory: Annotated[
         str | None, typer.Option(help="Memory a model may use, like 8GiB; accumulates batches.")
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, tf32 or bf16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     seconds: Annotated[float, typer.Option(help="Measure each model at least this long.")] = 5.0,
     dataset: Annotated[

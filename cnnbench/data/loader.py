@@ -59,9 +59,10 @@ class Batches:
     (GoogLeNet, section 6); `none` cuts the central square. `mean` and `std` are as `standardise`
     takes them.
 
-    Where a GPU trains on images that it has no room for, the next batch is cut on the host while
-    the GPU works on this one; on a CPU that would take a core from the network. `prefetch`
-    decides it otherwise. The batches are the same.
+    Images that a GPU has room for are kept there, unless `may_stay` forbids it: under a limit of
+    memory all of that was promised to the network. Where they are not kept, the next batch is cut
+    on the host while the GPU works on this one; on a CPU that would take a core from the network.
+    `prefetch` decides it otherwise. The batches are the same.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Batches:
         colours: npt.NDArray[np.float64] | None = None,
         device: torch.device | str = "cpu",
         prefetch: bool | None = None,
+        may_stay: bool = True,
     ) -> None:
         _require_fit(images, labels, image_size)
         self._images = images
@@ -87,7 +89,8 @@ class Batches:
         self._mean, self._std = np.asarray(mean), tuple(std)
         self._colours = colours
         self._device = torch.device(device)
-        self._resident = None if augment == "area-aspect" else resident(images, self._device)
+        may_stay = may_stay and augment != "area-aspect"
+        self._resident = resident(images, self._device) if may_stay else None
         if prefetch is None:
             prefetch = self._device.type == "cuda" and self._resident is None
         self._helper = ThreadPoolExecutor(1) if prefetch else None

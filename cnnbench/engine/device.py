@@ -1,6 +1,7 @@
 """How is a process set up to train on a device, and how fast is that device just now?"""
 
 import ctypes
+import os
 import platform
 import resource
 import statistics
@@ -51,23 +52,37 @@ class Device:
 
 
 def prepare_device(
-    device: torch.device, *, threads: int | None = None, memory_bytes: int | None = None
+    device: Device,
+    *,
+    threads: int | None = None,
+    memory_bytes: int | None = None,
+    deterministic: bool = False,
 ) -> None:
     """Set up this process for training; `threads` is a measured number, None is every core.
 
-    Only the number of threads changes a result: it decides in which order sums are added up, and
-    is recorded with the plan. `memory_bytes` caps what a GPU may hold; past it torch raises its
-    out-of-memory error. A CPU has no such cap; there only the plan keeps to it.
+    On a CPU only the number of threads changes a result: it decides in which order sums are added
+    up, and is recorded with the plan. `memory_bytes` caps what a GPU may hold; past it torch raises
+    its out-of-memory error. A CPU has no such cap; there only the plan keeps to it. `deterministic`
+    allows a GPU no kernel that adds up in a changing order; an operation that has no other raises
+    a RuntimeError when it is reached.
     """
+    if deterministic:
+        # cuBLAS reads it when it starts; torch refuses to multiply without it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     keep_freed_pages()
     torch.set_num_threads(threads or detect().cores)
     # Denormals appear when activations die out, and are a hundred times slower on a CPU.
     torch.set_flush_denormal(True)
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = False  # it picks kernels by timing: not repeatable
-        if memory_bytes is not None:
-            total = torch.cuda.get_device_properties(0).total_memory
-            torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / total))
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = False  # it picks kernels by timing: not repeatable
+    # torch's own default lets convolutions round their inputs to TF32, also where fp32 was asked.
+    fp32_form = "tf32" if device.precision == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = fp32_form
+    torch.backends.cudnn.conv.fp32_precision = fp32_form  # type: ignore[attr-defined]
+    if device.torch_device.type == "cuda" and memory_bytes is not None:
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / total))
 
 
 def origin_of(device: torch.device) -> Origin:
@@ -115,9 +130,10 @@ def set_rng_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
 
 
 def canary_gflops(device: Device) -> float:
-    """Return the median rate of a fixed fp32 matrix product, in GFLOP/s; takes well under a second.
+    """Return the median rate of a fixed matrix product, in GFLOP/s; takes well under a second.
 
-    The same for every model: what changes between two readings is the machine, not the work.
+    Its numbers are fp32, rounded to TF32 where that is the precision. The same for every model:
+    what changes between two readings is the machine, not the work.
     """
     left, right = (
         torch.full((_CANARY_SIDE, _CANARY_SIDE), value, device=device.torch_device)

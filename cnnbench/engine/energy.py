@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from cnnbench.engine.gpu import why_no_gpu
+from cnnbench.engine.hardware import detect
+
 __all__ = ["NoCounter", "energy_counter"]
 
 POWERCAP = Path("/sys/class/powercap")
@@ -17,29 +20,33 @@ class NoCounter(RuntimeError):
 def energy_counter(device: str, *, powercap: Path = POWERCAP) -> Joules:
     """Return a function that reads a device's energy in joules since some fixed moment.
 
-    An NVIDIA GPU is read through NVML, a CPU through the packages of RAPL (Linux powercap).
+    The NVIDIA GPU that CUDA gives this process is read through NVML, a CPU through the packages of
+    RAPL (Linux powercap).
 
     Raises:
         NoCounter: if there is none; the message says what was looked for.
     """
     if device == "cuda":
-        return _nvml()
+        return _nvml(detect().gpu_uuid)
     if device == "cpu":
         return _rapl(powercap)
     raise NoCounter(f"no energy counter is known for device {device!r}")
 
 
-def _nvml() -> Joules:
+def _nvml(gpu_uuid: str | None) -> Joules:
+    """Read the counter of the GPU with this UUID: NVML's own numbers count GPUs that are hidden."""
+    if gpu_uuid is None:
+        raise NoCounter(f"there is no GPU to count: {why_no_gpu()}")
     try:
         import pynvml
 
         pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{gpu_uuid}")
         pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except Exception as error:
         raise NoCounter(
-            f"NVML gives no energy for this GPU ({error}); install nvidia-ml-py, or use a GPU "
-            "from Volta on"
+            f"NVML gives no energy for GPU-{gpu_uuid} ({error}); install nvidia-ml-py, and use a "
+            "whole GPU (a MIG slice has no counter of its own) from Volta on"
         ) from None
     return lambda: float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000
 

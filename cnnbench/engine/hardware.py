@@ -4,13 +4,12 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-import shutil
-import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from cnnbench.base.processes import usable_cores
+from cnnbench.engine.gpu import first_gpu, torch_has_cuda, why_no_gpu
 from cnnbench.schema.cell import Precision
 from cnnbench.schema.origin import VERSIONED, Origin
 from cnnbench.version import __version__
@@ -19,12 +18,17 @@ __all__ = ["Hardware", "choose_device", "choose_precision", "detect", "machine_l
 __all__ += ["installed_versions", "origin_here"]
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "tf32", "bf16")
+_AMPERE = 8.0  # the compute capability from which on a GPU multiplies bf16 and TF32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hardware:
-    """What a plan must know to choose a device and a precision, and a report to print."""
+    """What a plan must know to choose a device and a precision, and a report to print.
+
+    `gpu` is the one that this process trains on, None where CUDA gives it none; `gpu_uuid` is the
+    name by which its counters are found. `gpu_bf16` holds for TF32 as well.
+    """
 
     cpu: str
     cores: int
@@ -35,21 +39,23 @@ class Hardware:
     mps: bool
     system: str
     python: str
+    gpu_uuid: str | None = None
 
 
 @cache
 def detect() -> Hardware:
     """Look at this machine; takes milliseconds where no GPU driver is installed."""
     cpu, flags = _cpu()
-    gpu, capability = _gpu()
+    gpu = first_gpu() if torch_has_cuda() else None
     return Hardware(
         cpu=cpu,
         cores=usable_cores(),
         memory_bytes=_memory_bytes(),
         # AMX and AVX512-BF16 multiply bf16 in hardware; elsewhere bf16 is emulated and slower.
         cpu_bf16=bool({"amx_bf16", "avx512_bf16"} & flags),
-        gpu=gpu,
-        gpu_bf16=capability >= 8.0,
+        gpu=gpu.name if gpu else None,
+        gpu_uuid=gpu.uuid if gpu else None,
+        gpu_bf16=gpu is not None and gpu.capability >= _AMPERE,
         mps=platform.system() == "Darwin" and platform.machine() == "arm64",
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
@@ -65,7 +71,9 @@ def choose_device(requested: str, hardware: Hardware) -> str:
     if requested not in DEVICES:
         raise ValueError(f"unknown device {requested!r}; choose one of {', '.join(DEVICES)}")
     if requested == "cuda" and not hardware.gpu:
-        raise ValueError("device 'cuda' asked for, but no NVIDIA GPU was found; use --device cpu")
+        raise ValueError(
+            f"device 'cuda' asked for, but there is no GPU to use: {why_no_gpu()}; or --device cpu"
+        )
     if requested == "mps" and not hardware.mps:
         raise ValueError("device 'mps' asked for, but this is no Apple-silicon Mac; use cpu")
     if requested != "auto":
@@ -79,11 +87,18 @@ def choose_precision(requested: str, device: str, hardware: Hardware) -> Precisi
     The choice is a function of the machine alone, so the same command makes the same plan.
 
     Raises:
-        ValueError: if the word is unknown.
+        ValueError: if the word is unknown, or the device has no TF32.
     """
     match requested:
         case "fp32" | "bf16":
             return requested
+        case "tf32":
+            if device != "cuda" or not hardware.gpu_bf16:
+                raise ValueError(
+                    f"precision 'tf32' is for NVIDIA GPUs from Ampere on, and the device is "
+                    f"{hardware.gpu if device == 'cuda' else device}; use fp32 or bf16"
+                )
+            return "tf32"
         case "auto":
             fast = {"cuda": hardware.gpu_bf16, "cpu": hardware.cpu_bf16}
             return "bf16" if fast.get(device, False) else "fp32"
@@ -133,15 +148,3 @@ def _memory_bytes() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return 0
-
-
-def _gpu() -> tuple[str | None, float]:
-    if not shutil.which("nvidia-smi"):
-        return None, 0.0
-    query = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
-        name, capability = answer.stdout.splitlines()[0].rsplit(",", 1)
-        return name.strip(), float(capability)
-    except (subprocess.SubprocessError, OSError, ValueError, IndexError):
-        return None, 0.0

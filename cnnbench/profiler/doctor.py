@@ -14,6 +14,7 @@ from typing import Literal
 from cnnbench.base.processes import recent_load
 from cnnbench.base.words import last_line
 from cnnbench.data.pixels.cache import cache_folder
+from cnnbench.engine.gpu import why_no_gpu
 from cnnbench.engine.hardware import Hardware, detect
 
 __all__ = ["MachineFinding", "examine"]
@@ -104,7 +105,7 @@ def precision(hardware: Hardware) -> MachineFinding:
 def gpu(name: str | None, *, sees_gpu: bool) -> MachineFinding:
     """Judge whether torch can use the GPU that the driver shows."""
     if not name or sees_gpu:
-        return _finding("GPU", name or "none")
+        return _finding("GPU", name or f"none: {why_no_gpu()}")
     fix = (
         "install a torch built for CUDA and a driver that is new enough for it, "
         "or choose --device cpu"

@@ -48,7 +48,7 @@ def run_races(hardware: Hardware) -> RaceSpeeds:
     """
     threads = hardware.cores
     is_quiet = recent_load() < QUIET_LOAD * threads  # before the races make a load
-    prepare_device(torch.device("cpu"))
+    prepare_device(Device(torch_device=torch.device("cpu"), precision="fp32"))
     exact = Variant(bf16=False, channels_last=True, threads=threads)
     rounded = Variant(bf16=True, channels_last=True, threads=threads)
     first = race([exact, rounded] if hardware.cpu_bf16 else [exact])

@@ -35,7 +35,7 @@ class _Bench:
 
     def __init__(self, job: ProfileJob) -> None:
         self.device = Device(torch_device=torch.device(job.device), precision=job.precision)
-        prepare_device(self.device.torch_device, threads=job.threads)
+        prepare_device(self.device, threads=job.threads)
         self.seconds: dict[str, list[float]] = {}
         torch.manual_seed(0)
         model = zoo.build(

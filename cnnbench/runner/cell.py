@@ -47,8 +47,12 @@ def run_cell(context: CellContext) -> Result:
     """
     cell = context.cell
     try:
-        device = context.device.torch_device
-        prepare_device(device, threads=context.threads, memory_bytes=cell.memory_bytes)
+        prepare_device(
+            context.device,
+            threads=context.threads,
+            memory_bytes=cell.memory_bytes,
+            deterministic=cell.deterministic,
+        )
         return _train_cell(context)
     except DamagedError as error:
         return write_failure(context, "failed", str(error))

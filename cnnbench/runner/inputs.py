@@ -136,6 +136,7 @@ def _training_batches(context: CellContext, inputs: Inputs) -> Batches:
         std=inputs.std,
         colours=inputs.colours,
         device=context.device.torch_device,
+        may_stay=cell.memory_bytes is None,
     )
 
 

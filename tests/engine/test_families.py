@@ -15,7 +15,7 @@ OURS = ["lenet5@32", "lenet5-relu@32", "alexnet", "zfnet", "vgg11", "googlenet",
 OURS += ["resnet20@32", "plain18", "cifar4-relu@32", "hog-linear", "colour-linear"]
 TORCHVISION = [
     *("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s"),
-    *("googlenet", "inception_v3@96", "maxvit_t@224", "mnasnet0_5", "mobilenet_v2"),
+    *("googlenet", "inception_v3@299", "maxvit_t@224", "mnasnet0_5", "mobilenet_v2"),
     *("mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnext50_32x4d", "wide_resnet50_2"),
     *("shufflenet_v2_x0_5", "squeezenet1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11"),
     *("vgg11_bn", "vit_b_16"),

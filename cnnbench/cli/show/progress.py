@@ -51,6 +51,8 @@ class Progress:
                 self._say(escape(printable(f"note: {notice}")))
         for tuned in plan.tuned:
             self._say(f"tuning: {tuned.model} learns at {tuned.chosen:g}")
+        if why := plan.machine.get("precision_why"):
+            self._say(f"{plan.cells[0].device}, {plan.cells[0].precision}: {why}")
         self.was_done = n_final == len(plan.cells)
         self._names = labels(plan)
         self._updates = {c.id: CellUpdate(cell=c, result=planned(c)) for c in plan.cells}

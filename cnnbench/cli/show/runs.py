@@ -36,11 +36,13 @@ def show_plan(plan: Plan, folder: Path, n_final: int | None, *, as_json: bool) -
             str(cell.budget),
             f"{cell.recipe.name} lr {cell.recipe.lr:g} batch {cell.recipe.batch_size}",
             str(cell.image_size),
-            f"{cell.device} {cell.precision}",
+            f"{cell.device} {cell.precision}{' deterministic' if cell.deterministic else ''}",
         )
         for cell in plan.cells
     ]
     print_table(("model", "seed", "budget", "recipe", "pixels", "device"), rows, "lrllrl")
+    if plan.machine.get("precision_why"):
+        say(f"  precision: {plan.machine['precision_why']}")
     if n_final == len(plan.cells):
         return say(f"every cell is done already in {folder}; without --dry-run it is reported anew")
     there = f" ({n_final} of {len(plan.cells)} cells are done there)" if n_final else ""

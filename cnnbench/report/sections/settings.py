@@ -83,7 +83,7 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("learning rate", _by_value(plan.cells, lambda cell: f"{cell.recipe.lr:g}")),
         ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels")),
         ("precision", _by_value(plan.cells, lambda cell: cell.precision)),
-        ("device", _by_value(plan.cells, lambda cell: cell.device)),
+        ("device", _by_value(plan.cells, _device_words)),
         ("machine", machine),
         ("threads", origins.get("threads", "")),
         ("seeds", join_and([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
@@ -91,6 +91,10 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("versions", versions or f"cnnbench {plan.cnnbench}"),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _device_words(cell: Cell) -> str:
+    return f"{cell.device}, deterministic" if cell.deterministic else cell.device
 
 
 def _recipe_words(cell: Cell) -> str:
@@ -223,8 +227,12 @@ def _words(plan: Plan) -> list[str]:
 def _planned_words(plan: Plan) -> list[str]:
     """Return a command for these cells that needs neither a configuration nor defaults."""
     verb = "sweep" if swept(plan) else "run"  # `run` takes one rate and one batch size
-    smoke = ["--smoke"] if any(cell.subset for cell in plan.cells) else []
-    return [verb, *(word for option in _options(plan) for word in option), *smoke]
+    bare = {
+        "--smoke": any(cell.subset for cell in plan.cells),
+        "--deterministic": any(cell.deterministic for cell in plan.cells),
+    }
+    typed = (flag for flag, is_typed in bare.items() if is_typed)
+    return [verb, *(word for option in _options(plan) for word in option), *typed]
 
 
 def _options(plan: Plan) -> list[tuple[str, str]]:
