@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from zoo.complexity import Description
-    from zoo.traits import Normalisation
 
 __all__ = ["Init", "build", "card", "describe", "probe", "register", "skeleton"]
 
@@ -161,15 +160,15 @@ def skeleton(name: str, *, num_classes: int = 1000, image_size: int | None = Non
 
 
 @functools.cache
-def probe(name: str, *, num_classes: int, image_size: int, n_images: int = 2) -> Normalisation:
-    """Try a network out on `n_images` images, without computing; return what normalises it.
+def probe(name: str, *, num_classes: int, image_size: int, n_images: int = 2) -> bool:
+    """Try a network out on `n_images` images, without computing; tell if it is normalised.
 
     Raises:
         UnknownModel: no such name.
         CannotBuild: it cannot be trained on so many images of this size, or gives no logits.
         ValueError: an argument is out of range.
     """
-    from zoo.traits import normalisation, require_trainable
+    from zoo.traits import is_normalised, require_trainable
 
     model = skeleton(name, num_classes=num_classes, image_size=image_size)
     require_trainable(
@@ -180,7 +179,7 @@ def probe(name: str, *, num_classes: int, image_size: int, n_images: int = 2) ->
         n_images=n_images,
         own_size=card(name).image_size,
     )
-    return normalisation(model)
+    return is_normalised(model)
 
 
 def _lay_out(name: str, spec: BuildSpec) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Can a network be trained on such images, so many at once, and what normalises it?
+"""Can a network be trained on such images, so many at once, and is it normalised?
 
 Networks of other libraries come without a card that says so. Their layout is asked instead: a batch
 passes through it on the meta device, where shapes are worked out and nothing is computed.
@@ -6,8 +6,7 @@ passes through it on the meta device, where shapes are worked out and nothing is
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from cnnbench.base.words import first_line
 from zoo.cards import CannotBuild
@@ -15,31 +14,16 @@ from zoo.cards import CannotBuild
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Normalisation", "normalisation", "require_trainable"]
+__all__ = ["is_normalised", "require_trainable"]
 
-Normalisation = Literal["batch", "layer", "none"]
-
-
-def normalisation(model: nn.Module) -> Normalisation:
-    """Return what normalises most of a network's layers; at a tie it is the batch.
-
-    "layer" stands for all that looks at one image alone: LayerNorm, GroupNorm, RMSNorm.
-    """
-    from torch import nn
-
-    counts: Counter[Normalisation] = Counter()
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            counts["batch"] += 1
-        elif any(word in type(module).__name__.lower() for word in _OF_ONE_IMAGE):
-            counts["layer"] += 1
-    if not counts:
-        return "none"
-    return "batch" if counts["batch"] >= counts["layer"] else "layer"
+# By name, since every library has an RMSNorm and a channel-first LayerNorm of its own.
+_NORMS = ("batchnorm", "layernorm", "groupnorm", "rmsnorm", "instancenorm")
 
 
-# By name: every library has RMSNorms and channel-first LayerNorms of its own.
-_OF_ONE_IMAGE = ("layernorm", "groupnorm", "rmsnorm", "instancenorm")
+def is_normalised(model: nn.Module) -> bool:
+    """Tell whether layers of a network normalise, over the batch or over one image."""
+    kinds = {base.__name__.lower() for module in model.modules() for base in type(module).__mro__}
+    return any(norm in kind for kind in kinds for norm in _NORMS)
 
 
 def require_trainable(

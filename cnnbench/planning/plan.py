@@ -99,12 +99,12 @@ def _cell(
     with plan_errors():
         # Of networks from elsewhere nobody here knows the paper: their layout is asked.
         asked = {"num_classes": n_classes, "image_size": image_size}
-        normalisation = zoo.probe(model, **asked) if zoo.is_external(model) else None
+        is_normalised = zoo.probe(model, **asked) if zoo.is_external(model) else None
     with plan_errors(f"{model}: "):
         recipe = make_recipe(
             request.recipe,
             family=card.family,
-            normalisation=normalisation,
+            is_normalised=is_normalised,
             paper=zoo.paper_recipe(model),
             lr=lr,
             batch_size=batch_size,

@@ -25,10 +25,9 @@ PAPER_LR = {
 }
 PAPER_LR_ELSEWHERE = (0.01, 128)
 
-# Networks of other libraries have no family here. What normalises their layers decides the rate:
-# BatchNorm bears ResNet's, none AlexNet's; LayerNorm and its like have one that was measured
-# (docs/recipes.md).
-LR_BY_NORMALISATION = {"batch": (0.1, 256), "layer": (0.1, 256), "none": (0.01, 128)}
+# Networks of other libraries have no family here, so what is found in them decides: with BatchNorm
+# or LayerNorm they bear ResNet's rate, without they have AlexNet's (measured: docs/recipes.md).
+LR_IF_NORMALISED = {True: PAPER_LR["resnet"], False: PAPER_LR_ELSEWHERE}
 
 
 class Recipe(Value):
@@ -63,16 +62,16 @@ def make_recipe(
     name: str,
     *,
     family: str,
-    normalisation: str | None = None,
+    is_normalised: bool | None = None,
     paper: Mapping[str, Any] | None = None,
     lr: float | None = None,
     batch_size: int | None = None,
 ) -> Recipe:
     """Return the named recipe for a family of networks, with the typed changes.
 
-    `normalisation`, a key of `LR_BY_NORMALISATION`, stands in for the family of a network from
-    elsewhere. `paper` holds the settings of the network's paper where there are any. A batch size
-    other than the recipe's scales its learning rate linearly, unless `lr` gives one.
+    `is_normalised` stands in for the family of a network of another library. `paper` holds the
+    settings of the network's paper where there are any. A batch size other than the recipe's scales
+    its learning rate linearly, unless `lr` gives one.
 
     Raises:
         ValueError: if the name is unknown, a number is out of range, or there is no paper recipe.
@@ -86,7 +85,7 @@ def make_recipe(
         raise ValueError(f"the batch size must be at least 1, saw {batch_size}")
     if name == "common":
         size = batch_size or COMMON_BATCH_SIZE
-        return _common(scaled_lr(family, size, normalisation) if lr is None else lr, size)
+        return _common(scaled_lr(family, size, is_normalised) if lr is None else lr, size)
     if paper is None:
         raise ValueError("it has no paper recipe here; use --recipe common")
     return _paper(paper, lr, batch_size or paper["batch_size"])
@@ -113,14 +112,15 @@ def _paper(paper: Mapping[str, Any], lr: float | None, batch_size: int) -> Recip
     )
 
 
-def scaled_lr(family: str, batch_size: int, normalisation: str | None = None) -> float:
-    """Return the learning rate of a family or of a kind of normalisation, scaled to a batch size.
+def scaled_lr(family: str, batch_size: int, is_normalised: bool | None = None) -> float:
+    """Return the learning rate of a family's paper, scaled linearly to a batch size.
 
-    >>> scaled_lr("alexnet", 128), scaled_lr("resnet", 16)
-    (0.01, 0.00625)
+    For a network of another library `is_normalised` decides instead of the family.
+
+    >>> scaled_lr("alexnet", 128), scaled_lr("resnet", 16), scaled_lr("timm", 16, True)
+    (0.01, 0.00625, 0.00625)
     """
-    if normalisation is None:
-        lr, paper_batch = PAPER_LR.get(family, PAPER_LR_ELSEWHERE)
-    else:
-        lr, paper_batch = LR_BY_NORMALISATION[normalisation]
+    lr, paper_batch = PAPER_LR.get(family, PAPER_LR_ELSEWHERE)
+    if is_normalised is not None:
+        lr, paper_batch = LR_IF_NORMALISED[is_normalised]
     return lr * batch_size / paper_batch

@@ -10,26 +10,26 @@ from zoo.traits import require_trainable
 
 
 @pytest.mark.parametrize(
-    ("name", "normalisation"),
+    ("name", "is_normalised"),
     [
-        ("timm:resnet18", "batch"),
-        ("timm:convnext_atto", "layer"),
-        ("timm:vit_tiny_patch16_224", "layer"),
-        ("timm:resnetv2_50x1_bit", "layer"),
-        ("timm:mobilevit_xxs", "batch"),
-        ("torchvision:vgg11", "none"),
-        ("torchvision:squeezenet1_1", "none"),
+        ("timm:resnet18", True),
+        ("timm:convnext_atto", True),
+        ("timm:vit_tiny_patch16_224", True),
+        ("timm:resnetv2_50x1_bit", True),
+        ("torchvision:vgg11", False),
+        ("torchvision:squeezenet1_1", False),
+        ("timm:nfnet_l0", False),
     ],
 )
-def test_what_normalises_a_network_is_found_in_it(name, normalisation):
-    assert zoo.probe(name, num_classes=3, image_size=64) == normalisation
+def test_whether_a_network_is_normalised_is_found_in_it(name, is_normalised):
+    assert zoo.probe(name, num_classes=3, image_size=64) == is_normalised
 
 
 @pytest.mark.parametrize("ours", ["resnet18", "alexnet"])
 def test_a_network_from_elsewhere_has_the_rate_of_ours(ours):
     theirs = f"torchvision:{ours}"
-    normalisation = zoo.probe(theirs, num_classes=3, image_size=64)
-    other = make_recipe("common", family="torchvision", normalisation=normalisation)
+    is_normalised = zoo.probe(theirs, num_classes=3, image_size=64)
+    other = make_recipe("common", family="torchvision", is_normalised=is_normalised)
     assert other == make_recipe("common", family=zoo.card(ours).family)
 
 
@@ -38,7 +38,7 @@ def test_a_network_from_elsewhere_has_the_rate_of_ours(ours):
     "name",
     [
         *("timm:vit_tiny_patch16_224", "timm:swin_tiny_patch4_window7_224", "timm:mixer_s32_224"),
-        *("torchvision:swin_t"),
+        "torchvision:swin_t",
     ],
 )
 def test_a_network_that_is_built_for_one_size_is_built_for_ours(name, image_size):
