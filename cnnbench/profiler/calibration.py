@@ -67,7 +67,7 @@ def fastest_settings(requested: str, *, device: str, hardware: Hardware) -> Choi
     if requested != "auto":
         why = "asked for"
     elif device != "cpu":
-        why = f"what {hardware.gpu or device} multiplies fastest; --precision says otherwise"
+        why = f"the fastest that {hardware.gpu or device} offers; --precision chooses another"
     elif not hardware.cpu_bf16:
         why = f"{hardware.cpu} has no bf16 arithmetic"
     else:

@@ -25,8 +25,8 @@ PAPER_LR = {
 }
 PAPER_LR_ELSEWHERE = (0.01, 128)
 
-# Networks of other libraries have no family here, so what is found in them decides: with BatchNorm
-# or LayerNorm they bear ResNet's rate, without they have AlexNet's (measured: docs/recipes.md).
+# Networks of other libraries have no family here, so what is found in them decides: with BatchNorm,
+# LayerNorm or their like it is ResNet's rate, without AlexNet's (measured: docs/recipes.md).
 LR_IF_NORMALISED = {True: PAPER_LR["resnet"], False: PAPER_LR_ELSEWHERE}
 
 

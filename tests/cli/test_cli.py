@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cnnbench.cli import main
+from cnnbench.profiler.calibration import Choice
 from cnnbench.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +164,14 @@ def test_an_output_folder_that_cannot_be_made_is_a_disk_error(here, typed):
     assert done.returncode == 4
     assert "file" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_plan_says_which_precision_auto_chose_and_why(here, typed, monkeypatch):
+    choice = Choice(precision="bf16", threads=None, why="the fastest that a GPU offers")
+    monkeypatch.setattr("cnnbench.api.fastest_settings", lambda *_, **__: choice)
+    done = typed("run", "--models", "alexnet", "--dataset", "photos", "--dry-run")
+    assert "cpu bf16" in done.stdout
+    assert "precision: the fastest that a GPU offers" in done.stdout
 
 
 def test_one_network_fails_and_the_other_is_done(here):

@@ -44,26 +44,22 @@ def lines_of(process):
     return [json.loads(line) for line in out.splitlines()]
 
 
-def assert_same_bits(words):
+def same_lines_of_two_processes(words):
     first, second = [lines_of(process) for process in (start(words), start(words))]
     assert len(first) == len(words)
     assert first == second
+    return first
 
 
 def test_the_same_seed_gives_the_same_bits_in_two_fresh_processes():
-    assert_same_bits(["lenet5@32", "resnet20@32", "googlenet@32"])
+    same_lines_of_two_processes(["lenet5@32", "resnet20@32", "googlenet@32"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("word", OURS + OTHERS)
-def test_every_family_gives_the_same_bits_in_two_fresh_processes(word):
-    assert_same_bits([word])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("word", OTHERS)
-def test_every_network_from_elsewhere_starts_at_log_classes_and_learns(word):
-    (line,) = lines_of(start([word]))
+def test_every_family_learns_and_gives_the_same_bits_in_two_fresh_processes(word):
+    (line,) = same_lines_of_two_processes([word])
     first, *_, last = line["losses"]
-    assert first == pytest.approx(LOG_CLASSES, rel=1e-4)
     assert last < first
+    if word != "lenet5@32":  # its outputs are distances to codes, no logits
+        assert first == pytest.approx(LOG_CLASSES, rel=1e-4)

@@ -85,3 +85,13 @@ def test_passes_and_errors_in_preserve_state_leave_mode_buffers_and_generators_a
     assert not model.training
     assert all(torch.equal(value, buffers[name]) for name, value in model.named_buffers())
     assert torch.equal(generator, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("n_images", [3, 5, 9])
+def test_a_normalised_network_with_maps_of_one_place_takes_any_rest_in_passes(n_images):
+    model = nn.Sequential(nn.Conv2d(3, 4, 2), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 3))
+    images = torch.randn(n_images, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    loss, _ = accumulate_gradients(
+        model, images, torch.zeros(n_images, dtype=torch.int64), CPU, micro_batch=2
+    )
+    assert math.isfinite(loss)

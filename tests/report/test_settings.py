@@ -79,6 +79,14 @@ def test_a_run_from_python_gets_a_command(tmp_path: Path) -> None:
     )
 
 
+def test_a_deterministic_run_is_told_and_repeated_as_one(tmp_path: Path) -> None:
+    plan = build_run(tmp_path, FakeRun(models=FOUR.models, argv=())).plan()
+    cells = [cell.model_copy(update={"deterministic": True}) for cell in plan.cells]
+    plan = plan.model_copy(update={"cells": tuple(cells)})
+    assert ("device", "cpu, deterministic") in settings(plan, [])
+    assert command(plan).endswith(" --deterministic")
+
+
 @pytest.fixture
 def photos(tmp_path: Path) -> str:
     for split, count in (("train", 10), ("val", 2), ("test", 2)):
