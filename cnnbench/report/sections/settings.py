@@ -140,7 +140,8 @@ def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
 
 SAME_BITS = (
     "Typed again, this command gives the same bits on the same machine with the same versions and "
-    "threads; on a GPU, where some kernels add up in another order each time, nearly the same."
+    "threads; on a GPU, where some kernels add up in another order each time, only if it says "
+    "--deterministic."
 )
 SAME_BUDGET = (
     "Typed again, this command gives every network the same budget; the machine's speed decides "
@@ -165,7 +166,7 @@ def repeat_section(report: RunReport) -> Section:
         menu="To repeat it",
         blocks=[
             Console([command(plan)]),
-            Paragraph(SAME_BUDGET if metered else SAME_BITS),
+            Paragraph(SAME_BUDGET if metered else SAME_BITS, code=("--deterministic",)),
             Paragraph(_COMMANDS) if exact else None,
             Console(exact) if exact else None,
             Paragraph(_IMAGES, code=("--budget",)) if images else None,
