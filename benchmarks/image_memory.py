@@ -39,7 +39,7 @@ def measure(root: Path, cache: Path) -> None:
     """Open, look at and decode the images below `root`, and print what it took."""
     from cnnbench.data.open import open_dataset
     from cnnbench.data.pixels.cache import decoded
-    from cnnbench.data.pixels.near_duplicates import hash_files
+    from cnnbench.data.pixels.hashes import hash_files
 
     before = peak_mib()
     start = time.perf_counter()

@@ -12,6 +12,7 @@ from cnnbench.data import DataError
 from cnnbench.data.catalog.cards import Card, CardOption, Value, list_cards, load_card
 from cnnbench.data.catalog.fetch import require_fetched
 from cnnbench.data.dataset import ChosenImages, Dataset
+from cnnbench.data.pixels.decode import MAX_MEGAPIXELS
 from cnnbench.data.sources.folder import FolderImages, look_through, open_folder
 from cnnbench.data.sources.reading import LISTS, Reading
 from cnnbench.data.sources.scan import Tree
@@ -29,6 +30,13 @@ FOLDER_OPTIONS: Mapping[str, CardOption] = {
     "ignore": CardOption(type="str", default="", help="names to pass over, with commas between"),
     "skip_broken": CardOption(
         type="int", default=0, help="leave out up to this many broken images, for every model"
+    ),
+    "max_megapixels": CardOption(type="int", default=MAX_MEGAPIXELS, help="refuse larger images"),
+    "near_duplicates": CardOption(
+        type="str",
+        default="group",
+        choices=("group", "off"),
+        help="keep near duplicates on one side where a folder is split, or do not look for them",
     ),
     **{
         column: CardOption(type="str", default="", help=f"column of a .csv that has the {meaning}")
@@ -140,10 +148,10 @@ def require_outside(dataset: Dataset, folder: Path) -> None:
             )
 
 
-def broken_allowed(options: Mapping[str, str]) -> int:
-    """Return how many broken images the options of a dataset let be left out; 0 is none."""
+def reading_of(options: Mapping[str, str]) -> Reading:
+    """Return how the options of a dataset let its images be read, whatever card it has."""
     typed = {key: text for key, text in options.items() if key in FOLDER_OPTIONS}
-    return _count(_values("a folder", FOLDER_OPTIONS, typed)["skip_broken"])
+    return _reading(_values("a folder", FOLDER_OPTIONS, typed))
 
 
 def _exists(name: str) -> bool:
@@ -177,7 +185,9 @@ def _reading(values: Mapping[str, Value], *, below: str = "") -> Reading:
     return Reading(
         below=below,
         fine=values.get("labels") == "fine",
-        skip_broken=_count(values["skip_broken"]),
+        skip_broken=_count(values, "skip_broken", least=0),
+        max_megapixels=_count(values, "max_megapixels", least=1),
+        group_near_duplicates=values["near_duplicates"] == "group",
         ignore=tuple(filter(None, (name.strip() for name in str(values["ignore"]).split(",")))),
         **text,
     )
@@ -217,7 +227,8 @@ def _values(
     return values
 
 
-def _count(value: Value) -> int:
-    if not isinstance(value, int) or value < 0:
-        raise DataError(f"skip_broken must be a whole number from 0 on, saw {value!r}")
+def _count(values: Mapping[str, Value], key: str, *, least: int) -> int:
+    value = values[key]
+    if not isinstance(value, int) or value < least:
+        raise DataError(f"{key} must be a whole number from {least} on, saw {value!r}")
     return value

@@ -5,8 +5,8 @@ image once, as training would, compares all of them with each other, and compare
 list that was written when they came.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -15,16 +15,11 @@ from PIL import Image
 
 from cnnbench.data import DataError, Progress, shortlist
 from cnnbench.data.catalog.checksums import SUMS, digests_of, read_sums
+from cnnbench.data.conversions import conversions, findings_on_losses, grouped, on_files
 from cnnbench.data.dataset import Dataset, Split, SplitName
-from cnnbench.data.open import broken_allowed, card_of, image_files, open_dataset
-from cnnbench.data.pixels.near_duplicates import (
-    TINY_PIXELS,
-    ImageHash,
-    hash_files,
-    hash_image,
-    near_copies,
-    near_groups,
-)
+from cnnbench.data.open import card_of, image_files, open_dataset, reading_of
+from cnnbench.data.pixels.hashes import TINY_PIXELS, ImageHash, hash_files, hash_image
+from cnnbench.data.pixels.near_duplicates import near_copies, near_groups
 from cnnbench.data.quick_check import Finding, Severity, quick_findings
 from cnnbench.data.sources.folder import FolderImages
 
@@ -32,17 +27,7 @@ __all__ = ["Diagnosis", "examine"]
 
 Hashes = Mapping[SplitName, Sequence[ImageHash]]
 
-_CONVERSIONS: Mapping[str, str] = {
-    "16-bit": "is scaled from 16 to 8 bits",
-    "animated": "has several frames; the first counts",
-    "cmyk": "is converted from CMYK to RGB",
-    "elongated": "is over three times as long as wide; the central square shows under a third",
-    "palette": "has a palette and is converted to RGB",
-    "rotated": "is turned upright by its EXIF orientation, once",
-    "tiny": "is under 32 pixels high or wide and is enlarged",
-    "transparent": "is laid over white",
-    "wrong extension": "has a name that does not fit its format; the content counts",
-}
+_MANY = 0.5  # of a split: beyond it, say that its images look alike
 _HASH_SIZE = 64  # pixels at which images without files are compared
 
 
@@ -77,9 +62,13 @@ def examine(
     """
     tree = image_files(name, options=options)
     root, reasons = (tree.root, tree.passed_over) if tree else (None, {})
-    hashes = hash_files(tree.root, tree.images, progress=progress) if tree else {}
-    cap = broken_allowed(options or {})
-    findings = [*_broken(hashes, at_most=cap), *_passed_over(reasons), *_conversions(hashes)]
+    reading = reading_of(options or {})
+    bound = reading.max_megapixels
+    hashes = (
+        hash_files(tree.root, tree.images, max_megapixels=bound, progress=progress) if tree else {}
+    )
+    findings = [*_broken(hashes, at_most=reading.skip_broken), *_passed_over(reasons)]
+    findings += [*findings_on_losses(hashes), *conversions(hashes)]
     findings += changed_since_listed(root) if root else []
     dataset = _open_or_say_why(name, options, findings)
     if dataset is not None:
@@ -104,10 +93,11 @@ def _open_or_say_why(
     except DataError as error:
         findings.append(Finding(severity="error", verdict="layout", detail=str(error)))
         return None
+    told = {finding.detail for finding in findings}
     findings += [
         Finding(severity="note", verdict="notice", detail=notice)
         for notice in dataset.notices
-        if not notice.startswith("passed over")  # told more exactly by the walk
+        if notice not in told and not notice.startswith("passed over")  # the walk tells more
     ]
     return dataset
 
@@ -125,31 +115,9 @@ def _broken(hashes: Mapping[str, ImageHash], *, at_most: int) -> list[Finding]:
 def _passed_over(reasons: Mapping[str, str]) -> list[Finding]:
     """Return one finding for each reason for which files are passed over."""
     return [
-        _on_files("warning", reason, f"{len(names)} passed over", names)
-        for reason, names in _grouped((reason, name) for name, reason in reasons.items())
+        on_files("warning", reason, f"{len(names)} passed over", names)
+        for reason, names in grouped((reason, name) for name, reason in reasons.items())
     ]
-
-
-def _conversions(hashes: Mapping[str, ImageHash]) -> list[Finding]:
-    """Return one finding for each conversion that some images need."""
-    pairs = ((note, name) for name, each in hashes.items() for note in each.notes)
-    return [
-        _on_files("note", note, f"each {_CONVERSIONS[note]}", names)
-        for note, names in _grouped(pairs)
-    ]
-
-
-def _on_files(severity: Severity, verdict: str, what: str, names: Sequence[str]) -> Finding:
-    detail = f"{what}: {shortlist(names, at_most=3)}"
-    return Finding(severity=severity, verdict=verdict, detail=detail, names=tuple(names))
-
-
-def _grouped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
-    """Gather (verdict, name) by verdict, in alphabetical order."""
-    names = defaultdict(list)
-    for verdict, name in pairs:
-        names[verdict].append(name)
-    return sorted(names.items())
 
 
 def _verdicts_by_file(
@@ -213,13 +181,15 @@ def _near_between(dataset: Dataset, hashes: Hashes) -> Iterator[Finding]:
         ]
         copies = near_copies([*hashes[earlier], *hashes[later]], range(len(first)), others)
         if copies:
+            many = "; where most look alike, these need not be copies: look at some pairs"
             names = [*first.names, *second.names]
             index, original = next(iter(copies.items()))
             yield Finding(
                 severity="warning",
                 verdict="near leak",
                 detail=f"{len(copies)} of {len(second)} {later} images nearly equal a "
-                f"{earlier} image, for example {shortlist([names[index], names[original]])}",
+                f"{earlier} image, for example {shortlist([names[index], names[original]])}"
+                f"{many if len(copies) > _MANY * len(second) else ''}",
                 names=tuple(names[i] for i in copies),
             )
 

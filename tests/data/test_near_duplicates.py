@@ -8,13 +8,8 @@ from PIL import Image, ImageFilter
 
 from cnnbench.data.open import open_dataset
 from cnnbench.data.pixels.cache import remembered_hashes
-from cnnbench.data.pixels.near_duplicates import (
-    hash_file,
-    hash_files,
-    hash_image,
-    near_copies,
-    near_groups,
-)
+from cnnbench.data.pixels.hashes import hash_file, hash_files, hash_image
+from cnnbench.data.pixels.near_duplicates import near_copies, near_groups
 from cnnbench.data.thorough_check import examine
 
 
@@ -69,7 +64,6 @@ def test_a_turned_photo_is_near_to_itself_upright(tmp_path: Path) -> None:
 
 def test_flat_pictures_of_other_colours_are_not_near() -> None:
     hashes = [hash_image(Image.new("RGB", (40, 30), colour)) for colour in ("red", "navy", "red")]
-    assert hashes[0].dhash == hashes[1].dhash
     assert near_groups(hashes) == [0, 1, 0]
 
 

@@ -23,9 +23,10 @@ from cnnbench.base.digests import sha256_of
 from cnnbench.base.files import commit, disk_errors, require_room, write_text, write_whole
 from cnnbench.data import Progress
 from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
-from cnnbench.data.pixels.decode import DECODE_VERSION
+from cnnbench.data.pixels.decode import DECODE_VERSION, MAX_MEGAPIXELS
+from cnnbench.data.pixels.formats import readable_formats
+from cnnbench.data.pixels.hashes import HASH_VERSION, ImageHash, hash_files
 from cnnbench.data.pixels.ingest import write_images
-from cnnbench.data.pixels.near_duplicates import HASH_VERSION, ImageHash, hash_files
 
 __all__ = ["ADVICE", "Cleaned", "Decoded", "cache_folder", "clean_cache", "decoded"]
 
@@ -138,22 +139,25 @@ def _facts(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
 # -- hashes of images -----------------------------------------------------------------------------
 
 _HASHES = "looks"  # the folder's older name, under which caches hold them
-_HASH_FIELDS = ("verdict", "reason", "notes", "dhash", "thumbnail", "pixels")
+_HASH_FIELDS = ("verdict", "reason", "notes", "thumbnail", "pixels", "used_bits")
 
 
-def remembered_hashes(root: Path, digests: Mapping[str, str]) -> dict[str, ImageHash]:
+def remembered_hashes(
+    root: Path, digests: Mapping[str, str], *, max_megapixels: int = MAX_MEGAPIXELS
+) -> dict[str, ImageHash]:
     """Return the hashes of files below `root`, decoding only contents that are new.
 
-    `digests` has each file's sha256 by its name.
+    `digests` has each file's sha256 by its name; images over `max_megapixels` count as broken.
     """
     contents = {name: [digest, Path(name).suffix.lower()] for name, digest in digests.items()}
     names = sorted(contents, key=contents.__getitem__)
     identity = [contents[name] for name in names]
-    key = fingerprint_of([HASH_VERSION, DECODE_VERSION, PIL.__version__, identity])
+    rules = [HASH_VERSION, DECODE_VERSION, PIL.__version__, max_megapixels, readable_formats()]
+    key = fingerprint_of([*rules, identity])
     path = cache_folder() / _HASHES / f"{key}.npz"
     hashes = _read_hashes(path)
     if hashes is None:
-        hashes = list(hash_files(root, names).values())
+        hashes = list(hash_files(root, names, max_megapixels=max_megapixels).values())
         _write_hashes(path, hashes)
     return dict(zip(names, hashes, strict=True))
 
@@ -167,11 +171,11 @@ def _read_hashes(path: Path) -> list[ImageHash] | None:
                     verdict=verdict,
                     reason=reason,
                     notes=tuple(filter(None, notes.split(","))),
-                    dhash=dhash,
-                    thumbnail=bytes.fromhex(thumbnail),
+                    thumbnail=bytes.fromhex(thumbnail.decode()),
                     pixels=pixels,
+                    used_bits=used_bits,
                 )
-                for verdict, reason, notes, dhash, thumbnail, pixels in rows
+                for verdict, reason, notes, thumbnail, pixels, used_bits in rows
             ]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # absent or damaged: hashed anew
         return None
@@ -184,9 +188,9 @@ def _write_hashes(path: Path, hashes: Sequence[ImageHash]) -> None:
             verdict=np.array([each.verdict for each in hashes], dtype=np.str_),
             reason=np.array([each.reason for each in hashes], dtype=np.str_),
             notes=np.array([",".join(each.notes) for each in hashes], dtype=np.str_),
-            dhash=np.array([each.dhash for each in hashes], dtype=np.uint64),
-            thumbnail=np.array([each.thumbnail.hex() for each in hashes], dtype=np.str_),
+            thumbnail=np.array([each.thumbnail.hex() for each in hashes], dtype=np.bytes_),
             pixels=np.array([each.pixels for each in hashes], dtype=np.str_),
+            used_bits=np.array([each.used_bits for each in hashes], dtype=np.int64),
         )
 
     write_whole(path, fill, advice=ADVICE)

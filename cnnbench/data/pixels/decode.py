@@ -1,38 +1,39 @@
 """Which pixels does an image file stand for, and how is an image made small for a report?
 
-The rules of decoding, each tested:
+The rules of decoding, each tested; those of depth and transparency are in `rgb`:
 
-- The header is read first: an image over 50 megapixels is refused before it is decoded.
+- The header is read first: an image over 50 megapixels, or as many as the user allows, is refused
+  before it is decoded.
 - The first frame of an animation or a multi-page file counts.
-- Grey of 16 bits is scaled to 8 bits (0..65535 -> 0..255), never clipped. Grey of 32 bits and
-  floats have no natural range and are refused by name.
-- CMYK, YCbCr and HSV become RGB by Pillow's plain formulas; colour profiles are not applied.
-- A palette, an alpha channel or a transparent colour is laid over white.
+- CMYK, YCbCr and HSV become RGB by Pillow's plain formulas; colour profiles and gamma are not
+  applied.
 - The square is the central one, as large as the shorter side, scaled to `size` with antialiasing
   (bilinear, as torchvision does by default). A JPEG may first be decoded at 1/2, 1/4 or 1/8, as
   long as its shorter side stays at least `2 * size`, so that the scaling still averages over two
   pixels or more each way.
-- The EXIF orientation is applied once; the central square is the same before and after.
-- Only the formats in `FORMATS` are tried, whatever the file's suffix says.
+- The EXIF orientation is applied once; the central square is the same before and after. Metadata
+  that cannot be read is ignored: sound pixels are never refused for it.
+- The content says what a file is, whatever its suffix (see `formats`).
 """
 
 import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from cnnbench.data import DataError
+from cnnbench.data.pixels.formats import advice_for, formats_of, needed_format
+from cnnbench.data.pixels.rgb import CHUNK, Depth, UnsupportedPixels, depth_of, rgb_over_white
 
 __all__ = ["thumbnail"]
 
-DECODE_VERSION = 1  # raised whenever the same file gives other pixels
-MAX_PIXELS = 50_000_000
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+DECODE_VERSION = 2  # raised whenever the same file gives other pixels
+MAX_MEGAPIXELS = 50
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -43,6 +44,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+T = TypeVar("T")
 
 
 class BrokenImage(DataError):
@@ -57,41 +59,113 @@ class BrokenImage(DataError):
         self.reason = reason
 
 
-class _Refused(Exception):
-    """An image that Pillow could read and we do not: (verdict, reason)."""
+class _TooLarge(Exception):
+    """An image that Pillow could read and that is over the bound; the message says by how much."""
 
 
-def decode_square(path: Path, size: int) -> npt.NDArray[np.uint8]:
-    """Return the central square of an image file as uint8 RGB `(size, size, 3)`.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """A decoded image as Pillow reads it: `orientation` is still to apply, 1 for none.
+
+    `has_sound_metadata` is false if something of its metadata could not be read.
+    """
+
+    image: Image.Image
+    depth: Depth
+    orientation: int
+    has_sound_metadata: bool
+
+    def rgb(self) -> Image.Image:
+        """Return the image as 8-bit RGB over white, not yet turned."""
+        return rgb_over_white(self.image, self.depth)
+
+
+def decode_square(
+    path: Path, size: int, *, max_megapixels: int = MAX_MEGAPIXELS
+) -> npt.NDArray[np.uint8]:
+    """Return the upright central square of an image file as uint8 RGB `(size, size, 3)`.
 
     Raises BrokenImage, which names the file and the reason, for every file that cannot be read.
     """
-    with open_image(path) as image:
-        return square_of(image, size)
+
+    def square(image: Image.Image) -> npt.NDArray[np.uint8]:
+        loaded = load(image, 2 * size)
+        return np.asarray(turn(central_square(loaded.rgb(), size), loaded.orientation))
+
+    return read_image(path, square, max_megapixels=max_megapixels)
 
 
-@contextmanager
-def open_image(path: Path) -> Iterator[Image.Image]:
-    """Open an image whose header is within bounds, and translate every error of the block.
+def read_image(
+    path: Path, use: Callable[[Image.Image], T], *, max_megapixels: int = MAX_MEGAPIXELS
+) -> T:
+    """Open an image whose header is within bounds and return what `use` makes of it.
 
-    Raises BrokenImage for whatever goes wrong while the image is opened or used.
+    `use` is called again if a PNG can only be read without its texts. Raises BrokenImage for
+    whatever goes wrong while the image is opened or used.
     """
+
+    def attempt(source: Path | io.BytesIO) -> T:
+        with Image.open(source, formats=formats_of(path)) as image:
+            _require_bounds(image, max_megapixels)
+            return use(image)
+
+    if Image.MAX_IMAGE_PIXELS is not None:  # Pillow refuses twice its own bound by itself
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, max_megapixels * 1_000_000)
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata in images it reads well; thousands of files would drown
-            # the user in lines. What it cannot read, it raises.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
-                _require_bounds(image)
-                yield image
+        try:
+            return attempt(path)
+        except (_TooLarge, UnsupportedPixels):
+            raise
+        except Exception:
+            bare = _without_texts(path)
+            if bare is None:
+                raise
+            return attempt(bare)
     except Exception as error:  # damaged files raise nearly any type from inside Pillow
-        raise BrokenImage(path, *_reason(path, error)) from error
+        raise BrokenImage(path, *_reason(path, error, max_megapixels)) from error
 
 
-def square_of(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
-    """Return the upright central square of an open image as uint8 RGB `(size, size, 3)`."""
-    loaded, orientation = load_upright(image, 2 * size)
-    return np.asarray(turn(central_square(loaded, size), orientation))
+def _without_texts(path: Path) -> io.BytesIO | None:
+    """Return a PNG without its texts and colour profile, which Pillow may refuse; else None."""
+    with path.open("rb") as file:
+        whole = file.read(8)
+        if whole != b"\x89PNG\r\n\x1a\n":
+            return None
+        whole += file.read()
+    kept, place, is_bare = [whole[:8]], 8, True
+    while place + 12 <= len(whole):
+        length, kind = CHUNK.unpack_from(whole, place)
+        if kind in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
+            is_bare = False
+        else:
+            kept.append(whole[place : place + length + 12])
+        place += length + 12
+    return None if is_bare else io.BytesIO(b"".join(kept))
+
+
+def load(image: Image.Image, least: int) -> Loaded:
+    """Decode an open image.
+
+    A JPEG may come at a half, a quarter or an eighth, its sides still at least `least` pixels.
+    """
+    depth = depth_of(image)
+    is_whole = not isinstance(
+        getattr(image, "fp", None), io.BytesIO
+    )  # else it is read without its texts
+    image.draft(image.mode, (least, least))
+    image.load()
+    try:
+        # Read after loading, because Pillow turns a TIFF upright by itself while it loads.
+        stated = image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = int(stated) if stated == 1 or stated in _UPRIGHT else 0
+    except Exception:  # garbage raises nearly any type
+        orientation = 0
+    return Loaded(
+        image=image,
+        depth=depth,
+        orientation=orientation or 1,
+        has_sound_metadata=is_whole and orientation > 0,
+    )
 
 
 def central_square(image: Image.Image, size: int) -> Image.Image:
@@ -107,70 +181,42 @@ def central_square(image: Image.Image, size: int) -> Image.Image:
     )
 
 
-def load_upright(image: Image.Image, least: int) -> tuple[Image.Image, int]:
-    """Decode an open image to RGB over white; return it and the EXIF orientation still to apply.
-
-    A JPEG may come at a half, a quarter or an eighth, its sides still at least `least` pixels.
-    """
-    image.draft(image.mode, (least, least))
-    image.load()
-    # Read after loading, because Pillow turns a TIFF upright by itself while it loads.
-    orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return rgb_over_white(image), orientation
-
-
 def turn(image: Image.Image, orientation: int) -> Image.Image:
-    """Apply an EXIF orientation; one that the standard does not know changes nothing."""
+    """Apply an EXIF orientation; 1 changes nothing."""
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _require_bounds(image: Image.Image) -> None:
+def _require_bounds(image: Image.Image, max_megapixels: int) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _Refused(
-            "too large",
-            f"{width} x {height} is {width * height / 1e6:.0f} megapixels, "
-            f"the most accepted is {MAX_PIXELS // 1_000_000}; scale it down",
+    if width * height > max_megapixels * 1_000_000:
+        raise _TooLarge(
+            f"{width} x {height} is {width * height / 1e6:.0f} megapixels, {_bound(max_megapixels)}"
         )
 
 
-def is_transparent(image: Image.Image) -> bool:
-    """Return whether an image has an alpha channel or a transparent colour."""
-    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+def _bound(max_megapixels: int) -> str:
+    return f"the most accepted is {max_megapixels}; scale it down or raise --data max_megapixels=N"
 
 
-def rgb_over_white(image: Image.Image) -> Image.Image:
-    """Return a loaded image as 8-bit RGB over white."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        wide = np.asarray(image).astype(np.int64)
-        return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F", "LAB"):
-        raise _Refused(
-            "unsupported",
-            f"pixels of mode {image.mode!r} have no single 8-bit form; save it as 8 or 16 bits",
-        )
-    if is_transparent(image):
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _reason(path: Path, error: Exception) -> tuple[str, str]:
+def _reason(path: Path, error: Exception, max_megapixels: int) -> tuple[str, str]:
     """Return the verdict on a file and the reason: what is wrong with it."""
-    if isinstance(error, _Refused):
-        return error.args[0], error.args[1]
+    if isinstance(error, _TooLarge):
+        return "too large", str(error)
+    if isinstance(error, UnsupportedPixels):
+        return "unsupported", str(error)
     if isinstance(error, OSError) and error.strerror:
         return "unreadable", error.strerror
     if path.stat().st_size == 0:
         return "empty", "the file is empty (0 bytes)"
     if isinstance(error, UnidentifiedImageError):
+        if kind := needed_format(path):
+            return "not an image", f"{kind} by its content, which needs: {advice_for(kind)}"
         with path.open("rb") as file:
             start = file.read(12)
         return "not an image", f"not an image of a known format, it starts with {start!r}"
-    # The warning is raised where warnings are errors: threads share the filter that ignores it.
+    # The warning is raised where warnings are errors.
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return "too large", f"over {MAX_PIXELS // 1_000_000} megapixels; scale it down"
+        return "too large", f"over {max_megapixels} megapixels; {_bound(max_megapixels)}"
     is_cut = isinstance(error, EOFError) or "truncated" in str(error)
     reason = f"damaged or incomplete ({error or type(error).__name__})"
     return ("truncated" if is_cut else "damaged"), reason

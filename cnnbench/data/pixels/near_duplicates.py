@@ -1,115 +1,48 @@
 """Which images are nearly the same, though their files differ?
 
-Each image gets an `ImageHash`, so few numbers that all pairs can be compared: the sha256 of its
-pixels (the same picture in another file), a 64-bit difference hash (dHash: is each cell of a 9 x 8
-grey picture darker than its right neighbour?) and an 8 x 8 colour thumbnail. The thumbnail settles
-what the 64 bits leave open: flat pictures of any colour have the same dHash.
+The distance of two images is that of their thumbnails after the mean is taken off and the contrast
+made equal, so that a copy made brighter stays near; of unrelated pictures it is about the square
+root of 2. Images are near when it is under a quarter of the usual distance in their set, and under
+a sixth at 8 x 8, where what moved a little counts less: photos of one fixed camera or scans of one
+kind are all alike, and only what is alike among them counts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from cnnbench.base.digests import sha256_of
-from cnnbench.base.processes import in_threads
-from cnnbench.data import Progress
-from cnnbench.data.pixels.decode import BrokenImage, is_transparent, load_upright, open_image, turn
+from cnnbench.data.pixels.hashes import SIDE, ImageHash
 
-HASH_VERSION = 1
-NEAR_BITS = 4  # of 64: the most by which dHashes of near duplicates differ
-NEAR_LEVELS = 20.0  # of 255: the most by which their thumbnails differ, on average
-TINY_PIXELS = 32
-_ELONGATED = 3.0
-_LEAST = 128  # pixels a JPEG is decoded to at least, which is enough for 9 x 8
-_SUFFIXES: Mapping[str, tuple[str, ...]] = {
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "BMP": (".bmp",),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "TIFF": (".tif", ".tiff"),
-    "PPM": (".ppm",),
-}
+_COARSE_SHARE = 1 / 6  # of the usual distance at 8 x 8: the most between near duplicates
+_FINE_SHARE = 1 / 4  # the same at 16 x 16
+_NEAR_LEVELS = 30.0  # of 255: the most by which their thumbnails differ, on average
+_UNRELATED = 2**0.5  # the distance of pictures that have nothing in common
+_LEAST_CONTRAST = 4.0  # levels; under it, differences are taken for noise
+_ENOUGH = 20  # different images that show what is usual among them
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageHash:
-    """The hashes of one image, or why it has none.
-
-    `verdict` is empty for an image that can be used, else that of `BrokenImage`; `reason` says
-    the rest. `notes` are the conversions that the image needs. `dhash` has 64 bits, `thumbnail` is
-    8 x 8 RGB as 192 bytes, `pixels` a sha256; all three are of the upright image over white.
-    """
-
-    verdict: str = ""
-    reason: str = ""
-    notes: tuple[str, ...] = ()
-    dhash: int = 0
-    thumbnail: bytes = b""
-    pixels: str = ""
-
-
-def hash_file(path: Path) -> ImageHash:
-    """Decode a file as training would and return its hashes; no image makes this raise."""
-    try:
-        with open_image(path) as image:
-            notes = _header_notes(image, path.suffix.lower())
-            loaded, orientation = load_upright(image, _LEAST)
-            if orientation != 1:
-                notes.append("rotated")
-            if _has_frames(image):
-                notes.append("animated")
-            return hash_image(turn(loaded, orientation), notes=tuple(sorted(notes)))
-    except BrokenImage as error:
-        return ImageHash(verdict=error.verdict, reason=error.reason)
-
-
-def hash_image(image: Image.Image, *, notes: tuple[str, ...] = ()) -> ImageHash:
-    """Return the hashes of an upright RGB image."""
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BILINEAR), dtype=np.int16)
-    bits = np.packbits(grey[:, :-1] < grey[:, 1:])
-    small = image.resize((8, 8), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return ImageHash(
-        notes=notes,
-        dhash=int.from_bytes(bits.tobytes(), "big"),
-        thumbnail=small.tobytes(),
-        pixels=sha256_of(f"{image.size}".encode() + image.tobytes()),
-    )
-
-
-def hash_files(
-    root: Path, names: Sequence[str], *, progress: Progress | None = None
-) -> dict[str, ImageHash]:
-    """Hash the images of files below `root` with every core; `progress` counts them."""
-    hashes: dict[str, ImageHash] = {}
-    made = in_threads(lambda name: hash_file(root / name), names)
-    for name, image_hash in zip(names, made, strict=True):
-        hashes[name] = image_hash
-        if progress is not None:
-            progress(len(hashes), len(names))
-    return hashes
+Thumbnails = npt.NDArray[np.floating[Any]]  # (N, H, W, 3)
 
 
 def near_groups(hashes: Sequence[ImageHash]) -> list[int]:
-    """Return for each image the smallest index it is linked to by a chain of near duplicates."""
-    group = _firsts(hashes)
+    """Return for each image the smallest index in its group of near duplicates.
 
-    def root(index: int) -> int:
-        while group[index] != index:
-            index = group[index]
-        return index
-
-    for first, second in _near_pairs(hashes):
-        low, high = sorted((root(first), root(second)))
-        group[high] = low
-    return [root(index) for index in range(len(hashes))]
+    A group is one image and those near to it, never a chain of neighbours' neighbours: first the
+    image with most near duplicates and these, then the next of those left. Broken images are near
+    to none, and tiny ones only to their equals.
+    """
+    firsts = _firsts(hashes)
+    neighbours = _neighbours(hashes, firsts)
+    # By contents alone, so that names change nothing.
+    order = sorted(neighbours, key=lambda i: (-len(neighbours[i]), hashes[i].thumbnail))
+    centre: dict[int, int] = {}
+    for index in order:
+        if index not in centre:
+            members = [index, *(other for other in neighbours[index] if other not in centre)]
+            centre.update(dict.fromkeys(members, min(members)))
+    return [centre.get(first, first) for first in firsts]
 
 
 def near_copies(
@@ -117,18 +50,14 @@ def near_copies(
 ) -> dict[int, int]:
     """Map each of `candidates` that nearly equals an image of `known` to that image.
 
-    Near: dHashes at most NEAR_BITS apart and thumbnails at most NEAR_LEVELS. Broken images are
-    near to none, and tiny ones only to their equals.
+    What is near is said in `near_groups`.
     """
     firsts = _firsts(hashes)
     holder = {firsts[index]: index for index in reversed(known) if not hashes[index].verdict}
-    neighbours: dict[int, list[int]] = defaultdict(list)
-    for i, j in _near_pairs(hashes):
-        neighbours[i].append(j)
-        neighbours[j].append(i)
+    neighbours = _neighbours(hashes, firsts)
     copies = {}
     for index in candidates:
-        near = (firsts[index], *neighbours[firsts[index]])
+        near = (firsts[index], *neighbours.get(firsts[index], ()))
         originals = [holder[i] for i in near if i in holder]
         if originals and not hashes[index].verdict:
             copies[index] = originals[0]
@@ -136,77 +65,99 @@ def near_copies(
 
 
 def _firsts(hashes: Sequence[ImageHash]) -> list[int]:
-    """Return for each image the first with the same dHash and thumbnail; itself if broken."""
-    first: dict[tuple[int, bytes], int] = {}
+    """Return for each image the first that looks the same; itself if broken."""
+    first: dict[bytes | str, int] = {}
     return [
-        index if each.verdict else first.setdefault((each.dhash, each.thumbnail), index)
+        index
+        if each.verdict
+        else first.setdefault(each.pixels if "tiny" in each.notes else each.thumbnail, index)
         for index, each in enumerate(hashes)
     ]
 
 
-def _near_pairs(hashes: Sequence[ImageHash]) -> Iterator[tuple[int, int]]:
-    """Yield every near pair (i, j), i < j, of images that are the first with their hashes.
+def _neighbours(hashes: Sequence[ImageHash], firsts: Sequence[int]) -> dict[int, list[int]]:
+    """Return the near duplicates of each image that has any, of first ones among themselves."""
+    neighbours: dict[int, list[int]] = defaultdict(list)
+    # Under 32 pixels different things look alike in 16 x 16: only equal ones count as near there.
+    usable = [
+        index
+        for index, first in enumerate(firsts)
+        if index == first and not hashes[index].verdict and "tiny" not in hashes[index].notes
+    ]
+    usable.sort(key=lambda index: (sum(hashes[index].thumbnail), hashes[index].thumbnail))
+    stored = b"".join(hashes[index].thumbnail for index in usable)
+    thumbnails = np.frombuffer(stored, dtype=np.uint8).reshape(-1, SIDE, SIDE, 3)
+    for i, j in _near_pairs(thumbnails):
+        first, second = sorted((usable[i], usable[j]))
+        neighbours[first].append(second)
+        neighbours[second].append(first)
+    return {index: sorted(near) for index, near in neighbours.items()}
 
-    When at most four bits differ, at least one of five parts of the hash is equal: comparing only
-    hashes that share a part misses none.
+
+def _near_pairs(thumbnails: npt.NDArray[np.uint8], block: int = 1024) -> Iterator[tuple[int, int]]:
+    """Yield every near pair (i, j), i < j, of thumbnails in the order of their brightness.
+
+    Products of matrices find the few pairs that may be near at 8 x 8, block by block; these are
+    compared exactly. Thumbnails whose means differ by more than _NEAR_LEVELS cannot be near.
     """
-    firsts = [index for index, first in enumerate(_firsts(hashes)) if index == first]
-    # Under 32 pixels, different things look alike in 9 x 8: only equal ones count as near there.
-    usable = [i for i in firsts if not hashes[i].verdict and "tiny" not in hashes[i].notes]
-    close: set[tuple[int, int]] = set()
-    for part in range(NEAR_BITS + 1):
-        buckets: dict[int, list[int]] = defaultdict(list)
-        for index in usable:
-            buckets[hashes[index].dhash >> (13 * part) & 0x1FFF].append(index)
-        for bucket in buckets.values():
-            close.update(_close_in(hashes, bucket))
-    for i, j in sorted(close):
-        difference = _thumbnail(hashes[i]) - _thumbnail(hashes[j])
-        if float(np.abs(difference).mean()) <= NEAR_LEVELS:
-            yield i, j
+    coarse_limit = _COARSE_SHARE * _usual_distance(thumbnails, _coarse)
+    fine_limit = _FINE_SHARE * _usual_distance(thumbnails, _fine)
+    brightness = thumbnails.mean(axis=(1, 2, 3))
+    for start in range(0, len(thumbnails), block):
+        rows = _shapes(_coarse(thumbnails[start : start + block]))
+        highest = brightness[min(start + block, len(thumbnails)) - 1] + _NEAR_LEVELS
+        for other in range(start, len(thumbnails), block):
+            if brightness[other] > highest:
+                break
+            columns = _shapes(_coarse(thumbnails[other : other + block]))
+            squares = (rows**2).sum(1)[:, None] + (columns**2).sum(1) - 2 * rows @ columns.T
+            i, j = np.nonzero(squares <= (coarse_limit + 0.01) ** 2)
+            i, j = i[i + start < j + other] + start, j[i + start < j + other] + other
+            first, second = _fine(thumbnails[i]), _fine(thumbnails[j])
+            near = np.abs(first - second).mean(axis=(1, 2, 3)) <= _NEAR_LEVELS
+            near &= _distances(first, second) <= fine_limit
+            near &= _distances(_coarse(first), _coarse(second)) <= coarse_limit
+            yield from zip(i[near].tolist(), j[near].tolist(), strict=True)
 
 
-def _close_in(hashes: Sequence[ImageHash], bucket: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of a bucket whose dHashes are close; a row of pairs is compared at once."""
-    if len(bucket) < 16:
-        for i, j in combinations(bucket, 2):
-            if (hashes[i].dhash ^ hashes[j].dhash).bit_count() <= NEAR_BITS:
-                yield i, j
-        return
-    dhashes = np.array([hashes[index].dhash for index in bucket], dtype=np.uint64)
-    for place, index in enumerate(bucket[:-1]):
-        bits = np.bitwise_count(dhashes[place + 1 :] ^ dhashes[place])
-        for other in np.flatnonzero(bits <= NEAR_BITS).tolist():
-            yield index, bucket[place + 1 + other]
+def _usual_distance(
+    thumbnails: npt.NDArray[np.uint8], scale: Callable[[npt.NDArray[Any]], Thumbnails]
+) -> float:
+    """Return the distance that is usual between different thumbnails of a set.
+
+    It is the upper quartile over random pairs, of which near duplicates are few.
+    """
+    if len(thumbnails) < _ENOUGH:
+        return _UNRELATED
+    pairs = np.random.default_rng(0).integers(0, len(thumbnails), (2, 1_000))
+    first, second = pairs[:, pairs[0] != pairs[1]]
+    distances = _distances(scale(thumbnails[first]), scale(thumbnails[second]))
+    # Rounded, so that another processor's last bits decide nothing.
+    return min(_UNRELATED, round(float(np.percentile(distances, 75)), 3))
 
 
-def _thumbnail(image_hash: ImageHash) -> npt.NDArray[np.int16]:
-    return np.frombuffer(image_hash.thumbnail, dtype=np.uint8).astype(np.int16)
+def _fine(thumbnails: npt.NDArray[Any]) -> Thumbnails:
+    return thumbnails.astype(np.float32)
 
 
-def _header_notes(image: Image.Image, suffix: str) -> list[str]:
-    """Say which conversions an image needs, from its header."""
-    notes = []
-    if suffix not in _SUFFIXES.get(image.format or "", ()):
-        notes.append("wrong extension")
-    if image.mode == "CMYK":
-        notes.append("cmyk")
-    if image.mode == "P":
-        notes.append("palette")
-    if is_transparent(image):
-        notes.append("transparent")
-    if image.mode.startswith("I"):
-        notes.append("16-bit")
-    short, long = sorted(image.size)
-    if short < TINY_PIXELS:
-        notes.append("tiny")
-    if long > _ELONGATED * short:
-        notes.append("elongated")
-    return notes
+def _coarse(thumbnails: npt.NDArray[Any]) -> Thumbnails:
+    """Return thumbnails at half their height and width; sums of four bytes are exact."""
+    rows = _fine(thumbnails)[:, 0::2] + thumbnails[:, 1::2]
+    pooled: Thumbnails = (rows[:, :, 0::2] + rows[:, :, 1::2]) / 4
+    return pooled
 
 
-def _has_frames(image: Image.Image) -> bool:
-    try:
-        return bool(getattr(image, "is_animated", False))
-    except Exception:  # a damaged later frame; only the first counts, and it was read
-        return True
+def _distances(first: Thumbnails, second: Thumbnails) -> npt.NDArray[np.float64]:
+    """Return the distance of each pair of thumbnails."""
+    apart = _shapes(first.astype(np.float64)) - _shapes(second.astype(np.float64))
+    return np.asarray(np.sqrt((apart**2).sum(axis=1)), dtype=np.float64)
+
+
+def _shapes(thumbnails: Thumbnails) -> Thumbnails:
+    """Return thumbnails as rows of mean 0 and length 1, those of little contrast shorter."""
+    height, width = thumbnails.shape[1:3]
+    centred: Thumbnails = thumbnails - thumbnails.mean(axis=(1, 2), keepdims=True)
+    values = centred.reshape(len(centred), 3 * height * width)
+    contrast = np.maximum(np.sqrt((values**2).mean(axis=1)), _LEAST_CONTRAST)
+    values /= (contrast * values.shape[1] ** 0.5)[:, None]
+    return values

@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cnnbench.base.processes import in_threads
 from cnnbench.base.words import did_you_mean
 from cnnbench.data import DataError, shortlist
 from cnnbench.data.catalog.checksums import digests_of
+from cnnbench.data.conversions import findings_on_losses
 from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.cache import remembered_hashes
-from cnnbench.data.pixels.decode import decode_square
+from cnnbench.data.pixels.decode import MAX_MEGAPIXELS, decode_square
+from cnnbench.data.pixels.hashes import may_be_emptied
 from cnnbench.data.sources.class_names import CASE, difference, is_same_text, twins
 from cnnbench.data.sources.labels_file import is_list, read_list
 from cnnbench.data.sources.layout import ADVICE, lay_out
@@ -26,9 +29,10 @@ from cnnbench.data.sources.reading import LISTS, Layout, Reading
 from cnnbench.data.sources.scan import NOWHERE, Scan, Tree, scan_tree
 from cnnbench.data.sources.splitting import (
     TEST_SHARE,
+    Alike,
     Files,
+    find_alike,
     leave_out_broken,
-    shared_digests,
     take_test_images,
 )
 
@@ -39,11 +43,13 @@ class FolderImages:
 
     root: Path
     names: tuple[str, ...]
+    max_megapixels: int = MAX_MEGAPIXELS
     releases_gil: bool = True
 
     def image(self, index: int, size: int) -> npt.NDArray[np.uint8]:
         """Decode image `index`, see `decode.decode_square`."""
-        return decode_square(self.root / self.names[index], size)
+        path = self.root / self.names[index]
+        return decode_square(path, size, max_megapixels=self.max_megapixels)
 
 
 def open_folder(
@@ -65,8 +71,10 @@ def open_folder(
     root, scans = tree.root, layout.scans
     every_class = (names for scan in scans.values() for names in scan.files.values())
     digests = digests_of(root, [name for names in every_class for name in names])
-    needs_hashes = not layout.is_split or reading.skip_broken
-    hashes = remembered_hashes(root, digests) if needs_hashes else {}
+    needs_all = not layout.is_split or reading.skip_broken
+    to_hash = digests if needs_all else _at_risk(root, digests)
+    bound = reading.max_megapixels
+    hashes = remembered_hashes(root, to_hash, max_megapixels=bound) if to_hash else {}
     scans, skipped = leave_out_broken(scans, hashes, at_most=reading.skip_broken)
     home = str(root / layout.homes.get("train", ""))
     classes = _classes(home, scans["train"])
@@ -74,9 +82,13 @@ def open_folder(
     files: Mapping[SplitName, Files] = {split: scan.files for split, scan in scans.items()}
     notices = [*_twin_notices(classes), *matched, *_empty_class_notices(scans, classes)]
     if not layout.is_split:
-        files = take_test_images(files["train"], shared_digests(digests, hashes), seed=split_seed)
-        notices.append(_split_notice(files, split_seed, is_list=not layout.homes))
-    splits = {split: _split(root, classes, files[split], digests) for split in files}
+        alike = Alike(digests=digests)
+        if reading.group_near_duplicates:
+            alike = find_alike(files["train"], digests, hashes)
+        files = take_test_images(files["train"], alike.digests, seed=split_seed)
+        notices += [_split_notice(files, split_seed, alike, layout), alike.notice]
+    splits = {split: _split(root, classes, files[split], digests, bound) for split in files}
+    notices += [finding.detail for finding in findings_on_losses(hashes)]
     notices += [skipped, _linked_out(tree, splits), _seen(*scans.values())]
     return Dataset(
         name=name or root.name or "root",
@@ -216,7 +228,21 @@ def _unknown_class(name: str, split: SplitName, home: str, classes: tuple[str, .
     return "; ".join(filter(None, (unknown, did_you_mean(name, classes), advice)))
 
 
-def _split(root: Path, classes: tuple[str, ...], files: Files, digests: Mapping[str, str]) -> Split:
+def _at_risk(root: Path, digests: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the files whose pixels may not survive the conversion to 8-bit RGB."""
+    at_risk = in_threads(lambda name: may_be_emptied(root / name), list(digests))
+    return {
+        name: digest for (name, digest), risk in zip(digests.items(), at_risk, strict=True) if risk
+    }
+
+
+def _split(
+    root: Path,
+    classes: tuple[str, ...],
+    files: Files,
+    digests: Mapping[str, str],
+    max_megapixels: int,
+) -> Split:
     labelled = sorted(
         (name, label) for label, each in enumerate(classes) for name in files.get(each, ())
     )
@@ -226,7 +252,7 @@ def _split(root: Path, classes: tuple[str, ...], files: Files, digests: Mapping[
     return Split(
         names=names,
         labels=labels,
-        source=FolderImages(root=root, names=names),
+        source=FolderImages(root=root, names=names, max_megapixels=max_megapixels),
         digests=tuple(digests[name] for name in names),
         fingerprint=fingerprint_of(["folder", content, labels.tolist()]),
     )
@@ -268,10 +294,10 @@ def _empty_class_notices(
     return tuple(notices)
 
 
-def _split_notice(files: Mapping[SplitName, Files], seed: int, *, is_list: bool) -> str:
-    lack = "the list says no splits" if is_list else "there is no train/ folder"
+def _split_notice(files: Mapping[SplitName, Files], seed: int, alike: Alike, layout: Layout) -> str:
+    lack = "there is no train/ folder" if layout.homes else "the list says no splits"
     train, test = (sum(map(len, files[split].values())) for split in ("train", "test"))
     return (
         f"{lack}: every class was split by seed {seed}, {TEST_SHARE:.0%} for "
-        f"the test, near duplicates kept on one side (train {train}, test {test})"
+        f"the test, {alike.kept_together} (train {train}, test {test})"
     )

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from cnnbench.data.sources.scan import Tree, is_image_name
+from cnnbench.data.pixels.formats import has_image_suffix
+from cnnbench.data.sources.scan import Tree
 from cnnbench.data.sources.split_words import meaning
 
 __all__: list[str] = []
@@ -55,7 +56,7 @@ def listed_elsewhere(home: Path, rows: Iterable[Sequence[str]]) -> Tree | None:
     Nothing else is looked at there. None means that all lies in `home`, or is not on this machine.
     """
     cells = {cell.strip() for row in rows for cell in row}
-    named = {cell for cell in cells if cell.startswith(("/", "..")) and is_image_name(cell)}
+    named = {cell for cell in cells if cell.startswith(("/", "..")) and has_image_suffix(cell)}
     files = [path for cell in named if (path := Path(os.path.normpath(home / cell))).is_file()]
     if all(path.is_relative_to(home) for path in files):
         return None

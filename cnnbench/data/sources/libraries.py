@@ -19,7 +19,8 @@ from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog.cards import Card
 from cnnbench.data.catalog.checksums import SUMS
 from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
-from cnnbench.data.pixels.decode import central_square, rgb_over_white
+from cnnbench.data.pixels.decode import central_square
+from cnnbench.data.pixels.rgb import rgb_over_white
 
 # -- scikit-learn's handwritten digits ------------------------------------------------------------
 #

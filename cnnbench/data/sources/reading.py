@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnbench.data.dataset import SplitName
+from cnnbench.data.pixels.decode import MAX_MEGAPIXELS
 from cnnbench.data.sources.scan import Scan
 
 __all__: list[str] = []
@@ -20,7 +21,9 @@ class Reading:
     `layout` says whether the folders are splits or classes, where their names leave it open.
     `ignore` are names of files and folders to pass over. `below` is a folder between a split and
     its classes. With `fine`, each innermost folder is a class, else each outermost. Up to
-    `skip_broken` images that cannot be decoded are left out. `file`, `label` and `split` are the
+    `skip_broken` images that cannot be decoded are left out; one over `max_megapixels` is one of
+    them. Where the images are to be split, near duplicates stay on one side unless
+    `group_near_duplicates` is false. `file`, `label` and `split` are the
     columns of a list of labels, "" for those that it shows by itself.
     """
 
@@ -29,6 +32,8 @@ class Reading:
     below: str = ""
     fine: bool = False
     skip_broken: int = 0
+    max_megapixels: int = MAX_MEGAPIXELS
+    group_near_duplicates: bool = True
     file: str = ""
     label: str = ""
     split: str = ""

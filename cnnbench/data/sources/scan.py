@@ -9,11 +9,9 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 from cnnbench.data import DataError, shortlist
+from cnnbench.data.pixels.formats import why_no_image
 from cnnbench.data.sources.leftovers import is_left_by_program, is_run_folder
 
-IMAGE_SUFFIXES = frozenset(
-    (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-)
 NOWHERE = "links that lead nowhere"
 _BY_PROGRAM = "left by another program"
 _IGNORED = "ignored as asked"
@@ -181,8 +179,8 @@ class _Walk:
                 self.runs.append(os.path.relpath(entry.path, self.root).replace(os.sep, "/"))
                 return _RUN
             return ""
-        if _is_image(entry):
-            return ""
+        if _is_file(entry):
+            return why_no_image(Path(entry.path))
         return NOWHERE if entry.is_symlink() and not _mode(entry) else "not images"
 
     def pass_over_homes_of_runs(self) -> None:
@@ -210,11 +208,6 @@ def _folders_above(name: str) -> Iterator[str]:
     """
     parts = name.split("/")
     return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
-
-
-def is_image_name(name: str) -> bool:
-    """Return whether a file of this name counts as an image, by its suffix."""
-    return Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -245,6 +238,5 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return S_ISDIR(_mode(entry)) if entry.is_symlink() else entry.is_dir()
 
 
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    is_file = S_ISREG(_mode(entry)) if entry.is_symlink() else entry.is_file()
-    return is_file and is_image_name(entry.name)
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    return S_ISREG(_mode(entry)) if entry.is_symlink() else entry.is_file()

@@ -2,34 +2,95 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from cnnbench.base.digests import sha256_of
 from cnnbench.data import DataError, shortlist
 from cnnbench.data.dataset import SplitName
-from cnnbench.data.pixels.near_duplicates import ImageHash, near_groups
+from cnnbench.data.pixels.hashes import ImageHash
+from cnnbench.data.pixels.near_duplicates import near_groups
 from cnnbench.data.sources.scan import Scan
 
 TEST_SHARE = 0.2
+_ALWAYS_BELIEVED = 5  # images: a burst of photos, also in a class of few
+_CLASS_SHARE = 0.5
+_GROUP_SHARE = 0.1
 
 Files = Mapping[str, tuple[str, ...]]
 
 
-def shared_digests(digests: Mapping[str, str], hashes: Mapping[str, ImageHash]) -> dict[str, str]:
-    """Return for each file a digest that all its near duplicates share.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alike:
+    """Which files have to stay on one side of a split: those of equal `digests`.
 
-    It is the smallest digest among them, so it follows from contents and not from names.
+    `kept_together` says in words how many near duplicates are; `notice` names the groups that are
+    too large to be believed.
+    """
+
+    digests: Mapping[str, str]
+    kept_together: str = "near duplicates not looked for"
+    notice: str = ""
+
+
+def find_alike(files: Files, digests: Mapping[str, str], hashes: Mapping[str, ImageHash]) -> Alike:
+    """Give near duplicates one digest, the smallest of them, so that names decide nothing.
+
+    A group that holds more than half of a class, or that lies in several classes and holds more
+    than a tenth of all images, shows that the images of this set look alike, as from a fixed
+    camera: it is named and not obeyed, and only equal pixels in it stay together.
     """
     names = list(digests)
-    groups = near_groups([hashes[name] for name in names])
-    smallest: dict[int, str] = {}
-    for group, name in zip(groups, names, strict=True):
-        smallest[group] = min(smallest.get(group, digests[name]), digests[name])
-    shared = {name: smallest[group] for group, name in zip(groups, names, strict=True)}
+    label_of = {name: label for label, of_class in files.items() for name in of_class}
+    members: dict[int, list[str]] = {}
+    for number, name in zip(near_groups([hashes[name] for name in names]), names, strict=True):
+        members.setdefault(number, []).append(name)
+    groups: list[list[str]] = []
+    refused: list[list[str]] = []
+    for group in members.values():
+        if _is_believed([label_of[name] for name in group], files):
+            groups.append(group)
+        else:
+            refused.append(group)
+            by_pixels: dict[str, list[str]] = {}
+            for name in group:
+                by_pixels.setdefault(hashes[name].pixels, []).append(name)
+            groups += by_pixels.values()
+    shared = {name: min(digests[each] for each in group) for group in groups for name in group}
     # Files of one content share it whatever their hashes say: broken ones have none.
     by_content: dict[str, str] = {}
     for name in names:
         by_content.setdefault(digests[name], shared[name])
-    return {name: by_content[digests[name]] for name in names}
+    sizes = [len(group) for group in groups if len({digests[name] for name in group}) > 1]
+    counted = f"{sum(sizes)} near duplicates in {len(sizes)} groups kept on one side each"
+    return Alike(
+        digests={name: by_content[digests[name]] for name in names},
+        kept_together=counted if sizes else "no near duplicates found",
+        notice=_refusal(refused, len(names)),
+    )
+
+
+def _is_believed(labels: list[str], files: Files) -> bool:
+    """Return whether a group whose images have these labels can be one of near duplicates."""
+    if len(labels) <= _ALWAYS_BELIEVED:
+        return True
+    counts = Counter(labels)
+    if len(counts) > 1 and len(labels) > _GROUP_SHARE * sum(map(len, files.values())):
+        return False
+    return all(count <= _CLASS_SHARE * len(files[label]) for label, count in counts.items())
+
+
+def _refusal(refused: list[list[str]], n_images: int) -> str:
+    if not refused:
+        return ""
+    sizes = sorted(map(len, refused), reverse=True)
+    groups = "a group" if len(sizes) == 1 else f"{len(sizes)} groups"
+    largest = next(group for group in refused if len(group) == sizes[0])
+    return (
+        f"{sum(sizes)} of {n_images} images look nearly the same ({groups} of "
+        f"{shortlist(map(str, sizes), at_most=3)}, for example {shortlist(sorted(largest)[:2])}): "
+        "too many to be copies, so they were split like other images; if they are copies, the "
+        "test is too easy"
+    )
 
 
 def take_test_images(
@@ -37,9 +98,9 @@ def take_test_images(
 ) -> dict[SplitName, dict[str, tuple[str, ...]]]:
     """Split each class 80/20 by a seed, with at least one image on either side.
 
-    Files of equal digest (see `shared_digests`) go to one side together, also when they lie in
+    Files of equal digest (see `find_alike`) go to one side together, also when they lie in
     different classes. An image's rank comes from the seed and its digest, so adding or renaming
-    files moves few others. Raises DataError for a class that has only one distinct image.
+    files moves few others. Raises DataError for a class whose images all have to stay together.
     """
     side: dict[str, SplitName] = {}
     for name in sorted(files):
@@ -67,10 +128,19 @@ def _assign(name: str, digests: list[str], seed: int, side: dict[str, SplitName]
     if not taken and free:  # every content has more copies than are wanted: take the rarest
         side[min(free, key=copies.__getitem__)] = "test"
     if len({side[digest] for digest in ranked}) < 2:
-        raise DataError(
-            f"class {name!r} cannot be split: of its {len(digests)} images {len(copies)} are "
-            "different, and training and testing need at least one each"
-        )
+        raise DataError(_cannot_split(name, copies, len(free)))
+
+
+def _cannot_split(name: str, copies: Counter[str], n_free: int) -> str:
+    """Say why all images of a class are on one side."""
+    elsewhere = len(copies) - n_free
+    taken = f"; {elsewhere} of these lie in other classes too and went to their side"
+    return (
+        f"class {name!r} cannot be split: of its {copies.total()} images {len(copies)} are "
+        "different (copies and near duplicates count once), and training and testing need at "
+        f"least one each{taken if elsewhere else ''}; add images, or give near duplicates (not "
+        "exact copies) to either side with --data near_duplicates=off"
+    )
 
 
 # -- broken images --------------------------------------------------------------------------------

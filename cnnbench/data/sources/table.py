@@ -16,9 +16,9 @@ from pathlib import Path
 from cnnbench.base.words import with_hint
 from cnnbench.data import DataError, shortlist
 from cnnbench.data.dataset import SPLIT_NAMES, SplitName
+from cnnbench.data.pixels.formats import has_image_suffix
 from cnnbench.data.sources.image_index import ImageIndex
 from cnnbench.data.sources.reading import Reading
-from cnnbench.data.sources.scan import is_image_name
 from cnnbench.data.sources.split_words import is_split_word, meaning
 
 _LABEL = frozenset(
@@ -99,13 +99,13 @@ def file_column(tables: Iterable[Table], index: ImageIndex, reading: Reading) ->
             cells = [row[place].strip() for _, row in sample if place < len(row)]
             # Different images count: a column of classes 0 to 9 may name 0.jpg to 9.jpg.
             files = len({tuple(found) for cell in cells if (found := index.find(cell))})
-            score = files, sum(map(is_image_name, cells)), whole
+            score = files, sum(map(has_image_suffix, cells)), whole
             if best is None or score > best[0]:
                 best = score, table, place
     assert best is not None
     score, table, place = best
     head = table.rows[0][1]
-    is_header = place >= len(head) or not (index.find(head[place]) or is_image_name(head[place]))
+    is_header = place >= len(head) or not (index.find(head[place]) or has_image_suffix(head[place]))
     if is_header:
         names = tuple(name.strip() for name in head)
         table = Table(path=table.path, columns=names, rows=table.rows[1:])
