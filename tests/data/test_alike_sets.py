@@ -129,22 +129,22 @@ def test_colours_of_one_shape_are_told_apart() -> None:
     assert near_groups(hashes) == [0, 1, 2, 3, 0]
 
 
-@settings(max_examples=5, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.floats(1, 12))
+@settings(max_examples=3, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(3, 10))
 def test_all_of_a_group_are_near_to_one_of_it(seed: int, step: float) -> None:
     rng = np.random.default_rng(seed)
-    walk = rng.uniform(0, 255, (8, 8, 3)) + np.cumsum(rng.normal(0, step, (40, 8, 8, 3)), axis=0)
-    frames = [
-        Image.fromarray(frame).resize((64, 64), Image.Resampling.NEAREST)
-        for frame in walk.clip(0, 255).astype(np.uint8)
-    ]
-    hashes = [hash_image(frame) for frame in frames]
+    unrelated = rng.uniform(0, 255, (30, 8, 8, 3))
+    film = rng.uniform(60, 200, (8, 8, 3)) + np.cumsum(rng.normal(0, step, (30, 8, 8, 3)), axis=0)
+    frames = np.concatenate([film, unrelated]).clip(0, 255).astype(np.uint8)
+    pixels = (Image.fromarray(frame) for frame in frames)
+    hashes = [hash_image(each.resize((64, 64), Image.Resampling.NEAREST)) for each in pixels]
     groups = near_groups(hashes)
-    for group, size in Counter(groups).items():
+    sizes = Counter(groups)
+    assert 1 < max(sizes.values()) < 30  # the film is no chain
+    for group, _ in sizes.most_common(2):
         members = [index for index, each in enumerate(groups) if each == group]
         assert members[0] == group
-        if size > 2:
-            assert any(len(near_copies(hashes, [one], members)) == size for one in members)
+        assert any(len(near_copies(hashes, [one], members)) == len(members) for one in members)
 
 
 def photo(number: int) -> Image.Image:

@@ -4,10 +4,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageEnhance
 
 from cnnbench.data.dataset import first_of_each_class
 from cnnbench.data.open import open_dataset
 from cnnbench.data.pixels.cache import decoded
+from cnnbench.data.pixels.hashes import hash_file, hash_image
+from cnnbench.data.pixels.near_duplicates import near_copies, near_groups
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "../shared/data/grocery-fruits.tar.gz"
 ABSENT_FROM_VAL = ("Nectarine", "Papaya", "Plum")
@@ -51,3 +54,16 @@ def test_photos_decode_to_squares_with_fruit_in_them(photos: Path, tmp_path: Pat
     assert result.images.shape == (19, 64, 64, 3)
     assert result.labels.tolist() == list(range(19))
     assert min(image.std() for image in result.images) > 10
+
+
+def test_each_changed_photo_is_near_to_its_original_and_to_no_other(photos: Path) -> None:
+    files = sorted((photos / "train").rglob("*.jpg"))
+    hashes = [hash_file(file) for file in files]
+    assert near_groups(hashes) == list(range(len(files)))
+    for file in files:
+        with Image.open(file) as image:
+            half = image.resize((image.width // 2, image.height // 2))
+            changed = ImageEnhance.Brightness(half).enhance(1.1)
+        hashes.append(hash_image(changed))
+    copies = near_copies(hashes, range(len(files)), range(len(files), len(hashes)))
+    assert copies == {len(files) + number: number for number in range(len(files))}

@@ -70,6 +70,13 @@ def test_rows_that_no_one_command_repeats_have_their_images_in_a_table(
     assert len({line[0] for line in table.rows}) == len(models)
 
 
+def test_a_row_of_which_no_images_are_known_has_none_to_repeat(tmp_path: Path) -> None:
+    model = FakeModel(name="alexnet", correct=60)
+    run = build_run(tmp_path, FakeRun(models=[model], argv=("ablate", "alexnet")))
+    rows = [row.model_copy(update={"images_seen": None}) for row in read_rows(run)]
+    assert images_table(run.plan(), rows) is None
+
+
 def test_a_run_from_python_gets_a_command(tmp_path: Path) -> None:
     run = build_run(tmp_path, FakeRun(models=FOUR.models, argv=(), budget="5ep"))
     assert command(run.plan()) == (

@@ -25,7 +25,7 @@ from cnnbench.data import Progress
 from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.decode import DECODE_VERSION, MAX_MEGAPIXELS
 from cnnbench.data.pixels.formats import readable_formats
-from cnnbench.data.pixels.hashes import HASH_VERSION, ImageHash, hash_files
+from cnnbench.data.pixels.hashes import COLOUR_SIDE, GREY_SIDE, HASH_VERSION, ImageHash, hash_files
 from cnnbench.data.pixels.ingest import write_images
 
 __all__ = ["ADVICE", "Cleaned", "Decoded", "cache_folder", "clean_cache", "decoded"]
@@ -139,7 +139,7 @@ def _facts(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
 # -- hashes of images -----------------------------------------------------------------------------
 
 _HASHES = "looks"  # the folder's older name, under which caches hold them
-_HASH_FIELDS = ("verdict", "reason", "notes", "thumbnail", "pixels", "used_bits")
+_HASH_FIELDS = ("verdict", "reason", "notes", "colours", "greys", "pixels", "used_bits")
 
 
 def remembered_hashes(
@@ -171,11 +171,12 @@ def _read_hashes(path: Path) -> list[ImageHash] | None:
                     verdict=verdict,
                     reason=reason,
                     notes=tuple(filter(None, notes.split(","))),
-                    thumbnail=bytes.fromhex(thumbnail.decode()),
+                    colours=b"" if verdict else colours,
+                    greys=b"" if verdict else greys,
                     pixels=pixels,
                     used_bits=used_bits,
                 )
-                for verdict, reason, notes, thumbnail, pixels, used_bits in rows
+                for verdict, reason, notes, colours, greys, pixels, used_bits in rows
             ]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # absent or damaged: hashed anew
         return None
@@ -188,7 +189,8 @@ def _write_hashes(path: Path, hashes: Sequence[ImageHash]) -> None:
             verdict=np.array([each.verdict for each in hashes], dtype=np.str_),
             reason=np.array([each.reason for each in hashes], dtype=np.str_),
             notes=np.array([",".join(each.notes) for each in hashes], dtype=np.str_),
-            thumbnail=np.array([each.thumbnail.hex() for each in hashes], dtype=np.bytes_),
+            colours=np.array([each.colours for each in hashes], dtype=f"V{3 * COLOUR_SIDE**2}"),
+            greys=np.array([each.greys for each in hashes], dtype=f"V{GREY_SIDE**2}"),
             pixels=np.array([each.pixels for each in hashes], dtype=np.str_),
             used_bits=np.array([each.used_bits for each in hashes], dtype=np.int64),
         )

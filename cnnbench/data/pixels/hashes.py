@@ -1,7 +1,7 @@
 """What is kept of each image file, so that all of them can be judged and compared?
 
 An `ImageHash` has the verdict on a file, what its conversion did to it, the sha256 of its pixels
-(the same picture in another file) and a thumbnail, by which near duplicates are found.
+(the same picture in another file) and two thumbnails, by which near duplicates are found.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,9 +26,10 @@ from cnnbench.data.pixels.rgb import (
 
 HASH_VERSION = 2
 TINY_PIXELS = 32
-SIDE = 16  # pixels of a thumbnail
+COLOUR_SIDE = 8  # pixels of the thumbnail in colour
+GREY_SIDE = 32  # of the one in grey
 _ELONGATED = 3.0
-_LEAST = 128  # pixels a JPEG is decoded to at least, which is enough for 16 x 16
+_LEAST = 128  # pixels a JPEG is decoded to at least, which is enough for 32 x 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,15 +37,17 @@ class ImageHash:
     """The hashes of one image, or why it has none.
 
     `verdict` is empty for an image that can be used, else that of `BrokenImage`; `reason` says
-    the rest. `notes` are the conversions that the image needs. `thumbnail` is 16 x 16 RGB as 768
-    bytes, `pixels` a sha256; both are of the upright image over white. `used_bits` are those of
-    the greatest value in a file of over 8 bits whose scale is not stated, else 0.
+    the rest. `notes` are the conversions that the image needs. `colours` is 8 x 8 RGB as 192 bytes,
+    `greys` 32 x 32 grey as 1,024 bytes, `pixels` a sha256; all are of the upright image over white.
+    `used_bits` are those of the greatest value in a file of over 8 bits whose scale is not stated,
+    else 0.
     """
 
     verdict: str = ""
     reason: str = ""
     notes: tuple[str, ...] = ()
-    thumbnail: bytes = b""
+    colours: bytes = b""
+    greys: bytes = b""
     pixels: str = ""
     used_bits: int = 0
 
@@ -71,9 +74,11 @@ def hash_file(path: Path, *, max_megapixels: int = MAX_MEGAPIXELS) -> ImageHash:
 
 def hash_image(image: Image.Image, *, notes: tuple[str, ...] = (), used_bits: int = 0) -> ImageHash:
     """Return the hashes of an upright RGB image."""
+    grey = image.convert("L")
     return ImageHash(
         notes=notes,
-        thumbnail=image.resize((SIDE, SIDE), Image.Resampling.BILINEAR).tobytes(),
+        colours=image.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BILINEAR).tobytes(),
+        greys=grey.resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BILINEAR).tobytes(),
         pixels=sha256_of(f"{image.size}".encode() + image.tobytes()),
         used_bits=used_bits,
     )
@@ -131,7 +136,7 @@ def _notes_on_pixels(loaded: Loaded, rgb: Image.Image, *, is_animated: bool) -> 
         yield "emptied"
 
 
-def may_be_emptied(path: Path) -> bool:
+def may_be_emptied(path: Path, *, max_megapixels: int = MAX_MEGAPIXELS) -> bool:
     """Return whether a file is one whose hash can have notes on losses, from its header."""
 
     def may_lose(image: Image.Image) -> bool:
@@ -141,7 +146,7 @@ def may_be_emptied(path: Path) -> bool:
         if file.read(2) == b"\xff\xd8":  # most files of most sets are JPEG: nothing to lose
             return False
     try:
-        return read_image(path, may_lose)
+        return read_image(path, may_lose, max_megapixels=max_megapixels)
     except BrokenImage:
         return False
 

@@ -72,8 +72,8 @@ def open_folder(
     every_class = (names for scan in scans.values() for names in scan.files.values())
     digests = digests_of(root, [name for names in every_class for name in names])
     needs_all = not layout.is_split or reading.skip_broken
-    to_hash = digests if needs_all else _at_risk(root, digests)
     bound = reading.max_megapixels
+    to_hash = digests if needs_all else _at_risk(root, digests, bound)
     hashes = remembered_hashes(root, to_hash, max_megapixels=bound) if to_hash else {}
     scans, skipped = leave_out_broken(scans, hashes, at_most=reading.skip_broken)
     home = str(root / layout.homes.get("train", ""))
@@ -228,9 +228,11 @@ def _unknown_class(name: str, split: SplitName, home: str, classes: tuple[str, .
     return "; ".join(filter(None, (unknown, did_you_mean(name, classes), advice)))
 
 
-def _at_risk(root: Path, digests: Mapping[str, str]) -> dict[str, str]:
+def _at_risk(root: Path, digests: Mapping[str, str], max_megapixels: int) -> dict[str, str]:
     """Return those of the files whose pixels may not survive the conversion to 8-bit RGB."""
-    at_risk = in_threads(lambda name: may_be_emptied(root / name), list(digests))
+    at_risk = in_threads(
+        lambda name: may_be_emptied(root / name, max_megapixels=max_megapixels), list(digests)
+    )
     return {
         name: digest for (name, digest), risk in zip(digests.items(), at_risk, strict=True) if risk
     }
