@@ -83,6 +83,8 @@ def run(given: _Arguments) -> Path:
     folder = folder_of(plan, given)
     require_outside(dataset, folder)
     if given.tune:
+        with RunFolder(folder).lock():  # busy elsewhere: say so before the trials and not after
+            pass
         trials, held_out = trial_plan(plan, dataset, given.tune)
         # A rate that is too high fails often; that is an answer, and no reason to end the run.
         options = replace(given, fail_fast=False)

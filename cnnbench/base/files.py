@@ -30,6 +30,7 @@ __all__ = [
     "require_room",
     "sweep_temporaries",
     "sync_file",
+    "sync_folder",
     "write_text",
     "write_whole",
 ]

@@ -61,7 +61,10 @@ def _train(request: Request, options: RunOptions, display: Display) -> int:
         return 0
     with Progress(stderr_console()) as progress:
         callbacks = Callbacks(
-            on_start=progress.start, on_decode=progress.decode, on_update=progress.update
+            on_start=progress.start,
+            on_decode=progress.decode,
+            on_update=progress.update,
+            on_wait=progress.wait,
         )
         folder = api.run(**vars(request), **vars(options), argv=argv, callbacks=callbacks)
     if display.track:

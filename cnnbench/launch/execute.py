@@ -29,12 +29,14 @@ class Callbacks:
     """Whom to tell how a plan goes on.
 
     `on_start` hears the plan and how many of its cells are final already, `on_decode` a split with
-    the images that are decoded and all of them, `on_update` how a cell stands.
+    the images that are decoded and all of them, `on_update` how a cell stands. `on_wait` hears for
+    which process the run waits, again and again as long as it does.
     """
 
     on_start: Callable[[Plan, int], None] = lambda plan, n_final: None
     on_decode: Callable[[str, int, int], None] = lambda split, done, total: None
     on_update: Callable[[CellUpdate], None] = lambda update: None
+    on_wait: Callable[[str], None] = lambda who: None
 
 
 def execute(
@@ -50,6 +52,7 @@ def execute(
     """
     run_folder = RunFolder(folder)
     with run_folder.lock(), caught_signals() as stop_signal:
+        _wait_for_orphans(run_folder, callbacks, stop_signal)
         if options.fresh:
             run_folder.clear()
         run_folder.write_plan(plan)
@@ -70,6 +73,16 @@ def execute(
                     reports.draw()
             raise
         reports.draw()
+
+
+def _wait_for_orphans(run_folder: RunFolder, callbacks: Callbacks, stop_signal: StopSignal) -> None:
+    """Wait for a cell whose launcher was killed: it may save its state yet, or even be done."""
+
+    def on_wait(who: str) -> None:
+        callbacks.on_wait(who)
+        stop_signal.raise_if_received()
+
+    run_folder.wait_for_cells(on_wait)
 
 
 def _decode(plan: Plan, dataset: Dataset, callbacks: Callbacks, stop_signal: StopSignal) -> None:

@@ -224,6 +224,8 @@ def _record_end(code: int, folder: CellFolder, *, hung_reason: str) -> None:
 def _last_words(log: Path) -> str:
     text = ""
     with contextlib.suppress(OSError):
-        text = log.read_text(errors="replace")
+        text = log.read_text("utf-8", errors="replace")
+    if not log.exists():
+        return f"{log.parent} was removed while its cell ran; the same command begins anew"
     silence = f"no message; see {log}, or free some space if the disk is full"
     return last_line(text, otherwise=silence)

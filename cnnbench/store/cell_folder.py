@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,16 +60,24 @@ class CellFolder:
         self.path = path
         self.cell = cell
         self._beaten = -BEAT_EVERY_SECONDS
+        self._require_held: Callable[[], None] = lambda: None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the cell for writing; a process that is just saving its state is waited for.
 
+        While it is held, every method that writes raises StoreError once the folder was removed or
+        replaced by another.
+
         Raises:
             BusyError: if another process trains this cell.
         """
-        with locked(self.path, wait_seconds=ORPHAN_WAIT_SECONDS, deep=True):
-            yield
+        with locked(self.path, wait_seconds=ORPHAN_WAIT_SECONDS, deep=True) as require_held:
+            self._require_held = require_held
+            try:
+                yield
+            finally:
+                self._require_held = lambda: None
 
     def beat(self) -> None:
         """Show that the work goes on; call it every step and batch, it writes once a second."""
@@ -89,6 +97,7 @@ class CellFolder:
 
     def append(self, event: Event) -> None:
         """Add one event to the log."""
+        self._require_held()
         append_line(self.path / "events.jsonl", event.model_dump_json())
 
     def events(self) -> list[Event]:
@@ -102,6 +111,7 @@ class CellFolder:
 
     def rewind(self, log_bytes: int) -> None:
         """Cut the log to its length at a checkpoint, so that a resumed cell logs nothing twice."""
+        self._require_held()
         path = self.path / "events.jsonl"
         log = path.read_bytes() if path.exists() else b""
         if len(log) != log_bytes:
@@ -111,6 +121,7 @@ class CellFolder:
 
     def write_result(self, result: Result) -> None:
         """Write `result.json`. Only a final result ends the cell; others are tried again."""
+        self._require_held()
         write_text(self.path / "result.json", result.model_dump_json(indent=1) + "\n")
 
     def result(self) -> Result:
@@ -153,6 +164,7 @@ class CellFolder:
 
     def write_predictions(self, predictions: Predictions) -> None:
         """Write `predictions.npz`; pairs of models are compared image by image."""
+        self._require_held()
         names = np.array(predictions.names, dtype=np.str_)
         write_whole(
             self.path / "predictions.npz",
@@ -180,6 +192,7 @@ class CellFolder:
 
     def write_gallery(self, gallery: CellGallery) -> None:
         """Write `gallery.npz`, the pictures of what the network sees."""
+        self._require_held()
         write_gallery(self.path / "gallery.npz", gallery)
 
     def gallery(self) -> CellGallery | None:
@@ -193,6 +206,7 @@ class CellFolder:
 
         The log is made durable first, because a checkpoint stands for all events up to it.
         """
+        self._require_held()
         log_bytes = sync_file(self.path / "events.jsonl")
         checkpoints.save(self.path / "checkpoint", state, steps=steps, log_bytes=log_bytes)
 

@@ -1,30 +1,34 @@
 """Who may write to a folder, and who is writing to it now?"""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from cnnbench.base.files import BusyError, StoreError, disk_errors, sweep_temporaries, write_text
 
 READER_SECONDS = 0.25  # `is_locked` holds the lock for a moment; a writer waits that out
 OWNER_SECONDS = 2.0  # an owner writes its name right after it takes the lock
+POLL_SECONDS = 0.05
+
+_NO_LOCKS = frozenset((errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP))
 
 
 @contextlib.contextmanager
 def locked(
     folder: Path, *, wait_seconds: float = READER_SECONDS, deep: bool = False
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Hold the folder's lock, which the system releases when its owner dies.
 
-    Temporary files that a killed writer left are removed, with `deep` from subfolders too.
+    Temporary files that a killed writer left are removed, with `deep` from subfolders too. Yields a
+    function that raises StoreError once the folder is no longer the one that was locked: who
+    writes by path would fill a folder that belongs to somebody else, or to nobody.
 
     Raises:
         BusyError: if another process still holds it after `wait_seconds`; the message names
@@ -33,25 +37,58 @@ def locked(
     """
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        owner = folder / "owner.json"
-        try:
-            lock.acquire(timeout=wait_seconds, poll_interval=0.05)
-        except Timeout:
-            raise BusyError(f"{folder} is in use by {_owner(owner)}; wait for it") from None
-        except NotImplementedError:
+        handle = _acquire(folder, wait_seconds)
+
+    def require_held() -> None:
+        if not _is_at(folder, handle):
             raise StoreError(
-                f"the file system of {folder} has no locks; choose another folder with --out"
-            ) from None
+                f"{folder} was removed or emptied while a process worked in it; nothing more is "
+                "written there, and the same command begins anew"
+            )
+
+    owner = folder / "owner.json"
     try:
         me = {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%FT%T%z")}
         write_text(owner, json.dumps(me))
         sweep_temporaries(folder, deep=deep)
-        yield
+        yield require_held
     finally:
-        with contextlib.suppress(OSError):
-            owner.unlink(missing_ok=True)
-        lock.release()
+        if _is_at(folder, handle):
+            with contextlib.suppress(OSError):
+                owner.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _acquire(folder: Path, wait_seconds: float) -> int:
+    """Return an open `.lock` of the folder that this process alone has locked."""
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(folder, handle):  # else its last owner removed it with the folder
+                return handle
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            os.close(handle)
+            if error.errno in _NO_LOCKS:
+                raise StoreError(
+                    f"the file system of {folder} has no locks; choose another folder with --out"
+                ) from None
+            raise
+        os.close(handle)
+        if time.monotonic() > deadline:
+            raise busy(folder)
+        time.sleep(POLL_SECONDS)
+
+
+def _is_at(folder: Path, handle: int) -> bool:
+    """Tell whether an open `.lock` is still the one that others find in the folder."""
+    try:
+        return os.path.samestat((folder / ".lock").stat(), os.fstat(handle))
+    except OSError:
+        return False
 
 
 def is_locked(folder: Path) -> bool:
@@ -72,16 +109,21 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
-def _owner(path: Path) -> str:
-    """Name the owner; wait a moment for it, because it may only just have taken the lock."""
+def busy(folder: Path) -> BusyError:
+    """Return the error for a folder that another process holds; it names that process."""
+    return BusyError(f"{folder} is in use by {owner_of(folder)}; wait for it, or end it")
+
+
+def owner_of(folder: Path) -> str:
+    """Name who holds a folder; wait a moment, because it may only just have taken the lock."""
     deadline = time.monotonic() + OWNER_SECONDS
     while True:
-        owner = _read_owner(path)
+        owner = _read_owner(folder / "owner.json")
         if owner and _is_alive(owner):
             return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
         if time.monotonic() > deadline:
             return "another process"
-        time.sleep(0.05)
+        time.sleep(POLL_SECONDS)
 
 
 def _read_owner(path: Path) -> dict[str, Any] | None:

@@ -2,14 +2,18 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cnnbench.base.files import (
     StoreError,
     disk_errors,
+    pass_failpoint,
     read_document,
     sweep_temporaries,
+    sync_folder,
     write_whole,
 )
 from cnnbench.data import DataError
@@ -17,8 +21,10 @@ from cnnbench.schema.cell import VERSION, Cell, Plan
 from cnnbench.schema.events import Event
 from cnnbench.schema.names import differences
 from cnnbench.schema.result import Result
-from cnnbench.store.cell_folder import CellFolder, Predictions
-from cnnbench.store.locks import is_locked, locked
+from cnnbench.store.cell_folder import ORPHAN_WAIT_SECONDS, CellFolder, Predictions
+from cnnbench.store.locks import POLL_SECONDS, busy, is_locked, locked, owner_of
+
+CLEARED = ".cleared-"  # in front of the name of a folder of cells that is being removed
 
 
 class RunFolder:
@@ -37,21 +43,56 @@ class RunFolder:
         """
         with locked(self.path):
             sweep_temporaries(self.path / "figures")
+            self._remove_cleared()
             for path in self.path.glob("cells/*"):
                 if not is_locked(path):  # a cell may outlive its launcher by a few seconds
                     sweep_temporaries(path, deep=True)
             yield
 
+    def wait_for_cells(self, on_wait: Callable[[str], None] = lambda who: None) -> None:
+        """Wait until no cell is at work: one whose launcher was killed still saves its state.
+
+        The caller holds the run's lock, so that no other cell can start. `on_wait` hears again and
+        again for which process of which cell it waits.
+
+        Raises:
+            BusyError: if a cell is still at work after a while; the message names its process.
+        """
+        deadline = time.monotonic() + ORPHAN_WAIT_SECONDS
+        for path in sorted(self.path.glob("cells/*")):
+            who = ""
+            while is_locked(path):
+                if time.monotonic() > deadline:
+                    raise busy(path)
+                who = who or f"{owner_of(path)}, which still works on {path.name}"
+                on_wait(who)
+                time.sleep(POLL_SECONDS)
+
     def clear(self) -> None:
         """Forget the plan and every cell, to train anew; other files stay.
 
+        A cell that is still at work is waited for: it writes by path, and so into the new run. The
+        cells go in one rename, so that a kill leaves all of them or none.
+
         Raises:
+            BusyError: as `wait_for_cells`; nothing is removed then.
             StoreError: if the disk refuses.
         """
-        if (self.path / "plan.json").exists():  # never empty a folder that is no run's
-            with disk_errors(self.path):
-                shutil.rmtree(self.path / "cells", ignore_errors=True)
-                (self.path / "plan.json").unlink()
+        if not (self.path / "plan.json").exists():  # never empty a folder that is no run's
+            return
+        self.wait_for_cells()
+        with disk_errors(self.path):
+            if (self.path / "cells").exists():
+                aside = tempfile.mkdtemp(dir=self.path, prefix=CLEARED)
+                (self.path / "cells").replace(aside)
+                pass_failpoint("cells", "forgetting")
+            (self.path / "plan.json").unlink()
+            sync_folder(self.path)
+        self._remove_cleared()
+
+    def _remove_cleared(self) -> None:
+        for path in self.path.glob(f"{CLEARED}*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def require_same(self, plan: Plan) -> None:
         """Make sure that the folder is new, or holds this very plan.

@@ -32,6 +32,7 @@ class Progress:
         self._names: dict[str, str] = {}
         self._updates: dict[str, CellUpdate] = {}
         self._printed: dict[str, float] = {}
+        self._waited_for = ""
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +60,12 @@ class Progress:
         if self._console.is_terminal:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
+
+    def wait(self, who: str) -> None:
+        """Say once for which process the run waits."""
+        if who != self._waited_for:
+            self._waited_for = who
+            self._say(f"waiting for {who}; its launcher was killed, and it saves its state")
 
     def decode(self, split: str, done: int, total: int) -> None:
         """Say how far the images of a split are decoded or drawn."""
