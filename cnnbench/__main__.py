@@ -1,6 +1,57 @@
-"""Run the command line with `python -m cnnbench`."""
+"""What `cnnbench` and `python -m cnnbench` start, whatever the folder and the terminal are.
 
-from cnnbench.cli import main
+Nothing of weight is imported before the working folder has left the path of modules.
+"""
+
+import os
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line and leave with the documented exit code."""
+    if not __package__:  # started by its path, as `verb_command` does
+        _put_own_packages_first()
+    from cnnbench.base.environment import is_working_folder, isolated_environment
+
+    _start_again_where_needed(isolated_environment())
+    sys.path[:] = [p for p in sys.path if _is_installed(p) or not is_working_folder(p)]
+    _put_own_packages_first()
+    from cnnbench.cli import main as run_command_line
+
+    run_command_line()
+
+
+def _start_again_where_needed(better: dict[str, str]) -> None:
+    """Replace this process where its start went wrong already; `better` is its new environment.
+
+    Python has read modules of the working folder if PYTHONPATH names it, and the names of files in
+    another code than their own where the locale is not UTF-8.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        terminal = getattr(sys.stdout, "encoding", None) or "ascii"  # None where it is closed
+        better = {"PYTHONIOENCODING": terminal} | better | {"PYTHONUTF8": "1"}
+    is_fine = all(os.environ.get(k, "") == better.get(k, "") for k in ("PYTHONPATH", "PYTHONUTF8"))
+    if not is_fine and not sys.flags.ignore_environment:
+        os.execve(sys.executable, [sys.executable, __file__, *sys.argv[1:]], better)
+
+
+def _put_own_packages_first() -> None:
+    """Put what lies beside this cnnbench ahead of what is installed, where that is another one."""
+    from importlib.util import find_spec
+
+    root = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120
+    for name in ("cnnbench", "zoo"):
+        spec = find_spec(name)
+        if spec is None or spec.origin != os.path.join(root, name, "__init__.py"):  # noqa: PTH118
+            sys.path.insert([*map(_is_installed, sys.path), True].index(True), root)
+            return
+
+
+def _is_installed(path: str) -> bool:
+    return path.endswith(("site-packages", "dist-packages"))
+
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,6 @@
 """What may this process use of the machine, and how is a verb run in a process of its own?"""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -7,11 +8,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context, parent_process
+from multiprocessing import parent_process
+from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["death_of", "in_threads", "recent_load", "run_verb", "spawned_pool", "usable_cores"]
-__all__ += ["verb_command"]
+from cnnbench.base.environment import isolated_environment
+
+__all__ = ["child_environment", "death_of", "in_threads", "recent_load", "run_verb"]
+__all__ += ["spawned_pool", "usable_cores", "verb_command"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -45,8 +50,36 @@ def spawned_pool(workers: int) -> ProcessPoolExecutor:
 
     They are spawned, because a forked child of a process that runs torch threads can hang.
     """
-    context = get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    with _as_for_children():  # it starts a process of its own that tracks semaphores
+        return ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_end_with_parent)
+
+
+class _Worker(SpawnProcess):
+    """A spawned process that takes no module from the working folder."""
+
+    def start(self) -> None:
+        with _as_for_children():
+            super().start()
+
+
+class _Context(SpawnContext):
+    Process = _Worker
+
+
+@contextlib.contextmanager
+def _as_for_children() -> Iterator[None]:
+    """Have the environment of children for a moment: multiprocessing passes on this process's."""
+    changed = child_environment().items() - os.environ.items()
+    before = {name: os.environ.get(name) for name, _ in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _end_with_parent() -> None:
@@ -61,9 +94,17 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+def child_environment() -> dict[str, str]:
+    """Return the environment of a Python that works for this one and tells it all in UTF-8."""
+    return isolated_environment() | {"PYTHONIOENCODING": "utf-8"}
+
+
 def verb_command(*words: str) -> list[str]:
-    """Return the command that runs a verb of cnnbench with this very Python."""
-    return [sys.executable, "-m", "cnnbench", *words]
+    """Return the command that runs a verb of this very cnnbench with this very Python.
+
+    Start it with `child_environment`.
+    """
+    return [sys.executable, "-P", str(Path(__file__).parents[1] / "__main__.py"), *words]
 
 
 def run_verb(*words: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
@@ -71,10 +112,11 @@ def run_verb(*words: str, timeout: float | None = None) -> subprocess.CompletedP
     return subprocess.run(
         verb_command(*words),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="backslashreplace",
         stdin=subprocess.DEVNULL,
         timeout=timeout,
-        env={**_QUIET, **os.environ},
+        env=_QUIET | child_environment(),
     )
 
 

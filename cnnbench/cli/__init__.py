@@ -18,7 +18,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
-        app()
+        app(prog_name="cnnbench")
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()

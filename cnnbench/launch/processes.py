@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from cnnbench.base.exits import Exit
-from cnnbench.base.processes import death_of, verb_command
+from cnnbench.base.processes import child_environment, death_of, verb_command
 from cnnbench.base.words import last_line
 from cnnbench.engine.hardware import origin_here
 from cnnbench.planning.request import RunOptions
@@ -107,7 +107,12 @@ def start_process(run_folder: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
     command = verb_command("cell", "--launched", "--run", str(run_folder.path), "--id", cell.id)
     with (path / "log.txt").open("ab") as log:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=child_environment(),
+            start_new_session=True,
         )
 
 

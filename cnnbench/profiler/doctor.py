@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cnnbench.base.processes import recent_load
+from cnnbench.base.processes import child_environment, recent_load
 from cnnbench.base.words import last_line
 from cnnbench.data.pixels.cache import cache_folder
 from cnnbench.engine.gpu import why_no_gpu
@@ -145,7 +145,13 @@ def libraries(
     names = ("torch", "torchvision", "timm", "pillow")
     versions = ", ".join(f"{name} {_version(name)}" for name in names)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_IMPORT_SECONDS)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_IMPORT_SECONDS,
+            env=child_environment(),
+        )
         if done.returncode == 0:
             return _finding("libraries", versions), done.stdout.strip() == "True"
         message = last_line(done.stderr, otherwise=f"exit code {done.returncode}")
