@@ -16,6 +16,7 @@ from typing import IO, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from cnnbench.base.exits import Exit
+from cnnbench.base.words import escape_bytes
 
 __all__ = [
     "REPORT_BYTES",
@@ -95,8 +96,8 @@ def write_whole(path: Path, fill: Callable[[IO[bytes]], object], *, advice: str 
 
 
 def write_text(path: Path, text: str, *, advice: str = "") -> None:
-    """Write a text file as `write_whole` does."""
-    write_whole(path, lambda file: file.write(text.encode()), advice=advice)
+    """Write a text file as `write_whole` does, in UTF-8 whatever names it holds."""
+    write_whole(path, lambda file: file.write(escape_bytes(text).encode()), advice=advice)
 
 
 def commit(temporary: Path, path: Path) -> None:

@@ -1,9 +1,11 @@
-"""How is a mistake told: with the word that was probably meant, or with the line that counts?"""
+"""How is a mistake told, and how is a name written whose bytes are no text?"""
 
 import difflib
+import re
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "first_line", "last_line", "with_hint"]
+__all__ = ["did_you_mean", "escape_bytes", "first_line", "last_line", "unescape_bytes"]
+__all__ += ["with_hint"]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -23,6 +25,28 @@ def with_hint(mistake: str, word: str, known: Iterable[str], advice: str) -> str
     "unknown recipe 'papr'; did you mean 'paper'? there is common, paper"
     """
     return " ".join(filter(None, (f"{mistake};", did_you_mean(word, known), advice)))
+
+
+def escape_bytes(text: str) -> str:
+    r"""Return text in which each byte that is not UTF-8 is spelled, as the shell's `$'\xe4'` does.
+
+    Python keeps such a byte of a file's name as half a surrogate pair, which opens the file and
+    can be written nowhere.
+
+    >>> escape_bytes("\udce4pfel/1.png")
+    '\\xe4pfel/1.png'
+    """
+    return re.sub("[\ud800-\udfff]", _spelled, text)
+
+
+def _spelled(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def unescape_bytes(text: str) -> str:
+    r"""Return the name that `escape_bytes` spelled, for opening the file."""
+    return re.sub(r"\\x([89a-f][0-9a-f])", lambda match: chr(0xDC00 + int(match[1], 16)), text)
 
 
 def first_line(error: Exception) -> str:

@@ -1,13 +1,13 @@
 """Words in, exit code out: what `cnnbench` understands. Every verb imports its room inside."""
 
-import functools
-import shlex
+import io
 import sys
 import traceback
 
 # Each file enters its verbs into the application; the order is the order of `--help`.
 from cnnbench.cli import runs, catalog, machine  # noqa: F401  # isort: skip
 from cnnbench.base.exits import Exit, exit_of
+from cnnbench.base.words import escape_bytes
 from cnnbench.cli.options import app
 
 __all__ = ["main"]
@@ -15,6 +15,9 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line and leave with the documented exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal's code lacks is spelled
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
@@ -29,13 +32,17 @@ def _explain(error: BaseException) -> int:
     """Print one clear message to stderr and return the exit code that belongs to it."""
     from cnnbench.launch.processes import Stopped
 
-    say = functools.partial(print, file=sys.stderr)
+    def say(text: str) -> None:
+        print(escape_bytes(text), file=sys.stderr)
+
     if isinstance(error, KeyboardInterrupt):
         say("interrupted")
         return Exit.INTERRUPTED
     if isinstance(error, Stopped):
         say("stopped; all that was trained is saved. To continue, type again:")
-        say(f"  cnnbench {shlex.join(word for word in sys.argv[1:] if word != '--fresh')}")
+        from cnnbench.report.text.escape import shell_command
+
+        say(f"  cnnbench {shell_command(word for word in sys.argv[1:] if word != '--fresh')}")
         return error.exit_code
     code = exit_of(error)
     if code == Exit.INTERNAL:

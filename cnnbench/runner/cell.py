@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from cnnbench.base.words import first_line
+from cnnbench.base.words import escape_bytes, first_line
 from cnnbench.data import DataError
 from cnnbench.engine.device import canary_gflops, origin_of, prepare_device
 from cnnbench.engine.evaluate import Evaluation
@@ -177,7 +177,7 @@ def write_failure(
     context: CellContext, status: Status, reason: str, *, spent: Spent | None = None
 ) -> Result:
     """Log that a cell failed and write its result; `spent` is what the log tells unless given."""
-    folder = context.folder
+    folder, reason = context.folder, escape_bytes(reason)
     if spent is None:
         spent = next((event.spent for event in reversed(folder.events())), Spent())
     peak_memory_bytes = context.device.peak_memory_bytes() if status == "oom" else None

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 import zoo
+from cnnbench.base.words import unescape_bytes
 from cnnbench.data import DataError
 from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
@@ -64,7 +66,8 @@ def open_inputs(cell: Cell) -> Inputs:
     Raises:
         DataError: if the dataset is not what the plan saw.
     """
-    dataset = open_for_cell(cell.dataset, cell.dataset_options, cell.subset, cell.holdout)
+    options = {key: _real_name(text) for key, text in cell.dataset_options.items()}
+    dataset = open_for_cell(_real_name(cell.dataset), options, cell.subset, cell.holdout)
     if dataset.fingerprint != cell.dataset_fingerprint:
         raise DataError(
             f"dataset {cell.dataset!r} changed since the plan was made (fingerprint "
@@ -78,6 +81,12 @@ def open_inputs(cell: Cell) -> Inputs:
     jitter = cell.recipe.augment == "crop-flip-jitter"
     colours = colour_directions(pixels) if jitter else None
     return Inputs(dataset=dataset, splits=splits, mean=mean, std=std, colours=colours)
+
+
+def _real_name(name: str) -> str:
+    """Return the name that opens a file whose bytes are no text; the plan only spells them."""
+    real = unescape_bytes(name)
+    return real if real != name and Path(real).exists() else name
 
 
 def _scaling(cell: Cell, pixels: npt.NDArray[np.uint8]) -> tuple[npt.ArrayLike, tuple[float, ...]]:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from cnnbench.base.digests import digest_of
-from cnnbench.schema import Value
+from cnnbench.schema import Name, Value
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.recipes import Recipe
 
@@ -30,16 +30,16 @@ def stored_size(image_size: int) -> int:
 class DatasetFacts(Value):
     """What a plan and a report need to know about a dataset, without its images."""
 
-    name: str
-    title: str
+    name: Name
+    title: Name
     drawn: bool
-    classes: tuple[str, ...]
+    classes: tuple[Name, ...]
     images: dict[str, int]
     curve_split: str
     headline_split: str
     fingerprint: str
-    options: dict[str, str] = Field(default={})
-    notices: tuple[str, ...] = ()
+    options: dict[str, Name] = Field(default={})
+    notices: tuple[Name, ...] = ()
 
 
 class Cell(Value):
@@ -50,8 +50,8 @@ class Cell(Value):
 
     version: int = VERSION
     model: str
-    dataset: str
-    dataset_options: dict[str, str] = Field(default={})
+    dataset: Name
+    dataset_options: dict[str, Name] = Field(default={})
     dataset_fingerprint: str
     recipe: Recipe
     budget: Budget
@@ -106,7 +106,7 @@ class Plan(Value):
 
     version: int = VERSION
     cnnbench: str
-    argv: tuple[str, ...]
+    argv: tuple[Name, ...]
     dataset: DatasetFacts
     cells: tuple[Cell, ...]
     machine: dict[str, str | int | float | None]

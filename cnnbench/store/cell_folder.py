@@ -27,6 +27,7 @@ from cnnbench.base.files import (
     write_text,
     write_whole,
 )
+from cnnbench.base.words import escape_bytes
 from cnnbench.schema.cell import Cell
 from cnnbench.schema.events import EVENT, Event, origins_of
 from cnnbench.schema.origin import origin_fields
@@ -165,7 +166,7 @@ class CellFolder:
     def write_predictions(self, predictions: Predictions) -> None:
         """Write `predictions.npz`; pairs of models are compared image by image."""
         self._require_held()
-        names = np.array(predictions.names, dtype=np.str_)
+        names = np.array([escape_bytes(name) for name in predictions.names], dtype=np.str_)
         write_whole(
             self.path / "predictions.npz",
             lambda file: np.savez_compressed(

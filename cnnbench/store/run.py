@@ -14,6 +14,7 @@ from cnnbench.base.files import (
     read_document,
     sweep_temporaries,
     sync_folder,
+    write_text,
     write_whole,
 )
 from cnnbench.data import DataError
@@ -168,7 +169,8 @@ class RunFolder:
 
     def write_text(self, relative: str, text: str) -> Path:
         """Write a text file of the run, whole or not at all."""
-        return self.write_bytes(relative, text.encode())
+        write_text(self.path / relative, text)
+        return self.path / relative
 
     def write_bytes(self, relative: str, data: bytes) -> Path:
         """Write a file of the run, whole or not at all."""

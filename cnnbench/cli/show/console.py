@@ -19,10 +19,20 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from cnnbench.base.words import escape_bytes
+
 
 def print_json(value: object) -> None:
     """Print one JSON document to stdout."""
-    sys.stdout.write(json.dumps(value, indent=1, default=str) + "\n")
+    sys.stdout.write(json.dumps(_with_bytes_escaped(value), indent=1, default=str) + "\n")
+
+
+def _with_bytes_escaped(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_with_bytes_escaped(key): _with_bytes_escaped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_bytes_escaped(item) for item in value]
+    return escape_bytes(value) if isinstance(value, str) else value
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> None:
@@ -46,8 +56,8 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Replace control characters, which could drive the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    """Spell bytes that are no text, and replace what could drive the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in escape_bytes(text))
 
 
 def counts(numbers: Mapping[Any, int]) -> str:

@@ -49,7 +49,7 @@ class Progress:
             self._say(f"tuning: {len(plan.cells)} trials of {plan.cells[0].budget} each")
         else:
             for notice in plan.dataset.notices:
-                self._say(escape(printable(f"note: {notice}")))
+                self._say(f"note: {notice}")
         for tuned in plan.tuned:
             self._say(f"tuning: {tuned.model} learns at {tuned.chosen:g}")
         if why := plan.machine.get("precision_why"):
@@ -84,7 +84,7 @@ class Progress:
             self._line(update)
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def _line(self, update: CellUpdate) -> None:
         """Print a plain line now and then, and a line when the cell ends."""
@@ -94,7 +94,7 @@ class Progress:
             return
         self._printed[id] = now
         words = [word for word in _words(update, self._names[id]) if word]
-        self._console.print("  ".join(words), highlight=False, markup=False, soft_wrap=True)
+        self._say("  ".join(words))
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)

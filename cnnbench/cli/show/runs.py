@@ -60,7 +60,7 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     plan, cells = run_folder.plan(), read_rows(run_folder)
     code = int(any(row.status != "done" for row in cells))
     if as_json:
-        sys.stdout.write((folder / "results.json").read_text())
+        sys.stdout.write((folder / "results.json").read_text("utf-8"))
         return code
     if was_done:
         say("every cell was done already; the report was drawn again (--fresh trains anew)")

@@ -5,6 +5,10 @@ import shlex
 import unicodedata
 from collections.abc import Iterable
 
+from cnnbench.base.words import escape_bytes, unescape_bytes
+
+__all__ = ["shell_command"]
+
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # part of the spelling of Persian, of Indic scripts and of emoji
 
@@ -48,6 +52,7 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():  # nearly all of them, and a report has thousands
         return text
+    text = escape_bytes(text)
     return "".join(c.encode("unicode_escape").decode() if _is_hidden(c) else c for c in text)
 
 
@@ -116,7 +121,7 @@ def shell_command(words: Iterable[str]) -> str:
 
     Words with hidden characters use bash's `$'...'`, so nothing in them is hidden.
     """
-    return " ".join(_shell_word(word) for word in words)
+    return " ".join(_shell_word(unescape_bytes(word)) for word in words)
 
 
 def _shell_word(word: str) -> str:
