@@ -32,6 +32,7 @@ __all__ = [
     "sweep_temporaries",
     "sync_file",
     "sync_folder",
+    "user_folder",
     "write_text",
     "write_whole",
 ]
@@ -210,6 +211,25 @@ def _require_version(path: Path, data: bytes, version: int) -> None:
                 f"{path} is of version {seen}, this cnnbench reads version {version}; "
                 f"{advice}, or choose another folder with --out"
             )
+
+
+def user_folder(variable: str, place: Callable[[str], Path]) -> Path:
+    """Return a folder of the user's: what the environment names, or the system's `place` for it.
+
+    Raises:
+        StoreError: if the user has no home, as in a container under a number without a name.
+    """
+    chosen = os.environ.get(variable)
+    if chosen:
+        return Path(chosen)
+    with contextlib.suppress(RuntimeError):
+        folder = place("cnnbench")
+        if folder.is_absolute():  # some versions of platformdirs return "~/.cache" as it stands
+            return folder
+    home = repr(os.environ["HOME"]) if "HOME" in os.environ else "not set"
+    raise StoreError(
+        f"this user has no home folder (HOME is {home}); set {variable} to a folder with room"
+    )
 
 
 def size_text(count: int) -> str:

@@ -98,15 +98,15 @@ def known_or_measured(hardware: Hardware) -> RaceSpeeds | None:
 
     A cache that cannot be written costs a race each time and is no error.
     """
-    path = path_of(hardware)
-    kept = _read(path)
-    if kept is not None:
-        return kept
+    with contextlib.suppress(StoreError):
+        kept = _read(path_of(hardware))
+        if kept is not None:
+            return kept
     speeds = _raced()
     if speeds is not None:
         content = {"version": VERSION, "machine": _identity(hardware), "trial": speeds.model_dump()}
         with contextlib.suppress(StoreError):
-            write_text(path, json.dumps(content, indent=1))
+            write_text(path_of(hardware), json.dumps(content, indent=1))
     return speeds
 
 

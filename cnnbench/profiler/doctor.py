@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cnnbench.base.files import StoreError
 from cnnbench.base.processes import child_environment, recent_load
 from cnnbench.base.words import last_line
 from cnnbench.data.pixels.cache import cache_folder
@@ -50,9 +51,8 @@ def examine() -> list[MachineFinding]:
         shared_memory(Path("/dev/shm")),
         precision(hardware),
         gpu(hardware.gpu, sees_gpu=sees_gpu),
-        cache(cache_folder()),
         disk(Path.cwd(), "disk for reports"),
-        disk(cache_folder(), "disk for decoded images"),
+        *decoded_images(),
         other_work(recent_load(), hardware.cores),
     ]
 
@@ -111,6 +111,16 @@ def gpu(name: str | None, *, sees_gpu: bool) -> MachineFinding:
         "or choose --device cpu"
     )
     return _finding("GPU", f"{name}, but torch cannot use it", ok=False, fix=fix, level="error")
+
+
+def decoded_images() -> list[MachineFinding]:
+    """Judge the folder of decoded images, where there is one."""
+    try:
+        folder = cache_folder()
+    except StoreError as error:
+        seen, _, fix = str(error).partition("; ")
+        return [_finding("image cache", seen, ok=False, fix=fix, level="error")]
+    return [cache(folder), disk(folder, "disk for decoded images")]
 
 
 def cache(folder: Path) -> MachineFinding:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from cnnbench.base.files import StoreError
 from cnnbench.cli.show.console import counts, print_json, print_table, say
 from cnnbench.data.catalog.cards import Card, list_cards, load_card
 from cnnbench.data.catalog.fetch import fetched_folder
@@ -71,9 +72,15 @@ def _facts(card: Card) -> Iterator[tuple[str, str]]:
         yield "archive sha256", " or ".join(card.download.sha256)
         yield "sha256 of the list of files", card.download.files_sha256
     if card.download or card.kind == "torchvision":
+        yield "on this machine", _place_of(card)
+
+
+def _place_of(card: Card) -> str:
+    try:
         folder = fetched_folder(card)
-        there = str(folder) if folder.is_dir() else "no; `cnnbench fetch` brings it"
-        yield "on this machine", there
+    except StoreError as error:  # a card can be read by a user who can keep no files
+        return f"no; {error}"
+    return str(folder) if folder.is_dir() else "no; `cnnbench fetch` brings it"
 
 
 def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:

@@ -7,7 +7,6 @@ The second half downloads one file over a line that may be cut.
 
 import errno
 import http.client
-import os
 import shutil
 import time
 import urllib.error
@@ -22,7 +21,7 @@ from filelock import FileLock
 from platformdirs import user_data_path
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.files import commit
+from cnnbench.base.files import commit, user_folder
 from cnnbench.data import DataError, FetchError, Progress, shortlist
 from cnnbench.data.catalog.cards import Card, Download, list_cards
 from cnnbench.data.catalog.checksums import SUMS, sums_of, text_of
@@ -36,8 +35,7 @@ _ROOM_TO_GROW = 8  # times the size a card states: a server may pack the same fi
 
 def data_folder() -> Path:
     """Return where fetched datasets are kept: `$CNNBENCH_DATA`, or the platform's place."""
-    chosen = os.environ.get("CNNBENCH_DATA")
-    return Path(chosen) if chosen else user_data_path("cnnbench")
+    return user_folder("CNNBENCH_DATA", user_data_path)
 
 
 def fetched_folder(card: Card) -> Path:

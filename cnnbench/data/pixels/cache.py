@@ -6,7 +6,6 @@ never stale; a lock lets one process build it while others wait.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,14 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.files import commit, disk_errors, require_room, write_text, write_whole
+from cnnbench.base.files import (
+    commit,
+    disk_errors,
+    require_room,
+    user_folder,
+    write_text,
+    write_whole,
+)
 from cnnbench.data import Progress
 from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.decode import DECODE_VERSION, MAX_MEGAPIXELS
@@ -49,9 +55,11 @@ class Decoded:
 
 
 def cache_folder() -> Path:
-    """Return the cache's folder: `$CNNBENCH_CACHE`, or the platform's place for caches."""
-    chosen = os.environ.get("CNNBENCH_CACHE")
-    return Path(chosen) if chosen else user_cache_path("cnnbench")
+    """Return the cache's folder: `$CNNBENCH_CACHE`, or the platform's place for caches.
+
+    Raises StoreError where there is neither.
+    """
+    return user_folder("CNNBENCH_CACHE", user_cache_path)
 
 
 def decoded(
