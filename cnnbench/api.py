@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, get_type_hints
 
 from cnnbench.data.dataset import Dataset
-from cnnbench.data.open import require_outside
+from cnnbench.data.open import one_spelling, require_outside
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
 from cnnbench.launch.execute import Callbacks, execute
-from cnnbench.planning.plan import folder_of, make_plan
+from cnnbench.planning.plan import folder_of, make_plan, respelled
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
 from cnnbench.planning.tuning import trial_plan, tuned_rates, with_rates
 from cnnbench.profiler.calibration import fastest_settings
@@ -80,7 +80,7 @@ def run(given: _Arguments) -> Path:
     """
     callbacks = given.callbacks or Callbacks()
     plan, dataset = prepare(given, argv=given.argv)
-    folder = folder_of(plan, given)
+    plan, folder = _placed(plan, given, given)
     require_outside(dataset, folder)
     if given.tune:
         with RunFolder(folder).lock():  # busy elsewhere: say so before the trials and not after
@@ -107,7 +107,7 @@ def dry_run(
         StoreError: if the folder holds another run.
     """
     plan, dataset = prepare(request, argv=argv)
-    folder = folder_of(plan, options)
+    plan, folder = _placed(plan, request, options)
     require_outside(dataset, folder)
     if options.tune:
         trial_plan(plan, dataset, options.tune)  # refuses what the run would refuse
@@ -117,6 +117,27 @@ def dry_run(
     run_folder = RunFolder(folder)
     run_folder.require_same(plan)
     return plan, folder, sum(run_folder.cell(cell).is_final() for cell in plan.cells)
+
+
+def _placed(plan: Plan, request: Request, options: RunOptions) -> tuple[Plan, Path]:
+    """Return the run folder, and the plan in the words of the run that it holds.
+
+    That run is the same one if only the order of its cells differs, or the spelling of its dataset:
+    before there was one spelling for all, a cell's digest was over what had been typed.
+    """
+    as_typed = respelled(plan, request.dataset, request.data)
+    folders = [folder_of(each, options) for each in (plan, as_typed)]
+    kept_in = [folder for folder in folders if (folder / "plan.json").exists()]
+    folder = [*kept_in, folders[0]][0]
+    if options.fresh or not kept_in:
+        return plan, folder
+    kept, cell = RunFolder(folder).plan(), plan.cells[0]
+    name, named = kept.cells[0].dataset, kept.cells[0].dataset_options
+    if one_spelling(name, named) == (cell.dataset, cell.dataset_options):
+        plan = respelled(plan, name, named)
+    if {cell.digest for cell in plan.cells} == {cell.digest for cell in kept.cells}:
+        plan = plan.model_copy(update={"cells": kept.cells})
+    return plan, folder
 
 
 def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Dataset]:

@@ -17,7 +17,7 @@ from cnnbench.data.sources.folder import FolderImages, look_through, open_folder
 from cnnbench.data.sources.reading import LISTS, Reading
 from cnnbench.data.sources.scan import Tree
 
-__all__ = ["open_dataset", "require_card", "require_outside"]
+__all__ = ["one_spelling", "open_dataset", "require_card", "require_outside"]
 
 TORCHVISION = "torchvision:"
 FOLDER_OPTIONS: Mapping[str, CardOption] = {
@@ -98,6 +98,28 @@ def card_of(name: str) -> Card | None:
     if "/" not in name and not _exists(name) and not name.endswith(LISTS):
         return load_card(name)  # raises the error that names the nearest card
     return None
+
+
+def one_spelling(name: str, options: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Return a dataset's name and options as they are however its folder was typed.
+
+    `./photos`, `photos/`, its absolute path and a link to it are all `photos`, seen from the folder
+    that holds it; a folder elsewhere has its absolute path. `./fruits` stays, where `fruits` is a
+    card.
+    """
+    spelled = {key: _short(text) if key == "folder" else text for key, text in options.items()}
+    if name in list_cards() or name.startswith(TORCHVISION):
+        return name, spelled
+    short = _short(name)
+    means_another = short in list_cards() or short.startswith(TORCHVISION)
+    return f"./{short}" if means_another else short, spelled
+
+
+def _short(name: str) -> str:
+    if not name.strip() or not _exists(name):
+        return name
+    path, working = Path(name).resolve(), Path.cwd()
+    return str(path.relative_to(working) if path.is_relative_to(working) else path)
 
 
 def require_card(name: str) -> Card:

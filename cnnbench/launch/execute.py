@@ -14,7 +14,14 @@ from pathlib import Path
 from cnnbench.base.files import REPORT_BYTES, require_room
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.pixels.cache import decoded
-from cnnbench.launch.processes import CellUpdate, Stopped, StopSignal, caught_signals, run_cells
+from cnnbench.launch.processes import (
+    CellUpdate,
+    RunBlocked,
+    Stopped,
+    StopSignal,
+    caught_signals,
+    run_cells,
+)
 from cnnbench.planning.request import RunOptions
 from cnnbench.schema.cell import Plan, stored_size
 from cnnbench.store import RunFolder, StoreError
@@ -80,7 +87,9 @@ def _wait_for_orphans(run_folder: RunFolder, callbacks: Callbacks, stop_signal: 
 
     def on_wait(who: str) -> None:
         callbacks.on_wait(who)
-        stop_signal.raise_if_received()
+        if stop_signal.number:  # not `Stopped`, whose advice is to go on with what is there
+            said = f"stopped while it waited for {who}; nothing was changed"
+            raise RunBlocked(said, 128 + stop_signal.number)
 
     run_folder.wait_for_cells(on_wait)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import zoo
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
-from cnnbench.data.open import open_dataset
+from cnnbench.data.open import one_spelling, open_dataset
 from cnnbench.data.quick_check import quick_check
 from cnnbench.planning.passes import memory_and_passes, require_passes
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors, split_commas
@@ -17,7 +17,7 @@ from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
 from cnnbench.schema.recipes import make_recipe
 from cnnbench.version import __version__
 
-__all__ = ["facts_of", "folder_of", "make_plan", "open_for_cell"]
+__all__ = ["facts_of", "folder_of", "make_plan", "open_for_cell", "respelled"]
 
 DEFAULT_BUDGET = "2m"
 DEFAULT_EVALUATIONS = 5
@@ -46,6 +46,8 @@ def make_plan(
         raise PlanError(f"seeds must be different whole numbers from 0 on, saw {seeds}")
     subset = SMOKE_SUBSET if request.smoke else None
     dataset = open_for_cell(request.dataset, request.data, subset)
+    name, options = one_spelling(request.dataset, request.data)
+    request = replace(request, dataset=name, dataset_options=options, skip_broken=None)
     batch_sizes, lrs = request.batch_sizes or (None,), request.lrs or (None,)
     # The models stand innermost: they take turns, and a drift of the machine hits all alike.
     grid = itertools.product(seeds, budgets, batch_sizes, lrs, models)
@@ -181,6 +183,13 @@ def folder_of(plan: Plan, options: RunOptions) -> Path:
     """
     tail = f"-tune{options.tune}" if options.tune else ""
     return Path(options.out or f"reports/{slug(plan.dataset.name)}-{plan.digest}{tail}")
+
+
+def respelled(plan: Plan, dataset: str, options: Mapping[str, str]) -> Plan:
+    """Return the plan with its dataset typed otherwise, which gives its cells other digests."""
+    facts = {"dataset": dataset, "dataset_options": options}
+    cells = tuple(Cell.model_validate(cell.model_dump() | facts) for cell in plan.cells)
+    return plan.model_copy(update={"cells": cells})
 
 
 def facts_of(dataset: Dataset, options: Mapping[str, str]) -> DatasetFacts:

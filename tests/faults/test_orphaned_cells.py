@@ -14,6 +14,8 @@ from fork_server import ROOT, ForkServer
 from processes import cells_of, real_run, wait_for
 from toy import Toy
 
+from cnnbench.launch.execute import Callbacks, _wait_for_orphans
+from cnnbench.launch.processes import RunBlocked, StopSignal
 from cnnbench.store import BusyError, RunFolder, StoreError
 from cnnbench.store import run as store_run
 from tests.store.test_run_folder import a_run, stepped
@@ -96,6 +98,16 @@ def test_fresh_refuses_an_orphan_that_does_not_end_and_removes_nothing(tmp_path,
         assert refused.value.exit_code == 5
         assert run.plan() == plan
         assert cell.events() == [stepped(1)]
+
+
+def test_a_signal_ends_the_wait_and_changes_nothing(tmp_path):
+    run, plan, _ = a_run(tmp_path)
+    stop_signal = StopSignal()
+    callbacks = Callbacks(on_wait=lambda who: stop_signal.receive(signal.SIGINT, None))
+    with orphan_of(run), pytest.raises(RunBlocked, match="nothing was changed") as stopped:
+        _wait_for_orphans(run, callbacks, stop_signal)
+    assert stopped.value.exit_code == 130
+    assert run.plan() == plan
 
 
 @pytest.mark.parametrize("stage", ["forgetting", "nothing"])
