@@ -27,7 +27,6 @@ TERMINALS = [
     {"PYTHONIOENCODING": "ascii"},
     {"PYTHONIOENCODING": "cp1252:strict"},
     {"LC_ALL": "C", "PYTHONUTF8": "0"},
-    {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
 ]
 
 
