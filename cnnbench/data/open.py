@@ -95,7 +95,7 @@ def card_of(name: str) -> Card | None:
         return load_card(name)
     if not name.strip():
         raise DataError("the dataset's name is empty; `cnnbench datasets` lists all")
-    if "/" not in name and not _exists(name) and not name.endswith(LISTS):
+    if "/" not in name and not _exists(name) and not name.lower().endswith(LISTS):
         return load_card(name)  # raises the error that names the nearest card
     return None
 

@@ -61,6 +61,7 @@ FORMS = {
     "UTF-16": rows().encode("utf-16"),
     "other columns": rows("{n}.png,7,{label}", "image,age,class"),
     "numbered by pandas": rows("{n},train/{n}.png,{label}", ",file,kind"),
+    "numbered twice": rows("{n},{n},{n}.png,{label}", ",Unnamed: 0,file,kind"),
     "a class's id": rows("{n}.png,7,{label}", "Path,Width,ClassId"),
 }
 
@@ -73,11 +74,20 @@ def test_every_form_of_a_list_gives_the_same_classes(kaggle, text) -> None:
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 10, "test": 2}
 
 
-def test_a_column_of_splits_is_used(kaggle) -> None:
-    dataset = opened(kaggle, rows("{n}.png,{label},{split}", "id,label,Subset"))
+@pytest.mark.parametrize("title", ["Subset", "data split", "is_valid"])
+def test_a_column_of_splits_is_used(kaggle, title: str) -> None:
+    text = rows("{n}.png,{label},{split}", f"id,label,{title}")
+    if title == "is_valid":
+        text = text.replace(",train", ",False").replace(",valid", ",True")
+    dataset = opened(kaggle, text)
     assert labels_of(dataset) == WANTED
     assert len(dataset.splits["train"]) == 8
     assert len(dataset.splits["val"]) == 4
+
+
+def test_a_column_that_is_called_like_splits_and_says_something_else_is_named(kaggle) -> None:
+    dataset = opened(kaggle, rows("{n}.png,{label},{n}", "id,label,fold"))
+    assert "not used: column 'fold', which says 0, 1, 10 and 9 more" in dataset.notices
 
 
 def test_a_list_of_a_split_folder_has_the_labels_of_the_folder(make_tree) -> None:
@@ -118,6 +128,7 @@ REFUSED = {
     "a measurement": (rows("{n}.png,{n}.5", "id,age"), "has 12 values for 12 images"),
     "one class": (rows("{n}.png,cat"), "one class only: cat"),
     "a short row": (rows() + "3.png\n", "has 2 columns, but line 14 has 1: 3.png"),
+    "a line in front": ("# mine\n" + rows(), "has 2 columns, but line 1 has 1: # mine"),
     "no table": ("apple\nplum\n", "is no table"),
     "nothing": ("", "is no table"),
     "only a header": ("id,label\n", "no column of train.csv names images"),
@@ -156,10 +167,14 @@ def test_a_folder_of_unlabelled_images_says_which_list_to_type(kaggle) -> None:
     (kaggle / "train.csv").write_text(rows())
     with pytest.raises(DataError, match=r"type --dataset .*photos/train\.csv"):
         open_dataset(str(kaggle))
+    (kaggle / "test").rename(kaggle / "train/more")
+    with pytest.raises(DataError, match=r"type --dataset .*photos/train\.csv"):
+        open_dataset(str(kaggle))
 
 
-def test_rows_without_a_class_are_named(kaggle) -> None:
-    dataset = opened(kaggle, rows().replace("3.png,dog", "3.png,"))
+@pytest.mark.parametrize("empty", ["", " ", "nan"])
+def test_rows_without_a_class_are_named(kaggle, empty: str) -> None:
+    dataset = opened(kaggle, rows().replace("3.png,dog", f"3.png,{empty}"))
     assert "1 listed images without a class are not used: train/3.png" in dataset.notices
     assert "train/3.png" not in labels_of(dataset)
 
@@ -169,6 +184,7 @@ def test_check_looks_at_the_listed_images_and_counts_the_others(kaggle) -> None:
     (kaggle / "test/0.png").write_bytes(b"")  # not listed: no concern of the dataset
     diagnosis = examine(str(kaggle / "train.csv"))
     assert diagnosis.usable
+    assert "not images" not in {finding.verdict for finding in diagnosis.findings}
     unlisted = next(f for f in diagnosis.findings if f.verdict == "not listed in train.csv")
     assert unlisted.names == tuple(f"test/{n}.png" for n in range(4))
     (kaggle / "train/0.png").write_bytes(b"")

@@ -1,6 +1,7 @@
 """Are splits and classes told apart by the words of downloads, and what is unclear asked about?"""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ ADDED = [
 def of(*folders: str, images: int = 4) -> dict[str, int]:
     """Return a tree with two classes in each of the folders."""
     return {f"{folder}/{name}": images for folder in folders for name in ("cat", "dog")}
+
+
+def tree_of(folders: Sequence[tuple[Sequence[str], int]]) -> Tree:
+    """Return the tree of folders, each with a number of images, without any file."""
+    images = {"/".join([*place, f"{n}.png"]) for place, count in folders for n in range(count)}
+    above = {"/".join(place[:n]) for place, _ in folders for n in range(1, len(place) + 1)}
+    return Tree(
+        root=Path("/photos"),
+        images=tuple(sorted(images)),
+        folders=tuple(sorted(above)),
+        passed_over={},
+    )
 
 
 def notices_of(root, **options: str) -> str:
@@ -85,9 +98,29 @@ def test_splits_of_downloads_are_splits(make_tree, folders, splits: set[str]) ->
     assert all(len(split) == 8 for split in dataset.splits.values())
 
 
-def test_words_inside_the_names_of_classes_are_no_splits(make_tree) -> None:
-    root = make_tree({"contest": 4, "restraint": 4, "freight train": 4, "crash test": 4})
-    assert len(open_dataset(str(root)).classes) == 4
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["contest", "crash test", "freight train", "restraint"],
+        ["invalid", "valid"],
+        ["chamonix", "val d'isere", "zermatt"],
+        ["dev", "prod", "staging"],
+        ["bus_station", "test_tube", "train_station", "trainer"],
+        ["evaluation_board", "resistor"],
+        ["test_negative", "test_positive"],
+        ["mask", "no_mask"],
+        ["image", "table", "text"],
+        ["compost", "recycled", "trash"],
+    ],
+)
+def test_classes_whose_names_have_words_of_splits_or_files_are_classes(
+    classes: list[str],
+) -> None:
+    for splits in ((), ("train", "val")):
+        places = [f"{split}/{name}" for split in splits for name in classes] or classes
+        layout = lay_out(tree_of([(place.split("/"), 3) for place in places]), Reading())
+        assert list(layout.scans["train"].files) == classes
+        assert layout.is_split == bool(splits)
 
 
 def test_words_other_than_the_splits_own_and_folders_gone_through_are_told(make_tree) -> None:
@@ -108,18 +141,34 @@ def test_one_folder_around_the_classes_is_gone_through(make_tree, picture) -> No
 
 
 REFUSED = {
-    "twice the same split": (of("Train", "training", "test"), "Train/, training/ mean the same"),
-    "two words for val": (of("train", "val", "valid"), "val/, valid/ mean the same split, val"),
+    "twice the same split": (
+        of("Train", "training", "test"),
+        "Train/, training/, which mean the same",
+    ),
+    "two words for val": (
+        of("train", "val", "valid"),
+        "val/, valid/, which mean the same split, val",
+    ),
     "kinds of files": ({"images": 4, "labels": 4}, "kinds of files by their names, not classes"),
     "kinds without images": ({"JPEGImages": 4, "Annotations": 0}, "kinds of files"),
-    "kinds inside splits": ({"train/images": 4, "train/labels": 0, "val/images": 4}, "without cl"),
-    "no labels": ({"train": 4, "test": 4}, "train/ without class folders"),
-    "no labels one deeper": ({"train/train": 4, "test1/test1": 4}, "train/ without class folders"),
-    "two of one split": ({"val": 4, "dev": 4}, "has no train/, saw: dev, val"),
+    "kinds inside splits": (
+        {"train/images": 4, "train/labels": 0, "val/images": 4},
+        "no train/ with",
+    ),
+    "no labels": ({"train": 4, "test": 4}, "no train/ with class folders"),
+    "no labels one deeper": ({"train/train": 4, "test1/test1": 4}, "no train/ with class folders"),
+    "two of one split": ({"val": 4, "dev": 4}, "dev/, val/, which mean the same"),
     "several sets": ({f"{s}{d}": 4 for s in ("train", "test") for d in "AB"}, "several sets"),
     "a test among classes": ({"cat": 4, "dog": 4, "test": 4}, "test/ beside cat/, dog/"),
     "two datasets": (of("a/train", "a/val", "b/train", "b/val"), "splits inside its folders"),
     "splits in classes": ({"cat/train": 4, "cat/test": 4, "dog/train": 4}, "splits inside"),
+    "versions": ({f"{v}/{n}": 2 for v in ("grey", "colour") for n in "abc"}, "which of them are"),
+    "words of another language": (of("Trainingsdaten", "Testdaten"), "which of them are the cla"),
+    "masks in each class": (
+        {f"{name}/{kind}": 4 for name in ("COVID", "Normal") for kind in ("images", "masks")},
+        "kinds of files",
+    ),
+    "two groups of sets": (of("a_train", "a_test", "b_train", "b_test", "c"), "several sets"),
     "a copy of the classes": ({"yes": 4, "no": 4, "all/yes": 4, "all/no": 4}, "is it a copy"),
     "an unlabelled test alone": ({**of("train"), "test": 4}, "test (without class folders)"),
 }
@@ -140,6 +189,11 @@ def test_what_can_be_read_in_two_ways_is_asked_about(make_tree, tree, said: str)
         ({"cat": 4, "dog": 4, "test": 4}, {"layout": "classes"}, ("cat", "dog", "test")),
         ({"cat": 4, "dog": 4, "test": 4}, {"ignore": "test"}, ("cat", "dog")),
         ({"images": 4, "masks": 4}, {"layout": "classes"}, ("images", "masks")),
+        (
+            {f"{split}/{name}": 2 for split in ("train", "val") for name in ("image", "mask")},
+            {"layout": "splits"},
+            ("image", "mask"),
+        ),
         (of("Train", "training", "test"), {"ignore": "training"}, ("cat", "dog")),
         (of("Train", "x", "y", "test"), {"ignore": "x,y", "layout": "splits"}, ("cat", "dog")),
     ],
@@ -158,6 +212,11 @@ def test_two_groups_of_which_one_is_called_test_are_classes(make_tree) -> None:
     root = make_tree({"control": 4, "test": 4})
     assert open_dataset(str(root)).classes == ("control", "test")
     assert "as they hold images directly: test/" in notices_of(root)
+
+
+def test_folders_that_lie_in_every_class_are_named(make_tree) -> None:
+    text = notices_of(make_tree(of("healthy", "rust", "scab", images=2)))
+    assert "folders of the same names lie in every class: cat/, dog/" in text
 
 
 def test_folders_beside_the_splits_that_hold_images_are_named(make_tree) -> None:
@@ -184,14 +243,7 @@ places = st.lists(st.sampled_from(WORDS), max_size=3)
     layout=st.sampled_from(["auto", "splits", "classes"]),
 )
 def test_every_image_is_used_once_or_counted_in_a_notice(folders, layout) -> None:
-    images = {"/".join([*place, f"{n}.png"]) for place, count in folders for n in range(count)}
-    above = {"/".join(place[:n]) for place, _ in folders for n in range(1, len(place) + 1)}
-    tree = Tree(
-        root=Path("/photos"),
-        images=tuple(sorted(images)),
-        folders=tuple(sorted(above)),
-        passed_over={},
-    )
+    tree = tree_of(folders)
     try:
         found = lay_out(tree, Reading(layout=layout))
     except DataError:
@@ -204,7 +256,7 @@ def test_every_image_is_used_once_or_counted_in_a_notice(folders, layout) -> Non
         for count in re.findall(r"(?:not used: |\()([0-9]+) images", notice)
     )
     assert len(set(used)) == len(used)
-    assert len(used) + told == len(images)
+    assert len(used) + told == len(tree.images)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)

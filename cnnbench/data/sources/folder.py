@@ -4,17 +4,14 @@ The class list is the sorted folder names of `train/`, once for every split. Rea
 its own, as is usual, gives a class another label wherever one split lacks a folder.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from cnnbench.base.processes import in_threads
-from cnnbench.base.words import did_you_mean
 from cnnbench.data import DataError, shortlist
 from cnnbench.data.catalog.checksums import digests_of
 from cnnbench.data.conversions import findings_on_losses
@@ -22,11 +19,11 @@ from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.cache import remembered_hashes
 from cnnbench.data.pixels.decode import MAX_MEGAPIXELS, decode_square
 from cnnbench.data.pixels.hashes import may_be_emptied
-from cnnbench.data.sources.class_names import CASE, difference, is_same_text, twins
+from cnnbench.data.sources.class_names import class_list, with_classes
 from cnnbench.data.sources.labels_file import is_list, read_list
 from cnnbench.data.sources.layout import ADVICE, lay_out
 from cnnbench.data.sources.reading import LISTS, Layout, Reading
-from cnnbench.data.sources.scan import NOWHERE, Scan, Tree, scan_tree
+from cnnbench.data.sources.scan import NOWHERE, Tree, passed_over_text, scan_tree
 from cnnbench.data.sources.splitting import (
     TEST_SHARE,
     Alike,
@@ -77,10 +74,9 @@ def open_folder(
     hashes = remembered_hashes(root, to_hash, max_megapixels=bound) if to_hash else {}
     scans, skipped = leave_out_broken(scans, hashes, at_most=reading.skip_broken)
     home = str(root / layout.homes.get("train", ""))
-    classes = _classes(home, scans["train"])
-    scans, matched = _matched(home, scans, classes)
+    classes = class_list(home, scans["train"])
+    scans, notices = with_classes(home, scans, classes)
     files: Mapping[SplitName, Files] = {split: scan.files for split, scan in scans.items()}
-    notices = [*_twin_notices(classes), *matched, *_empty_class_notices(scans, classes)]
     if not layout.is_split:
         alike = Alike(digests=digests)
         if reading.group_near_duplicates:
@@ -89,7 +85,7 @@ def open_folder(
         notices += [_split_notice(files, split_seed, alike, layout), alike.notice]
     splits = {split: _split(root, classes, files[split], digests, bound) for split in files}
     notices += [finding.detail for finding in findings_on_losses(hashes)]
-    notices += [skipped, _linked_out(tree, splits), _seen(*scans.values())]
+    notices += [skipped, _linked_out(tree, splits), passed_over_text(*scans.values())]
     return Dataset(
         name=name or root.name or "root",
         title=title or root.name or "root",
@@ -112,12 +108,16 @@ def look_through(folder: Path, reading: Reading) -> Tree:
     except DataError:
         return scan_tree(place if place.is_dir() else place.parent, ignore=reading.ignore)
     used = {n for scan in layout.scans.values() for names in scan.files.values() for n in names}
-    unused = "images outside any class folder" if place.is_dir() else f"not listed in {place.name}"
+    if place.is_dir():
+        unused, beside = "images outside any class folder", tree.passed_over
+    else:
+        unused = f"not listed in {place.name}"
+        beside = {name: why for name, why in tree.passed_over.items() if name != place.name}
     reasons = {name: unused for name in tree.images if name not in used}
     return replace(
         tree,
         images=tuple(name for name in tree.images if name in used),
-        passed_over=dict(sorted({**tree.passed_over, **reasons}.items())),
+        passed_over=dict(sorted({**beside, **reasons}.items())),
     )
 
 
@@ -167,67 +167,6 @@ def _lost(tree: Tree, *, at_most: int) -> str:
     return f"{said}; they are left out for every model (skip_broken={at_most})"
 
 
-# -- classes --------------------------------------------------------------------------------------
-
-
-def _classes(home: str, train: Scan) -> tuple[str, ...]:
-    """Return the one class list, the folders of `home`; refuse what would make labels wrong."""
-    classes = tuple(sorted(train.files))
-    empty = [name for name in classes if not train.files[name]]
-    if empty:
-        raise DataError(
-            f"class folders of {home!r} without images to train on: {shortlist(empty)}; "
-            "add images, remove the folders, or leave them out with --data ignore=NAME,NAME; "
-            f"{_seen(train) or 'they are empty'}"
-        )
-    if len(classes) < 2:
-        raise DataError(
-            f"{home!r} has one class only: {shortlist(classes)}; at least two are needed"
-        )
-    for group in twins(classes):
-        for first, second in combinations(group, 2):
-            if difference(first, second) != CASE:
-                raise DataError(
-                    f"two classes of {home!r} look the same, {first!r} and {second!r} "
-                    f"({first!a} and {second!a}): they differ only in "
-                    f"{difference(first, second)}; join the folders or rename one"
-                )
-    return classes
-
-
-def _matched(
-    home: str, scans: Mapping[SplitName, Scan], classes: tuple[str, ...]
-) -> tuple[dict[SplitName, Scan], list[str]]:
-    """Give every split the class names of `train`; return notices of names in another form.
-
-    Copying by way of a Mac may part an accent from its letter: that is the same name. Raises
-    DataError for a class that `train` lacks.
-    """
-    matched, notices = {}, []
-    for split, scan in scans.items():
-        files = dict(scan.files)
-        for name in sorted(set(scan.files) - set(classes)):
-            same = [c for c in classes if is_same_text(name, c) and c not in files]
-            if not same:
-                raise DataError(_unknown_class(name, split, home, classes))
-            files[same[0]] = files.pop(name)
-            notices.append(
-                f"{name!r} of {split} is read as {same[0]!r} of train: the names differ only in "
-                f"{difference(name, same[0])}"
-            )
-        matched[split] = replace(scan, files=files)
-    return matched, notices
-
-
-def _unknown_class(name: str, split: SplitName, home: str, classes: tuple[str, ...]) -> str:
-    unknown = f"class {name!r} is in {split}/ but not in {home!r}"
-    twin = next((each for each in classes if twins((name, each))), None)
-    if twin is not None:
-        return f"{unknown}, which has {twin!r}: they differ in {difference(name, twin)}; rename one"
-    advice = f"add it to train/ or remove it from {split}/"
-    return "; ".join(filter(None, (unknown, did_you_mean(name, classes), advice)))
-
-
 def _at_risk(root: Path, digests: Mapping[str, str], max_megapixels: int) -> dict[str, str]:
     """Return those of the files whose pixels may not survive the conversion to 8-bit RGB."""
     at_risk = in_threads(
@@ -263,12 +202,6 @@ def _split(
 # -- notices --------------------------------------------------------------------------------------
 
 
-def _seen(*scans: Scan) -> str:
-    total: Counter[str] = sum((scan.passed_over for scan in scans), Counter())
-    kinds = [f"{count} {reason}" for reason, count in sorted(total.items())]
-    return f"passed over: {', '.join(kinds)}" if kinds else ""
-
-
 def _linked_out(tree: Tree, splits: Mapping[SplitName, Split]) -> str:
     linked = [name for split in splits.values() for name in split.names if name in tree.linked_out]
     if not linked:
@@ -277,23 +210,6 @@ def _linked_out(tree: Tree, splits: Mapping[SplitName, Split]) -> str:
         f"{len(linked)} images are reached by symbolic links that lead out of the folder, for "
         f"example {shortlist(linked[:1])}"
     )
-
-
-def _twin_notices(classes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(
-        f"classes that differ only in {CASE}: {shortlist(group)}" for group in twins(classes)
-    )
-
-
-def _empty_class_notices(
-    scans: Mapping[SplitName, Scan], classes: tuple[str, ...]
-) -> tuple[str, ...]:
-    notices = []
-    for split, scan in scans.items():
-        missing = [name for name in classes if not scan.files.get(name)]
-        if missing:
-            notices.append(f"{split} has no images of: {shortlist(missing)}")
-    return tuple(notices)
 
 
 def _split_notice(files: Mapping[SplitName, Files], seed: int, alike: Alike, layout: Layout) -> str:

@@ -1,7 +1,7 @@
 """How does a list of files and classes, such as Kaggle's `train.csv`, become splits of images?"""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cnnbench.data import DataError, shortlist
@@ -12,15 +12,17 @@ from cnnbench.data.sources.scan import Scan, Tree, scan_tree
 from cnnbench.data.sources.split_words import meaning
 from cnnbench.data.sources.table import (
     Table,
+    columns_about_splits,
     file_column,
     label_column,
     parse,
     split_column,
-    split_of,
     text_of,
 )
 
 __all__: list[str] = []
+
+_NO_CLASS = ("", "nan", "NaN")
 
 
 def is_list(path: Path) -> bool:
@@ -44,36 +46,17 @@ def read_list(path: Path, reading: Reading) -> tuple[Tree, Layout]:
     tree = tree or scan_tree(path.parent, ignore=reading.ignore)
     index = ImageIndex(tree.images, prefer=path.stem)
     table, file = file_column(tables, index, reading)
-    split = split_column(table, file, reading)
+    split, splits = split_column(table, file, reading)
     label = label_column(table, {file, split}, reading)
-    return tree, _lay_out(tree, index, table, file, label, split)
-
-
-Said = Mapping[str, tuple[str, SplitName]]
-
-
-def _lay_out(
-    tree: Tree, index: ImageIndex, table: Table, file: int, label: int, split: int | None
-) -> Layout:
-    """Give every listed image its class and its split."""
-    said, unlabelled = _listed(tree, index, table, file, label, split)
+    said, unlabelled = _listed(tree, index, table, file, label, splits)
     _require_classes(table, table.columns[label], said)
-    scans = _scans(tree, said, len(tree.images) - len(said) - len(unlabelled), table.path.name)
+    scans = _scans(tree, said, len(tree.images) - len(said) - len(unlabelled), path.name)
     if split is not None and ("train" not in scans or len(scans) < 2):
         raise DataError(
-            f"column {table.columns[split]!r} of {table.path.name} has no images for "
+            f"column {table.columns[split]!r} of {path.name} has no images for "
             f"{'val or test' if 'train' in scans else 'train'}, saw: {shortlist(scans)}"
         )
-    notices = [
-        f"labels are read from {shortlist([table.path.name])}: files in column "
-        f"{shortlist([table.columns[file]])}, classes in {shortlist([table.columns[label]])}"
-        + (f", splits in {shortlist([table.columns[split]])}" if split is not None else "")
-    ]
-    role = meaning(table.path.stem)[0]
-    lists = [name for name in tree.passed_over if "/" not in name and name.endswith(LISTS)]
-    others = [name for name in lists if meaning(name.rpartition(".")[0])[0] not in (None, role)]
-    if role and others:
-        notices.append(f"not used: {shortlist(others)}")
+    notices = _notices(tree, table, {"files": file, "classes": label, "splits": split})
     repeated = len(table.rows) - len(said) - len(unlabelled)
     if repeated:
         notices.append(f"{repeated} rows repeat an earlier one")
@@ -82,18 +65,43 @@ def _lay_out(
             f"{len(unlabelled)} listed images without a class are not used: "
             f"{shortlist(unlabelled, at_most=3)}"
         )
-    return Layout(scans=scans, homes={}, is_split=split is not None, notices=tuple(notices))
+    return tree, Layout(scans=scans, homes={}, is_split=split is not None, notices=tuple(notices))
+
+
+def _notices(tree: Tree, table: Table, places: Mapping[str, int | None]) -> list[str]:
+    """Say which columns are read, and what is not used although it seems to say splits."""
+    name = table.path.name
+    titles = {what: table.columns[place] for what, place in places.items() if place is not None}
+    told = ", ".join(f"{what} in column {shortlist([title])}" for what, title in titles.items())
+    notices = [f"labels are read from {shortlist([name])}: {told}"]
+    for place in columns_about_splits(table):
+        if place not in places.values():
+            says = shortlist(sorted(set(table.values(place))), at_most=3)
+            notices.append(f"not used: column {table.columns[place]!r}, which says {says}")
+    role = meaning(table.path.stem)[0]
+    lists = [n for n in tree.passed_over if "/" not in n and n.lower().endswith(LISTS)]
+    others = [n for n in lists if meaning(n.rpartition(".")[0])[0] not in (None, role)]
+    if role and others:
+        notices.append(f"not used: {shortlist(others)}")
+    return notices
+
+
+Said = Mapping[str, tuple[str, SplitName]]
 
 
 def _listed(
-    tree: Tree, index: ImageIndex, table: Table, file: int, label: int, split: int | None
+    tree: Tree,
+    index: ImageIndex,
+    table: Table,
+    file: int,
+    label: int,
+    splits: Iterable[SplitName | None],
 ) -> tuple[Said, list[str]]:
     """Return class and split of each image, and the images whose class is left empty."""
     said: dict[str, tuple[str, SplitName]] = {}
     missing, unlabelled = [], []
-    for line, row in table.rows:
-        word = row[split] if split is not None else "train"
-        found = index.find(row[file], folder_hint=word if split is not None else "")
+    for (line, row), split in zip(table.rows, splits, strict=True):
+        found = index.find(row[file], folder_hint=split or "")
         if not found:
             missing.append(row[file].strip())
         elif len(found) > 1:
@@ -101,10 +109,10 @@ def _listed(
                 f"{table.path.name}, line {line}: {row[file]!r} could be {shortlist(found)}; "
                 "write more of the path into the list"
             )
-        elif not row[label].strip():
+        elif row[label].strip() in _NO_CLASS:
             unlabelled.append(found[0])
         else:
-            meant = row[label].strip(), split_of(word)
+            meant = row[label].strip(), split or "train"
             if said.setdefault(found[0], meant) != meant:
                 raise DataError(
                     f"{table.path.name}, line {line}: {shortlist(found)} is listed as "

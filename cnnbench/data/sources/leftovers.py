@@ -9,9 +9,9 @@ _BY_PROGRAMS = frozenset(
         # network storage: Synology, QNAP, NetApp, Buffalo; thumbnails, bins and snapshots
         *("@eadir", "@tmp", "@sharebin", "@appstore", "@synoeastream", "@synoresource"),
         *("#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@transcode", "@__thumb"),
-        *("~snapshot", "trashbox", "nas_prog", "network recycle bin 1", "network recycle bin"),
+        *("~snapshot", "nas_prog", "network recycle bin 1", "network recycle bin"),
         # Windows and Android
-        *("$recycle.bin", "$recycle", "recycler", "recycled", "system volume information"),
+        *("$recycle.bin", "$recycle", "system volume information"),
         *("$extend", "$winreagent", "found.000", "msocache", "config.msi", "lost.dir", "wpsystem"),
         # archives from a Mac, and what it leaves on shared disks
         *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"),
@@ -23,7 +23,9 @@ _BY_PROGRAMS = frozenset(
         *("mlruns", "wandb", "lightning_logs"),
     )
 )
-"""Names in lower case. Names that begin with a dot are hidden anyway, `._photo.jpg` too."""
+"""Names in lower case. Names that begin with a dot are hidden anyway, `._photo.jpg` too.
+
+No name that a class could have: old Windows called its bin `Recycled`, and so is some waste."""
 
 _START_BYTES = 4096  # `version` and `cnnbench` are the first two keys of a plan
 

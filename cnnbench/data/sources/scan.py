@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from posixpath import join
 from stat import S_ISDIR, S_ISREG
 
 from cnnbench.data import DataError, shortlist
@@ -30,6 +31,13 @@ class Scan:
     passed_over: Counter[str]
 
 
+def passed_over_text(*scans: Scan) -> str:
+    """Say what was passed over in class folders, "" for nothing."""
+    total: Counter[str] = sum((scan.passed_over for scan in scans), Counter())
+    kinds = [f"{count} {reason}" for reason, count in sorted(total.items())]
+    return f"passed over: {', '.join(kinds)}" if kinds else ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tree:
     """All that lies below `root`, as POSIX paths relative to it.
@@ -47,11 +55,16 @@ class Tree:
 
     def images_below(self, folder: str) -> tuple[str, ...]:
         """Return the images at any depth below a folder, "" for all."""
-        if not folder:
-            return self.images
-        # A path below `folder` follows `folder/` and comes before `folder0`: "0" follows "/".
-        start, end = (bisect_left(self.images, folder + mark) for mark in "/0")
-        return self.images[start:end]
+        return _below(self.images, folder)
+
+    def folders_in(self, home: str) -> list[str]:
+        """Return the names of the folders directly inside `home`."""
+        paths = (name.rpartition("/") for name in _below(self.folders, home))
+        return [name for above, _, name in paths if above == home]
+
+    def holding(self, home: str) -> list[str]:
+        """Return the names of the folders directly inside `home` that hold images."""
+        return [name for name in self.folders_in(home) if self.images_below(join(home, name))]
 
     def reasons_below(self, folder: str) -> Counter[str]:
         """Count what is passed over at any depth below a folder, by reason; folders by name."""
@@ -63,6 +76,15 @@ class Tree:
             for name, why in self.passed_over.items()
             if name.startswith(start)
         )
+
+
+def _below(names: tuple[str, ...], folder: str) -> tuple[str, ...]:
+    """Return those of sorted paths that lie below a folder, "" for all."""
+    if not folder:
+        return names
+    # A path below `folder` follows `folder/` and comes before `folder0`: "0" follows "/".
+    start, end = (bisect_left(names, folder + mark) for mark in "/0")
+    return names[start:end]
 
 
 def scan_tree(root: Path, *, ignore: Collection[str] = ()) -> Tree:
@@ -94,9 +116,7 @@ def gather(tree: Tree, home: str, *, fine: bool = False) -> Scan:
     With `fine`, the folder that an image lies in is its class.
     """
     start = len(home) + 1 if home else 0
-    files: dict[str, list[str]] = {
-        name[start:]: [] for name in tree.folders if name.rpartition("/")[0] == home
-    }
+    files: dict[str, list[str]] = {name: [] for name in tree.folders_in(home)}
     passed_over = tree.reasons_below(home)
     for image in tree.images_below(home):
         label, slash, _ = image[start:].partition("/")
@@ -151,7 +171,7 @@ class _Walk:
             if name:
                 self.folders.add(name)
             for entry in _entries(self.root / name):
-                path = f"{name}/{entry.name}" if name else entry.name
+                path = join(name, entry.name)
                 leads_out = is_out or (entry.is_symlink() and self._leads_out(entry))
                 if reason := self._reason(entry):
                     self.passed_over[path] = reason

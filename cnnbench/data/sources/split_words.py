@@ -83,7 +83,7 @@ def split_folders(names: Iterable[str]) -> SplitFolders:
     if not groups:
         groups = [group for group in alike.values() if "train" in group and len(group) > 1]
         roles = {role for role, _ in meanings.values()}
-        is_certain = len(groups) == 1 or len(roles) < 2 or None in roles
+        is_certain = len(groups) == 1 or (not groups and (len(roles) < 2 or None in roles))
         groups = (groups or _glued_groups(every)) if len(groups) < 2 else []
     by_role = {role: tuple(names) for group in groups for role, names in group.items()}
     known = {name for names in by_role.values() for name in names}
@@ -101,14 +101,29 @@ def _glued_groups(names: Iterable[str]) -> list[dict[Role, list[str]]]:
     """
     alike: dict[tuple[str, str], dict[Role, list[str]]] = defaultdict(dict)
     for name in names:
-        text = "".join(_words(name))
-        for word in _LONGEST_FIRST:
-            if len(word) > 2 and (text.startswith(word) or text.endswith(word)):
-                before, _, after = text.partition(word)
-                alike[before, after].setdefault(_ROLES[word], []).append(name)
-                break
+        if glued := _glued(name):
+            before, word, after = glued
+            alike[before, after].setdefault(_ROLES[word], []).append(name)
     groups = [group for group in alike.values() if "train" in group and len(group) > 1]
     return groups if len(groups) == 1 else []
+
+
+def _glued(name: str) -> tuple[str, str, str] | None:
+    """Return the split's word that a name begins or ends with, and what is before and after it."""
+    text = "".join(_words(name))
+    for word in _LONGEST_FIRST:
+        if text.startswith(word) or text.endswith(word):
+            return text.partition(word)
+    return None
+
+
+def glued_roles(names: Iterable[str]) -> set[Role]:
+    """Return the splits whose words begin or end names, be it as a part of another word.
+
+    >>> sorted(glued_roles(["Testdaten", "Trainingsdaten", "notes"]))
+    ['test', 'train']
+    """
+    return {_ROLES[glued[1]] for name in names if (glued := _glued(name))}
 
 
 def meaning(name: str) -> tuple[Role | None, str]:

@@ -28,9 +28,11 @@ _LABEL = frozenset(
         *("species", "breed", "diagnosis", "dx", "y"),
     )
 )
-_SPLIT = frozenset(("split", "set", "subset", "dataset", "partition", "usage", "phase"))
+_SPLIT = frozenset(
+    ("split", "datasplit", "set", "subset", "dataset", "partition", "usage", "phase", "fold")
+)
+_IS_SO = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _SAMPLE = 200  # rows that are looked at to find the delimiter and the file's column
-_MOST_BYTES = 2**29
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,8 +63,6 @@ def text_of(path: Path) -> str:
     Raises DataError for what is no text.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DataError(f"{path.name} has over {_MOST_BYTES >> 20} MiB: is it a list?")
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror}") from error
@@ -104,9 +104,14 @@ def file_column(tables: Iterable[Table], index: ImageIndex, reading: Reading) ->
                 best = score, table, place
     assert best is not None
     score, table, place = best
+    for line, row in table.rows:
+        if len(row) != len(table.columns):
+            raise DataError(
+                f"{table.path.name} has {len(table.columns)} columns, but line {line} has "
+                f"{len(row)}: {shortlist(row)}"
+            )
     head = table.rows[0][1]
-    is_header = place >= len(head) or not (index.find(head[place]) or has_image_suffix(head[place]))
-    if is_header:
+    if not (index.find(head[place]) or has_image_suffix(head[place])):
         names = tuple(name.strip() for name in head)
         table = Table(path=table.path, columns=names, rows=table.rows[1:])
     if reading.file:
@@ -118,43 +123,53 @@ def file_column(tables: Iterable[Table], index: ImageIndex, reading: Reading) ->
             f"or below; its first row: {shortlist([seen])}; put the images beside it, or name the "
             "column: --data file=COLUMN"
         )
-    for line, row in table.rows:
-        if len(row) != len(table.columns):
-            raise DataError(
-                f"{table.path.name} has {len(table.columns)} columns, but line {line} has "
-                f"{len(row)}: {shortlist(row)}"
-            )
     return table, place
 
 
-def split_column(table: Table, file: int, reading: Reading) -> int | None:
-    """Return the column that says the splits, None where there is none; DataError if a typed one
-    says anything else.
+def split_column(
+    table: Table, file: int, reading: Reading
+) -> tuple[int | None, Sequence[SplitName | None]]:
+    """Return the column that says the splits and each row's split; None where there is none.
+
+    Raises DataError if a column that was typed says anything else.
     """
-    if reading.split:
-        place = table.place(reading.split, "split")
-        unknown = {each for each in table.values(place) if not _is_split(each)}
-        if unknown:
+    typed = [table.place(reading.split, "split")] if reading.split else []
+    for place in typed or [i for i in columns_about_splits(table) if i != file]:
+        splits = _splits_of(table.columns[place], table.values(place))
+        if splits is not None:
+            return place, splits
+        if typed:
             raise DataError(
                 f"column {reading.split!r} of {table.path.name} must say train, val or test, "
-                f"saw: {shortlist(sorted(unknown))}"
+                f"saw: {shortlist(sorted(set(table.values(place))))}"
             )
-        return place
-    for place, name in enumerate(table.columns):
-        if place != file and _plain(name) in _SPLIT and all(map(_is_split, table.values(place))):
-            return place
-    return None
+    return None, [None] * len(table.rows)
 
 
-def split_of(word: str) -> SplitName:
-    """Return the split that a cell means, as `split_column` has found that all do."""
-    role = meaning(word)[0]
-    assert role in SPLIT_NAMES
-    return role
+def columns_about_splits(table: Table) -> list[int]:
+    """Return the columns that are called as if they said the splits, as `fold` or `is_valid`."""
+    return [
+        place
+        for place, title in enumerate(table.columns)
+        if _plain(title) in _SPLIT or _role_asked(title) or is_split_word(title)
+    ]
 
 
-def _is_split(word: str) -> bool:
-    return is_split_word(word) and meaning(word)[0] in SPLIT_NAMES
+def _role_asked(title: str) -> SplitName | None:
+    """Return the split that a column of yes and no is about: fastai calls it `is_valid`."""
+    role, rest = meaning(title)
+    return role if rest == "is" and role in SPLIT_NAMES else None
+
+
+def _splits_of(title: str, cells: Sequence[str]) -> list[SplitName] | None:
+    """Return the split that each cell means, None if one of them means none."""
+    role = _role_asked(title)
+    if role and all(cell.casefold() in _IS_SO for cell in cells):
+        other: SplitName = "test" if role == "train" else "train"
+        return [role if _IS_SO[cell.casefold()] else other for cell in cells]
+    roles = [meaning(cell)[0] for cell in cells if is_split_word(cell)]
+    splits = [role for role in roles if role in SPLIT_NAMES]
+    return splits if len(splits) == len(cells) else None
 
 
 def _plain(title: str) -> str:
@@ -165,8 +180,12 @@ def label_column(table: Table, taken: set[int | None], reading: Reading) -> int:
     """Return the column of the classes; DataError if it could be more than one."""
     if reading.label:
         return table.place(reading.label, "label")
-    # A column without a title is the row's number, as pandas writes it.
-    rest = [place for place, name in enumerate(table.columns) if name and place not in taken]
+    # A column without a title is the row's number, as pandas writes it; it reads `Unnamed: 0`.
+    rest = [
+        place
+        for place, name in enumerate(table.columns)
+        if name and not name.startswith("Unnamed: ") and place not in taken
+    ]
     named = [place for place in rest if _plain(table.columns[place]) in _LABEL]
     if len(named) == 1 or len(rest) == 1:
         return (named or rest)[0]
