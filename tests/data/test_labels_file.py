@@ -90,6 +90,19 @@ def test_a_column_that_is_called_like_splits_and_says_something_else_is_named(ka
     assert "not used: column 'fold', which says 0, 1, 10 and 9 more" in dataset.notices
 
 
+def test_images_in_split_folders_without_a_column_of_splits_are_named(kaggle) -> None:
+    dataset = opened(kaggle, rows("train/{n}.png,{label}") + "test/0.png,cat\ntest/1.png,dog\n")
+    assert any(
+        "not taken for splits: the folders test/, train/" in notice for notice in dataset.notices
+    )
+
+
+def test_an_old_encoding_is_told(kaggle) -> None:
+    dataset = opened(kaggle, rows().replace("cat", "p\xe2t\xe9").encode("latin1"))
+    assert dataset.classes == ("dog", "p\xe2t\xe9")
+    assert "train.csv is not in UTF-8; it is read as Windows-1252" in dataset.notices
+
+
 def test_a_list_of_a_split_folder_has_the_labels_of_the_folder(make_tree) -> None:
     root = make_tree({"train/cat": 4, "train/dog": 4, "test/cat": 2, "test/dog": 2})
     text = "\n".join(

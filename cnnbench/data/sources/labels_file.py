@@ -9,7 +9,7 @@ from cnnbench.data.dataset import SPLIT_NAMES, SplitName
 from cnnbench.data.sources.image_index import ImageIndex, listed_elsewhere
 from cnnbench.data.sources.reading import LISTS, Layout, Reading
 from cnnbench.data.sources.scan import Scan, Tree, scan_tree
-from cnnbench.data.sources.split_words import meaning
+from cnnbench.data.sources.split_words import meaning, split_folders
 from cnnbench.data.sources.table import (
     Table,
     columns_about_splits,
@@ -22,6 +22,7 @@ from cnnbench.data.sources.table import (
 
 __all__: list[str] = []
 
+Said = Mapping[str, tuple[str, SplitName]]
 _NO_CLASS = ("", "nan", "NaN")
 
 
@@ -38,7 +39,7 @@ def read_list(path: Path, reading: Reading) -> tuple[Tree, Layout]:
     """
     if reading.layout != "auto":
         raise DataError(f"layout= is for folders, and {path.name} is a list of labels")
-    text = text_of(path)
+    text, encoding_notice = text_of(path)
     tables = [table for mark in ",;\t| " if (table := parse(path, text, mark))]
     if not tables:
         raise DataError(f"{path.name} is no table: a line for each image with its file and class")
@@ -57,6 +58,7 @@ def read_list(path: Path, reading: Reading) -> tuple[Tree, Layout]:
             f"{'val or test' if 'train' in scans else 'train'}, saw: {shortlist(scans)}"
         )
     notices = _notices(tree, table, {"files": file, "classes": label, "splits": split})
+    notices += filter(None, [encoding_notice, "" if split is not None else _split_folders(said)])
     repeated = len(table.rows) - len(said) - len(unlabelled)
     if repeated:
         notices.append(f"{repeated} rows repeat an earlier one")
@@ -86,7 +88,17 @@ def _notices(tree: Tree, table: Table, places: Mapping[str, int | None]) -> list
     return notices
 
 
-Said = Mapping[str, tuple[str, SplitName]]
+def _split_folders(said: Said) -> str:
+    """Name the folders that are called like splits, where the list says none; "" if it is one."""
+    folders = {folder for image in said for folder in image.split("/")[:-1]}
+    found = split_folders(sorted(folders)).by_role
+    if len(found) < 2:
+        return ""
+    names = (f"{name}/" for names in found.values() for name in names)
+    return (
+        f"not taken for splits: the folders {shortlist(names)} of the listed images; a column "
+        "of the list, called split, says splits"
+    )
 
 
 def _listed(

@@ -230,8 +230,8 @@ def _require_two(
 def _in_classes(tree: Tree, home: str, folders: SplitFolders, reading: Reading) -> Layout:
     """Read one folder a class; the images are divided later."""
     if len(tree.folders_in(home)) < 2 or not tree.holding(home):
-        seen = shortlist(tree.holding(home))
-        problem = f"has one class only: {seen}" if seen else "has no class folders with images"
+        seen = _shown(tree.holding(home))
+        problem = f"has images in {seen} only" if seen else "has no class folders with images"
         raise _refusal(tree, home, problem)
     notices = []
     if reading.layout == "auto":
@@ -258,13 +258,14 @@ def _refuse_kinds(tree: Tree, home: str, way: str) -> None:
 def _refuse_sets(tree: Tree, home: str) -> None:
     """Refuse folders that are whole sets of images side by side, or a copy among the classes."""
     holding = tree.holding(home)
+    beside = set(holding)
     for name in holding:
         deeper = tree.holding(join(home, name))
         inside = _shown(join(name, each) for each in deeper)
         if deeper and all(map(is_split_word, deeper)):
             problem = f"has splits inside its folders ({inside}); is one of these the dataset? "
             raise _question(tree, home, problem + _shown(holding))
-        if len(set(deeper) & set(holding)) > 1:
+        if len(beside.intersection(deeper)) > 1:
             problem = f"has {inside}, of the same names as folders beside {_shown([name])}"
             raise _question(tree, home, f"{problem}: is it a copy?")
 
@@ -285,4 +286,7 @@ def _alike_inside(tree: Tree, home: str) -> list[str]:
         raise _question(tree, home, f"{problem}: kinds of files by their names")
     if len(alike) > len(holding) or len(glued_roles(holding)) > 1:
         raise _question(tree, home, f"{problem}: which of them are the classes?")
-    return [f"folders of the same names lie in every class: {_shown(alike)}"]
+    return [
+        f"folders of the same names lie in every class: {_shown(alike)}; if these are the classes, "
+        f"give one of {_shown(holding)} alone"
+    ]

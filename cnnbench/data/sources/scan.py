@@ -2,7 +2,7 @@
 
 import os
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +131,7 @@ def gather(tree: Tree, home: str, *, fine: bool = False) -> Scan:
 def _by_own_folder(files: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Group images by the name of the folder they lie in, which must name one class only."""
     homes: dict[str, str] = {}
-    finer: dict[str, tuple[str, ...]] = {}
+    finer: dict[str, list[str]] = defaultdict(list)
     for name in sorted(name for names in files.values() for name in names):
         home = name.rpartition("/")[0]
         label = home.rpartition("/")[2]
@@ -140,8 +140,8 @@ def _by_own_folder(files: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, .
                 f"two folders are called {label!r}: {homes[label]} and {home}; with fine labels "
                 "the folder names are the classes, rename one"
             )
-        finer[label] = (*finer.get(label, ()), name)
-    return finer
+        finer[label].append(name)
+    return {label: tuple(names) for label, names in finer.items()}
 
 
 Identity = tuple[int, int]
@@ -183,8 +183,7 @@ class _Walk:
                         self.linked_out.append(path)
 
     def _leads_out(self, entry: os.DirEntry[str]) -> bool:
-        target = os.path.realpath(entry.path)
-        return os.path.commonpath((target, self.root)) != str(self.root)
+        return not Path(os.path.realpath(entry.path)).is_relative_to(self.root)
 
     def _reason(self, entry: os.DirEntry[str]) -> str:
         """Say in the plural why an entry is passed over, "" for images and folders to walk."""
@@ -201,7 +200,7 @@ class _Walk:
             return ""
         if _is_file(entry):
             return why_no_image(Path(entry.path))
-        return NOWHERE if entry.is_symlink() and not _mode(entry) else "not images"
+        return "not images" if _mode(entry) else NOWHERE
 
     def pass_over_homes_of_runs(self) -> None:
         """Pass over a folder such as `reports/` as a whole, if it holds runs and no image."""

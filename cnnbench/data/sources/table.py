@@ -57,8 +57,8 @@ class Table:
         return [row[place].strip() for _, row in self.rows]
 
 
-def text_of(path: Path) -> str:
-    """Return a list's text: UTF-8 or UTF-16, with a mark or without, or Windows's old encoding.
+def text_of(path: Path) -> tuple[str, str]:
+    """Return a list's text and a notice: UTF-8 or UTF-16, else Windows's old encoding, as is told.
 
     Raises DataError for what is no text.
     """
@@ -70,9 +70,10 @@ def text_of(path: Path) -> str:
     if b"\0" in content and not is_wide:
         raise DataError(f"{path.name} is not a text file")
     try:
-        return content.decode("utf-16" if is_wide else "utf-8-sig")
+        return content.decode("utf-16" if is_wide else "utf-8-sig"), ""
     except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")
+        notice = f"{path.name} is not in UTF-8; it is read as Windows-1252"
+        return content.decode("cp1252", "replace"), notice
 
 
 def parse(path: Path, text: str, delimiter: str) -> Table | None:
