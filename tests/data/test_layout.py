@@ -162,11 +162,23 @@ REFUSED = {
     "a test among classes": ({"cat": 4, "dog": 4, "test": 4}, "test/ beside cat/, dog/"),
     "two datasets": (of("a/train", "a/val", "b/train", "b/val"), "splits inside its folders"),
     "splits in classes": ({"cat/train": 4, "cat/test": 4, "dog/train": 4}, "splits inside"),
-    "versions": ({f"{v}/{n}": 2 for v in ("grey", "colour") for n in "abc"}, "which of them are"),
-    "words of another language": (of("Trainingsdaten", "Testdaten"), "which of them are the cla"),
+    "versions": (
+        {f"{v}/{n}": 2 for v in ("grey", "colour") for n in "abc"},
+        "which are the classes",
+    ),
+    "words of another language": (of("Trainingsdaten", "Testdaten"), "which are the classes"),
     "masks in each class": (
         {f"{name}/{kind}": 4 for name in ("COVID", "Normal") for kind in ("images", "masks")},
         "kinds of files",
+    ),
+    "masks in each class of a split": (
+        {
+            f"{split}/{name}/{kind}": 4
+            for split in ("train", "test")
+            for name in ("COVID", "Normal")
+            for kind in ("images", "masks")
+        },
+        "layout=splits makes every folder",
     ),
     "two groups of sets": (of("a_train", "a_test", "b_train", "b_test", "c"), "several sets"),
     "a copy of the classes": ({"yes": 4, "no": 4, "all/yes": 4, "all/no": 4}, "is it a copy"),
@@ -205,13 +217,13 @@ def test_an_option_settles_what_is_unclear(make_tree, tree, options, classes) ->
 def test_a_class_called_train_is_a_class_and_said_to_be(make_tree) -> None:
     root = make_tree({"bus": 4, "car": 4, "train": 4})
     assert open_dataset(str(root)).classes == ("bus", "car", "train")
-    assert "read as classes, as they hold images directly: train/" in notices_of(root)
+    assert "read as classes, whatever else the names mean: train/" in notices_of(root)
 
 
 def test_two_groups_of_which_one_is_called_test_are_classes(make_tree) -> None:
     root = make_tree({"control": 4, "test": 4})
     assert open_dataset(str(root)).classes == ("control", "test")
-    assert "as they hold images directly: test/" in notices_of(root)
+    assert "whatever else the names mean: test/" in notices_of(root)
 
 
 def test_folders_that_lie_in_every_class_are_named(make_tree) -> None:

@@ -127,9 +127,9 @@ def _is_class(tree: Tree, home: str, named: str, others: list[str]) -> bool:
     return are_flat and (role == "val" or len(others) == 1)
 
 
-def _question(tree: Tree, home: str, problem: str) -> DataError:
+def _question(tree: Tree, home: str, problem: str, *, way: str = _AS_CLASSES) -> DataError:
     """Return an error that says what is unclear and the options that settle it."""
-    return _refusal(tree, home, problem, _AS_CLASSES, _LEAVE_OUT)
+    return _refusal(tree, home, problem, way, _LEAVE_OUT)
 
 
 def _refusal(tree: Tree, home: str, problem: str, *ways: str) -> DataError:
@@ -172,7 +172,7 @@ def _in_splits(tree: Tree, home: str, folders: SplitFolders, reading: Reading) -
             known = scans["train"].files if scans else ()
             homes[split] = _enter(tree, top, is_split=True, known=known)
             if not scans and reading.layout == "auto":
-                _refuse_kinds(tree, homes[split], _AS_SPLITS)
+                notices += _doubts(tree, homes[split], _AS_SPLITS)
             if homes[split] != top:
                 notices.append(_entered(tree, f"{split} images", top, homes[split]))
         scans[split] = gather(tree, homes[split], fine=reading.fine)
@@ -235,16 +235,23 @@ def _in_classes(tree: Tree, home: str, folders: SplitFolders, reading: Reading) 
         raise _refusal(tree, home, problem)
     notices = []
     if reading.layout == "auto":
-        _refuse_kinds(tree, home, _AS_CLASSES)
-        _refuse_sets(tree, home)
-        looks_like = [*folders.names, *filter(is_kind_of_file, folders.others)]
-        if looks_like:
-            notices = [f"read as classes, as they hold images directly: {_shown(looks_like)}"]
-        notices += _alike_inside(tree, home)
+        notices = _doubts(tree, home, _AS_CLASSES)
+        if named := [*folders.names, *filter(is_kind_of_file, folders.others)]:
+            notices.append(f"read as classes, whatever else the names mean: {_shown(named)}")
     scan = gather(tree, home, fine=reading.fine)
     return Layout(
         scans={"train": scan}, homes={"train": home}, is_split=False, notices=tuple(notices)
     )
+
+
+def _doubts(tree: Tree, home: str, way: str) -> list[str]:
+    """Return notices of what may be no classes; DataError for what likely is none.
+
+    `way` is what to type if they are classes.
+    """
+    _refuse_kinds(tree, home, way)
+    _refuse_sets(tree, home, way)
+    return _alike_inside(tree, home, way)
 
 
 def _refuse_kinds(tree: Tree, home: str, way: str) -> None:
@@ -252,10 +259,10 @@ def _refuse_kinds(tree: Tree, home: str, way: str) -> None:
     names = tree.folders_in(home)
     if tree.holding(home) and all(map(is_kind_of_file, names)):
         problem = f"has {_shown(names)}: kinds of files by their names, not classes"
-        raise _refusal(tree, home, problem, way, _LEAVE_OUT)
+        raise _question(tree, home, problem, way=way)
 
 
-def _refuse_sets(tree: Tree, home: str) -> None:
+def _refuse_sets(tree: Tree, home: str, way: str) -> None:
     """Refuse folders that are whole sets of images side by side, or a copy among the classes."""
     holding = tree.holding(home)
     beside = set(holding)
@@ -264,28 +271,29 @@ def _refuse_sets(tree: Tree, home: str) -> None:
         inside = _shown(join(name, each) for each in deeper)
         if deeper and all(map(is_split_word, deeper)):
             problem = f"has splits inside its folders ({inside}); is one of these the dataset? "
-            raise _question(tree, home, problem + _shown(holding))
+            raise _question(tree, home, problem + _shown(holding), way=way)
         if len(beside.intersection(deeper)) > 1:
             problem = f"has {inside}, of the same names as folders beside {_shown([name])}"
-            raise _question(tree, home, f"{problem}: is it a copy?")
+            raise _question(tree, home, f"{problem}: is it a copy?", way=way)
 
 
-def _alike_inside(tree: Tree, home: str) -> list[str]:
+def _alike_inside(tree: Tree, home: str, way: str) -> list[str]:
     """Return a notice of folders that lie in every class, such as the two cameras of a study.
 
     Raises DataError for those that may be the classes themselves, being more than the folders that
     they lie in or lying in `Trainingsdaten/` and `Testdaten/`; and for images beside their masks.
     """
     holding = tree.holding(home)
-    deeper = [set(tree.holding(join(home, name))) for name in holding]
-    alike = sorted(set.intersection(*deeper))
-    if len(holding) < 2 or len(alike) < 2:
+    if len(holding) < 2:
+        return []
+    alike = sorted(set.intersection(*(set(tree.holding(join(home, name))) for name in holding)))
+    if len(alike) < 2:
         return []
     problem = f"has {_shown(alike)} in each of {_shown(holding)}"
     if all(map(is_kind_of_file, alike)):
-        raise _question(tree, home, f"{problem}: kinds of files by their names")
+        raise _question(tree, home, f"{problem}: kinds of files by their names", way=way)
     if len(alike) > len(holding) or len(glued_roles(holding)) > 1:
-        raise _question(tree, home, f"{problem}: which of them are the classes?")
+        raise _question(tree, home, f"{problem}: which are the classes?", way=way)
     return [
         f"folders of the same names lie in every class: {_shown(alike)}; if these are the classes, "
         f"give one of {_shown(holding)} alone"
