@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -39,15 +39,20 @@ class ImageIndex:
         candidates = self._by_name.get(name) or self._by_stem.get(name) or []
         if wanted in candidates:
             return ["/".join(wanted)]
-        signs: tuple[Callable[[list[str]], int], ...] = (
-            lambda parts: _shared(parts[:-1], wanted[:-1]),
-            lambda parts: _agreeing(parts, folder_hint),
-            lambda parts: _agreeing(parts, self._prefer),
-            lambda parts: int(parts[-1] == wanted[-1]),
-        )
-        for sign in signs:
-            candidates = _best(candidates, sign) if len(candidates) > 1 else candidates
+        if len(candidates) > 1:
+            fits = [self._fit(parts, wanted, folder_hint) for parts in candidates]
+            best = max(fits)
+            candidates = [c for c, fit in zip(candidates, fits, strict=True) if fit == best]
         return ["/".join(parts) for parts in candidates]
+
+    def _fit(self, parts: list[str], wanted: list[str], folder_hint: str) -> tuple[int, ...]:
+        """Return how well an image fits a cell; what comes first counts most."""
+        return (
+            _shared(parts[:-1], wanted[:-1]),
+            _agreeing(parts, folder_hint),
+            _agreeing(parts, self._prefer),
+            parts[-1] == wanted[-1],
+        )
 
 
 def listed_elsewhere(home: Path, rows: Iterable[Sequence[str]]) -> Tree | None:
@@ -73,11 +78,6 @@ def _key(name: str) -> str:
     if not name.isprintable():  # bytes that are not UTF-8: a file's name of old Windows
         name = os.fsencode(name).decode("cp1252", "replace")
     return unicodedata.normalize("NFC", name).casefold()
-
-
-def _best(candidates: list[list[str]], score: Callable[[list[str]], int]) -> list[list[str]]:
-    scores = [score(parts) for parts in candidates]
-    return [parts for parts, each in zip(candidates, scores, strict=True) if each == max(scores)]
 
 
 def _shared(folders: Sequence[str], wanted: Sequence[str]) -> int:

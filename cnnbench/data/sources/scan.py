@@ -164,16 +164,16 @@ class _Walk:
         todo: list[tuple[str, tuple[Identity, ...], bool]] = [("", (), False)]
         while todo:
             name, above, is_out = todo.pop()
-            here = _identity(self.root / name)
+            here, entries = _entries(self.root / name)
             if here in above:
                 self.passed_over[name] = "links in a loop"
                 continue
             if name:
                 self.folders.add(name)
-            for entry in _entries(self.root / name):
+            for entry in entries:
                 path = join(name, entry.name)
                 leads_out = is_out or (entry.is_symlink() and self._leads_out(entry))
-                if reason := self._reason(entry):
+                if reason := self._reason(entry, path):
                     self.passed_over[path] = reason
                 elif _is_folder(entry):
                     todo.append((path, (*above, here), leads_out))
@@ -185,7 +185,7 @@ class _Walk:
     def _leads_out(self, entry: os.DirEntry[str]) -> bool:
         return not Path(os.path.realpath(entry.path)).is_relative_to(self.root)
 
-    def _reason(self, entry: os.DirEntry[str]) -> str:
+    def _reason(self, entry: os.DirEntry[str], path: str) -> str:
         """Say in the plural why an entry is passed over, "" for images and folders to walk."""
         if entry.name in self.ignore:
             return _IGNORED
@@ -195,7 +195,7 @@ class _Walk:
             if is_left_by_program(entry.name):
                 return _BY_PROGRAM
             if is_run_folder(Path(entry.path)):
-                self.runs.append(os.path.relpath(entry.path, self.root).replace(os.sep, "/"))
+                self.runs.append(path)
                 return _RUN
             return ""
         if _is_file(entry):
@@ -206,17 +206,12 @@ class _Walk:
         """Pass over a folder such as `reports/` as a whole, if it holds runs and no image."""
         with_images = {folder for name in self.images for folder in _folders_above(name)}
         for run in self.runs:
-            homes = [home for home in _folders_above(run) if home not in with_images]
-            if homes:
-                home = homes[0]
+            home = next((each for each in _folders_above(run) if each not in with_images), None)
+            if home:
                 inside = f"{home}/"
-                self.folders -= {f for f in self.folders if f == home or f.startswith(inside)}
-                self.passed_over = {
-                    name: why
-                    for name, why in self.passed_over.items()
-                    if not name.startswith(inside)
-                }
-                self.passed_over[home] = _RUN
+                self.folders = {f for f in self.folders if not f"{f}/".startswith(inside)}
+                beside = {n: w for n, w in self.passed_over.items() if not n.startswith(inside)}
+                self.passed_over = {**beside, home: _RUN}
 
 
 def _folders_above(name: str) -> Iterator[str]:
@@ -229,20 +224,13 @@ def _folders_above(name: str) -> Iterator[str]:
     return ("/".join(parts[:depth]) for depth in range(1, len(parts)))
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"cannot read folder {str(folder)!r}: {error.strerror}") from error
-
-
-def _identity(folder: Path) -> Identity:
+def _entries(folder: Path) -> tuple[Identity, list[os.DirEntry[str]]]:
     try:
         stat = folder.stat()
+        with os.scandir(folder) as entries:
+            return (stat.st_dev, stat.st_ino), sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"cannot read folder {str(folder)!r}: {error.strerror}") from error
-    return stat.st_dev, stat.st_ino
 
 
 def _mode(entry: os.DirEntry[str]) -> int:

@@ -58,7 +58,7 @@ class Table:
 
 
 def text_of(path: Path) -> tuple[str, str]:
-    """Return a list's text and a notice: UTF-8 or UTF-16, else Windows's old encoding, as is told.
+    """Return a list's text, and a notice where it is in neither UTF-8 nor UTF-16.
 
     Raises DataError for what is no text.
     """
