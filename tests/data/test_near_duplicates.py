@@ -1,5 +1,6 @@
 """Are copies found after they were encoded or scaled anew, and different pictures kept apart?"""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from cnnbench.data.open import open_dataset
 from cnnbench.data.pixels.cache import remembered_hashes
-from cnnbench.data.pixels.hashes import hash_file, hash_files, hash_image
+from cnnbench.data.pixels.hashes import ImageHash, hash_file, hash_files, hash_image
 from cnnbench.data.pixels.near_duplicates import near_copies, near_groups
 from cnnbench.data.thorough_check import examine
 
@@ -76,6 +77,24 @@ def test_many_pictures_of_one_hash_are_compared_all() -> None:
         for blue in levels
     ]
     assert near_groups([hash_image(image) for image in flat]) == list(range(27))
+
+
+def test_memory_does_not_grow_with_the_number_of_near_pairs() -> None:
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (2_500, 192), dtype=np.uint8)
+    greys = rng.integers(0, 256, (2_500, 1_024), dtype=np.uint8)
+    for thumbnails in (colours, greys):  # 1,500 empty tiles, each with other noise
+        thumbnails[:1_500] = 250 + (rng.random((1_500, thumbnails.shape[1])) < 0.1)
+    hashes = [
+        ImageHash(colours=small.tobytes(), greys=grey.tobytes())
+        for small, grey in zip(colours, greys, strict=True)
+    ]
+    tracemalloc.start()
+    groups = near_groups(hashes)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert groups == [0] * 1_500 + list(range(1_500, 2_500))
+    assert peak < 36e6  # 32 bytes for each of 1.1 million pairs
 
 
 def test_a_broken_image_is_near_to_none(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ Photos of one fixed camera or scans of one kind are all alike, and only what is 
 counts.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,11 @@ _UNRELATED = 2**0.5  # the distance of pictures that have nothing in common
 _LEAST_CONTRAST = 4.0  # levels; under it, differences are taken for noise
 _ROUNDING = 1e-6  # of squared distances in float32
 _ENOUGH = 20  # different images that show what is usual among them
+_BLOCK = 512  # images compared at once, so that memory grows with the set and not with its square
 
 Thumbnails = npt.NDArray[np.uint8]  # (N, pixels, channels)
 Shapes = npt.NDArray[np.float32]  # (N, pixels * channels)
+Places = npt.NDArray[np.intp]  # (N,), of images in a `_Comparison`
 
 
 def near_groups(hashes: Sequence[ImageHash]) -> list[int]:
@@ -36,15 +38,22 @@ def near_groups(hashes: Sequence[ImageHash]) -> list[int]:
     to none, and tiny ones only to their equals.
     """
     firsts = _firsts(hashes)
-    neighbours = _neighbours(hashes, firsts)
-    # By contents alone, so that names change nothing.
-    order = sorted(neighbours, key=lambda i: (-len(neighbours[i]), hashes[i].colours))
-    centre: dict[int, int] = {}
-    for index in order:
-        if index not in centre:
-            members = [index, *(other for other in neighbours[index] if other not in centre)]
-            centre.update(dict.fromkeys(members, min(members)))
-    return [centre.get(first, first) for first in firsts]
+    compared = _compare(hashes, firsts)
+    every = np.arange(len(compared.indices))
+    counts = np.zeros(len(every), dtype=np.intp)
+    for places, near in compared.blocks(every):
+        counts[places] = near.sum(axis=1)
+    # By number, then by contents alone (see `_compare`), so that names change nothing.
+    densest_first = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts > 1)]
+    first_of_group = dict(zip(firsts, firsts, strict=True))
+    is_free = np.ones(len(every), dtype=bool)
+    for places, near in compared.blocks(densest_first, among=is_free):
+        for place, neighbours in zip(places, near, strict=True):
+            if is_free[place]:
+                members = compared.indices[neighbours & is_free].tolist()
+                first_of_group.update(dict.fromkeys(members, min(members)))
+                is_free[neighbours] = False
+    return [first_of_group[first] for first in firsts]
 
 
 def near_copies(
@@ -55,15 +64,21 @@ def near_copies(
     What is near is said in `near_groups`.
     """
     firsts = _firsts(hashes)
-    holder = {firsts[index]: index for index in reversed(known) if not hashes[index].verdict}
-    neighbours = _neighbours(hashes, firsts)
-    copies = {}
-    for index in candidates:
-        near = (firsts[index], *neighbours.get(firsts[index], ()))
-        originals = [holder[i] for i in near if i in holder]
-        if originals and not hashes[index].verdict:
-            copies[index] = originals[0]
-    return copies
+    original = {firsts[index]: index for index in reversed(known) if not hashes[index].verdict}
+    compared = _compare(hashes, firsts)
+    is_known = np.isin(compared.indices, list(original))
+    sought = {firsts[index] for index in candidates} - original.keys()
+    rows = np.flatnonzero(np.isin(compared.indices, list(sought)))
+    for places, near in compared.blocks(rows):
+        for place, neighbours in zip(places, near & is_known, strict=True):
+            if neighbours.any():
+                earliest = compared.indices[neighbours].min()
+                original[int(compared.indices[place])] = original[int(earliest)]
+    return {
+        index: original[firsts[index]]
+        for index in candidates
+        if firsts[index] in original and not hashes[index].verdict
+    }
 
 
 def _firsts(hashes: Sequence[ImageHash]) -> list[int]:
@@ -79,58 +94,80 @@ def _firsts(hashes: Sequence[ImageHash]) -> list[int]:
     ]
 
 
-def _neighbours(hashes: Sequence[ImageHash], firsts: Sequence[int]) -> dict[int, list[int]]:
-    """Return the near duplicates of each image that has any, of first ones among themselves."""
-    neighbours: dict[int, list[int]] = defaultdict(list)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Comparison:
+    """Images that all look different, in the order of their brightness.
+
+    `indices` are theirs in the set, `means` their mean colours `(N, 3)`; `limit` and `grey_limit`
+    are squares of the distances up to which they are near.
+    """
+
+    indices: Places
+    colours: Shapes
+    greys: Thumbnails
+    means: npt.NDArray[np.float64]
+    limit: float
+    grey_limit: float
+
+    def blocks(
+        self, places: Places, *, among: npt.NDArray[np.bool_] | None = None
+    ) -> Iterator[tuple[Places, npt.NDArray[np.bool_]]]:
+        """Yield some of `places` at once, and which of all N images each of them is near to.
+
+        An image is near to itself. Those that `among` leaves out by then are not compared.
+        """
+        for start in range(0, len(places), _BLOCK):
+            rows = places[start : start + _BLOCK]
+            rows = rows if among is None else rows[among[rows]]
+            if len(rows):
+                yield rows, self._near(rows)
+
+    def _near(self, rows: Places) -> npt.NDArray[np.bool_]:
+        """Return which images are near to those of `rows`, `(len(rows), N)`.
+
+        Products of matrices compare the colours, and the greys of those that are near by colour.
+        """
+        near = np.zeros((len(rows), len(self.indices)), dtype=np.bool_)
+        brightness = self.means.mean(axis=1)
+        reach = _NEAR_LEVELS + 1  # as mean colours are at least as far apart; 1 for rounding
+        ends = (brightness[rows].min() - reach, brightness[rows].max() + reach)
+        begin, end = np.searchsorted(brightness, ends)
+        for start in range(begin, end, _BLOCK):
+            columns = np.arange(start, min(start + _BLOCK, end))
+            alike = _squares(self.colours[rows], self.colours[columns]) <= self.limit
+            at = np.ix_(alike.any(axis=1), alike.any(axis=0))
+            left, right = rows[at[0].ravel()], columns[at[1].ravel()]
+            apart = np.abs(self.means[left, None] - self.means[right]).mean(axis=2)
+            squares = _squares(_shapes(self.greys[left]), _shapes(self.greys[right]))
+            alike[at] &= (apart <= _NEAR_LEVELS) & (squares <= self.grey_limit)
+            near[:, columns] = alike
+        return near
+
+
+def _compare(hashes: Sequence[ImageHash], firsts: Sequence[int]) -> _Comparison:
+    """Make the first ones of their looks ready to be compared; contents alone give their order."""
     # Under 32 pixels different things look alike: only equal ones count as near there.
-    usable = [
+    indices = [
         index
         for index, first in enumerate(firsts)
         if index == first and not hashes[index].verdict and "tiny" not in hashes[index].notes
     ]
-    usable.sort(key=lambda index: (sum(hashes[index].colours), hashes[index].colours))
-    colours = _stacked([hashes[index].colours for index in usable], COLOUR_SIDE**2)
-    greys = _stacked([hashes[index].greys for index in usable], GREY_SIDE**2)
-    for i, j in _near_pairs(colours, greys):
-        first, second = sorted((usable[i], usable[j]))
-        neighbours[first].append(second)
-        neighbours[second].append(first)
-    return {index: sorted(near) for index, near in neighbours.items()}
+    indices.sort(key=lambda i: (sum(hashes[i].colours), hashes[i].colours, hashes[i].greys))
+    colours = _stacked([hashes[index].colours for index in indices], COLOUR_SIDE**2, 3)
+    greys = _stacked([hashes[index].greys for index in indices], GREY_SIDE**2, 1)
+    return _Comparison(
+        indices=np.array(indices, dtype=np.intp),
+        colours=_shapes(colours),
+        greys=greys,
+        means=colours.mean(axis=1),
+        limit=(_COLOUR_SHARE * _usual_distance(colours)) ** 2 + _ROUNDING,
+        grey_limit=(_GREY_SHARE * _usual_distance(greys)) ** 2 + _ROUNDING,
+    )
 
 
-def _stacked(thumbnails: Sequence[bytes], n_pixels: int) -> Thumbnails:
-    """Return thumbnails of some pixels each as one array."""
+def _stacked(thumbnails: Sequence[bytes], n_pixels: int, n_channels: int) -> Thumbnails:
     values = np.frombuffer(b"".join(thumbnails), dtype=np.uint8)
-    return values.reshape(len(thumbnails), n_pixels, -1 if thumbnails else 1)
-
-
-def _near_pairs(
-    colours: Thumbnails, greys: Thumbnails, block: int = 1024
-) -> Iterator[tuple[int, int]]:
-    """Yield every near pair (i, j), i < j, of thumbnails in the order of their brightness.
-
-    Products of matrices compare the colours block by block, and the greys of those that are near.
-    """
-    limit = _COLOUR_SHARE * _usual_distance(colours)
-    grey_limit = _GREY_SHARE * _usual_distance(greys)
-    means = colours.mean(axis=1)
-    brightness = means.mean(axis=1)
-    for start in range(0, len(colours), block):
-        rows = _shapes(colours[start : start + block])
-        highest = brightness[min(start + block, len(colours)) - 1] + _NEAR_LEVELS
-        for other in range(start, len(colours), block):
-            if brightness[other] > highest:
-                break
-            columns = _shapes(colours[other : other + block])
-            i, j = np.nonzero(_squares(rows, columns) <= limit**2 + _ROUNDING)
-            i, j = i[i + start < j + other] + start, j[i + start < j + other] + other
-            alike = np.abs(means[i] - means[j]).mean(axis=1) <= _NEAR_LEVELS
-            i, j = i[alike], j[alike]
-            left, at_left = np.unique(i, return_inverse=True)
-            right, at_right = np.unique(j, return_inverse=True)
-            squares = _squares(_shapes(greys[left]), _shapes(greys[right]))[at_left, at_right]
-            near = squares <= grey_limit**2 + _ROUNDING
-            yield from zip(i[near].tolist(), j[near].tolist(), strict=True)
+    return values.reshape(len(thumbnails), n_pixels, n_channels)
 
 
 def _squares(rows: Shapes, columns: Shapes) -> Shapes:
