@@ -220,6 +220,9 @@ def test_near_duplicates_can_be_left_out_of_account(tmp_path: Path) -> None:
     dataset = open_dataset(str(tmp_path / "s"), options={"near_duplicates": "off"})
     assert counts_of_test(dataset) == [1, 2]
     assert "near duplicates not looked for" in dataset.notices[0]
+    (tmp_path / "s/a/001.jpg").write_bytes((tmp_path / "s/a/000.jpg").read_bytes())
+    with pytest.raises(DataError, match=r"one each; add other images$"):
+        open_dataset(str(tmp_path / "s"), options={"near_duplicates": "off"})
 
 
 def test_a_word_other_than_group_and_off_is_refused(make_tree) -> None:

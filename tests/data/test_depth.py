@@ -219,6 +219,24 @@ def test_hidden_pictures_and_white_on_nothing_are_said_in_notices(tmp_path: Path
     assert notices[1].startswith("6 images have an alpha of 0 everywhere above colours")
 
 
+def test_a_white_shape_in_the_alpha_of_sixteen_bits_is_emptied(tmp_path: Path) -> None:
+    samples = np.full((64, 64, 4), 65535, dtype=np.uint16)
+    samples[..., 3] = RAMP * 16
+    path = png(tmp_path / "a.png", samples, colour=6)
+    assert hash_file(path).notes == ("16-bit", "emptied", "transparent")
+
+
+def test_a_transparent_grey_of_sixteen_bits_becomes_white(tmp_path: Path) -> None:
+    path = png(tmp_path / "a.png", RAMP * 16, colour=0, sbit=bytes([16]))
+    stated = struct.pack(">I", 2) + b"tRNS" + bytes(2)
+    stated += struct.pack(">I", zlib.crc32(stated[4:]))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"\0\0\0\x01sBIT", stated + b"\0\0\0\x01sBIT"))
+    square = decode_square(path, 64)
+    assert (square[RAMP == 0] == 255).all()
+    assert (square[RAMP == 512] == 32).all()
+
+
 def test_a_film_that_begins_blank_is_emptied(tmp_path: Path) -> None:
     blank = Image.new("RGB", (40, 40), "black")
     blank.save(tmp_path / "a.gif", save_all=True, append_images=[Image.fromarray(COLOURS)])

@@ -68,10 +68,23 @@ def test_avif_under_another_name_is_read(tmp_path: Path) -> None:
     "content",
     [b"", b"P2P networks", b"BMW and others", b"P5", b"GIF is a format", b"II", b"{}", b"a,b\n"],
 )
-@pytest.mark.parametrize("name", ["labels.txt", "README", "x.csv", "notes.jpg.bak"])
+@pytest.mark.parametrize("name", ["labels.txt", "README", "x.csv", "notes.jpg.x"])
 def test_words_are_never_taken_for_an_image(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     assert why_no_image(tmp_path / name) == "not images"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.jpg.part", "unfinished downloads"), ("a.png.crdownload", "unfinished downloads"),
+        ("a.jpg~", "backup copies"), ("a.JPG_original", "backup copies"),
+        ("a.jpg.BAK", "backup copies"),
+    ],
+)  # fmt: skip
+def test_what_programs_leave_of_an_image_is_named_and_not_one(tmp_path, name, said) -> None:
+    (tmp_path / name).write_bytes(encoded("JPEG"))
+    assert why_no_image(tmp_path / name) == said
 
 
 def test_programs_are_never_run_for_a_picture(tmp_path: Path) -> None:

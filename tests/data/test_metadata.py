@@ -127,6 +127,10 @@ PNG_CHUNKS = {
     "raw EXIF of no digits": [(b"tEXt", b"Raw profile type exif\0\nexif\n 4\nxyz!")],
     "many texts": [(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(900_000)))] * 80,
     "EXIF garbage": [(b"eXIf", b"no directory")],
+    "short resolution": [(b"pHYs", b"")],
+    "short gamma": [(b"gAMA", b"\0")],
+    "short primaries": [(b"cHRM", b"\0\0\0")],
+    "frames that are not there": [(b"acTL", struct.pack(">II", 5, 0)), (b"fcTL", bytes(26))],
 }
 
 
@@ -138,6 +142,32 @@ def test_texts_and_profiles_of_a_png_never_refuse_it(
     path = with_chunks(tmp_path / "a.png", *PNG_CHUNKS[kind], after_pixels=after_pixels)
     assert hash_file(path).verdict == ""
     assert (decode_square(path, 60) == decode_square(saved(tmp_path / "b.png"), 60)).all()
+
+
+@pytest.mark.parametrize("kind", [b"tIME", b"pHYs", b"bKGD", b"eXIf", b"tEXt", b"prVt"])
+def test_a_wrong_checksum_of_metadata_refuses_no_png(tmp_path: Path, kind: bytes) -> None:
+    path = with_chunks(tmp_path / "a.png", (kind, b"seven b"), after_pixels=False)
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(b"seven b") + 7] ^= 1
+    path.write_bytes(whole)
+    assert hash_file(path).notes == ("metadata",)
+    assert (decode_square(path, 60) == decode_square(saved(tmp_path / "b.png"), 60)).all()
+
+
+def test_a_png_without_unsound_metadata_is_still_turned_upright(tmp_path: Path) -> None:
+    turn = Image.Exif()
+    turn[0x112] = 6
+    body = turn.tobytes().removeprefix(b"Exif\0\0")
+    chunks = [(b"eXIf", body), (b"pHYs", b"")]
+    path = with_chunks(tmp_path / "a.png", *chunks, after_pixels=False)
+    assert hash_file(path).notes == ("metadata", "rotated")
+
+
+def test_a_png_with_a_damaged_header_is_called_damaged(tmp_path: Path) -> None:
+    whole = bytearray(saved(tmp_path / "a.png").read_bytes())
+    whole[30] ^= 1  # of the header's checksum
+    (tmp_path / "a.png").write_bytes(whole)
+    assert hash_file(tmp_path / "a.png").verdict == "damaged"
 
 
 def test_a_damaged_png_stays_damaged_without_its_texts(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ The rules of decoding, each tested; those of depth and transparency are in `rgb`
 """
 
 import io
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,14 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from cnnbench.data import DataError
-from cnnbench.data.pixels.formats import advice_for, formats_of, needed_format
+from cnnbench.data.pixels.formats import (
+    PNG_START,
+    advice_for,
+    formats_of,
+    has_image_start,
+    needed_format,
+    start_of,
+)
 from cnnbench.data.pixels.rgb import CHUNK, Depth, UnsupportedPixels, depth_of, rgb_over_white
 
 __all__ = ["thumbnail"]
@@ -44,6 +52,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_PNG_PARTS_FOR_PIXELS = (b"tRNS", b"sBIT", b"eXIf")  # beside the critical ones
 T = TypeVar("T")
 
 
@@ -100,7 +109,7 @@ def read_image(
 ) -> T:
     """Open an image whose header is within bounds and return what `use` makes of it.
 
-    `use` is called again if a PNG can only be read without its texts. Raises BrokenImage for
+    `use` is called again if a PNG can only be read without its metadata. Raises BrokenImage for
     whatever goes wrong while the image is opened or used.
     """
 
@@ -117,7 +126,7 @@ def read_image(
         except (_TooLarge, UnsupportedPixels):
             raise
         except Exception:
-            bare = _without_texts(path)
+            bare = _without_metadata(path)
             if bare is None:
                 raise
             return attempt(bare)
@@ -125,22 +134,28 @@ def read_image(
         raise BrokenImage(path, *_reason(path, error, max_megapixels)) from error
 
 
-def _without_texts(path: Path) -> io.BytesIO | None:
-    """Return a PNG without its texts and colour profile, which Pillow may refuse; else None."""
+class _BarePng(io.BytesIO):
+    """A PNG without the parts that decide no pixel or whose checksum is wrong."""
+
+
+def _without_metadata(path: Path) -> _BarePng | None:
+    """Return a PNG without what Pillow may refuse though the pixels are sound; else None."""
     with path.open("rb") as file:
-        whole = file.read(8)
-        if whole != b"\x89PNG\r\n\x1a\n":
+        whole = file.read(len(PNG_START))
+        if whole != PNG_START:
             return None
         whole += file.read()
-    kept, place, is_bare = [whole[:8]], 8, True
+    kept, place = [PNG_START], len(PNG_START)
     while place + 12 <= len(whole):
         length, kind = CHUNK.unpack_from(whole, place)
-        if kind in (b"tEXt", b"zTXt", b"iTXt", b"iCCP"):
-            is_bare = False
-        else:
-            kept.append(whole[place : place + length + 12])
-        place += length + 12
-    return None if is_bare else io.BytesIO(b"".join(kept))
+        part = whole[place : place + length + 12]
+        is_critical = kind[:1].isupper()
+        is_sound = zlib.crc32(part[4:-4]).to_bytes(4, "big") == part[-4:]
+        if is_critical or (kind in _PNG_PARTS_FOR_PIXELS and is_sound):
+            kept.append(part)
+        place += len(part)
+    bare = b"".join(kept)
+    return None if len(bare) == len(whole) else _BarePng(bare)
 
 
 def load(image: Image.Image, least: int) -> Loaded:
@@ -149,9 +164,7 @@ def load(image: Image.Image, least: int) -> Loaded:
     A JPEG may come at a half, a quarter or an eighth, its sides still at least `least` pixels.
     """
     depth = depth_of(image)
-    is_whole = not isinstance(
-        getattr(image, "fp", None), io.BytesIO
-    )  # else it is read without its texts
+    is_whole = not isinstance(getattr(image, "fp", None), _BarePng)
     image.draft(image.mode, (least, least))
     image.load()
     try:
@@ -211,8 +224,9 @@ def _reason(path: Path, error: Exception, max_megapixels: int) -> tuple[str, str
     if isinstance(error, UnidentifiedImageError):
         if kind := needed_format(path):
             return "not an image", f"{kind} by its content, which needs: {advice_for(kind)}"
-        with path.open("rb") as file:
-            start = file.read(12)
+        if has_image_start(path):
+            return "damaged", "damaged: it begins like an image and what follows cannot be read"
+        start = start_of(path)
         return "not an image", f"not an image of a known format, it starts with {start!r}"
     # The warning is raised where warnings are errors.
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):

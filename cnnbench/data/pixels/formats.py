@@ -19,6 +19,7 @@ _BY_CONTENT = (
     *("HEIF", "JXL"),  # of plug-ins
 )
 _BY_SUFFIX = ("TGA", "PCX", "SGI")  # what they begin with is found in other files by chance
+PNG_START = b"\x89PNG\r\n\x1a\n"
 _JPEG_FAMILY = {"MPO": "JPEG"}  # Pillow opens the former as the latter
 
 _PLUGINS: Mapping[str, tuple[str, str]] = {
@@ -42,6 +43,12 @@ _CAMERA_RAW = frozenset(
         *(".sr2", ".srf", ".srw", ".x3f"),
     )
 )
+# Browsers, download tools, editors and exiftool put these behind a whole name, mostly an image's.
+_UNFINISHED = (
+    *(".part", ".partial", ".crdownload", ".download", ".opdownload", ".filepart", ".aria2"),
+    *(".tmp", ".temp"),
+)
+_BACKUPS = ("~", ".bak", ".backup", ".old", ".orig", "_original", ".swp")
 
 
 def why_no_image(path: Path) -> str:
@@ -55,6 +62,10 @@ def why_no_image(path: Path) -> str:
         return ""
     if suffix in _CAMERA_RAW:
         return "camera raw files (save them as images first)"
+    if path.name.lower().endswith(_UNFINISHED):
+        return "unfinished downloads"
+    if path.name.lower().endswith(_BACKUPS):
+        return "backup copies"
     needed = _SUFFIXES_WITHOUT_PLUGIN.get(suffix) or needed_format(path)
     if needed:
         name, advice = _PLUGINS[needed]
@@ -69,7 +80,7 @@ def has_image_suffix(name: str) -> bool:
 
 def needed_format(path: Path) -> str:
     """Return HEIF, JXL or AVIF if a file is that by its content and cannot be read here."""
-    start, kind = _start(path), ""
+    start, kind = start_of(path), ""
     if start[4:8] == b"ftyp" and start[8:] in _HEIF_BRANDS:
         kind = "HEIF"
     elif start[4:8] == b"ftyp" and start[8:] in (b"avif", b"avis"):
@@ -107,10 +118,16 @@ def _opens(path: Path) -> bool:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return True
     except Exception:  # words may begin like an image ("P2P", "BMW") and fail in nearly any way
-        return _start(path).startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+        return has_image_start(path)
 
 
-def _start(path: Path) -> bytes:
+def has_image_start(path: Path) -> bool:
+    """Return whether a file begins as JPEG and PNG do, whatever follows."""
+    return start_of(path).startswith((b"\xff\xd8\xff", PNG_START))
+
+
+def start_of(path: Path) -> bytes:
+    """Return the first 12 bytes of a file, none if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(12)

@@ -128,13 +128,21 @@ def _is_wide_grey(image: Image.Image) -> bool:
 
 
 def _eight_bits(image: Image.Image, depth: Depth) -> npt.NDArray[np.uint8]:
-    wide = np.asarray(image).astype(np.int64)
+    grey = np.asarray(image).astype(np.uint32)
+    transparent = image.info.get("transparency")
+    is_ground = None if transparent is None else grey == transparent
     white = 2**depth.used - 1
-    if wide.max(initial=0) > white:  # the file states less than it holds
+    if grey.max(initial=0) > white:  # the file states less than it holds
         white = 65535
-    grey = (wide * 255 + white // 2) // white
-    seen: npt.NDArray[np.int64] = 255 - grey if depth.is_inverted else grey
-    return seen.astype(np.uint8)
+    grey *= 255  # in place: large images need memory enough
+    grey += white // 2
+    grey //= white
+    seen = grey.astype(np.uint8)
+    if depth.is_inverted:
+        seen = 255 - seen
+    if is_ground is not None:
+        seen[is_ground] = 255
+    return seen
 
 
 def hides_a_picture(layer: Image.Image) -> bool:
@@ -166,18 +174,20 @@ def used_bits(image: Image.Image, rgb: Image.Image, depth: Depth) -> int:
 
 def is_emptied(image: Image.Image, rgb: Image.Image, depth: Depth) -> bool:
     """Return whether the conversion of a loaded image left few levels or one of many more."""
-    if depth.bits > 8 and _is_wide_grey(image):
+    before = 0
+    if _is_wide_grey(image):
         before = len(np.unique(np.asarray(image)))
-    elif depth.bits > 8:  # what Pillow read into 8 bits is known by its darkness only
-        before = 256 if _brightest(rgb) < FEW_LEVELS else 1
-    elif is_transparent(image):
+    elif depth.bits > 8 and _brightest(rgb) < FEW_LEVELS:
+        before = 256  # Pillow kept the upper 8 bits: that the others held more shows only in this
+    if is_transparent(image):
         layer = image.convert("RGBA")
-        before = _levels(layer, layer.getchannel("A").point(lambda alpha: 255 * (alpha > 0)))
-        before = max(before, _levels(layer.getchannel("A")))
-    else:
+        alpha = layer.getchannel("A")
+        seen = alpha.point(lambda opacity: 255 * (opacity > 0))
+        before = max(before, _levels(layer, seen), _levels(alpha))
+    if before <= 1:
         return False
     after = _levels(rgb)
-    return after == 1 < before or after < FEW_LEVELS <= before
+    return after == 1 or after < FEW_LEVELS <= before
 
 
 def _brightest(rgb: Image.Image) -> int:

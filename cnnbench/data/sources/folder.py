@@ -81,7 +81,7 @@ def open_folder(
         alike = Alike(digests=digests)
         if reading.group_near_duplicates:
             alike = find_alike(files["train"], digests, hashes)
-        files = take_test_images(files["train"], alike.digests, seed=split_seed)
+        files = take_test_images(files["train"], alike, seed=split_seed)
         notices += [_split_notice(files, split_seed, alike, layout), alike.notice]
     splits = {split: _split(root, classes, files[split], digests, bound) for split in files}
     notices += [finding.detail for finding in findings_on_losses(hashes)]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cnnbench.base.digests import sha256_of
 from cnnbench.data import DataError, shortlist
@@ -24,12 +24,13 @@ class Alike:
     """Which files have to stay on one side of a split: those of equal `digests`.
 
     `kept_together` says in words how many near duplicates are; `notice` names the groups that are
-    too large to be believed.
+    too large to be believed; `advice` is for a class that cannot be split.
     """
 
     digests: Mapping[str, str]
     kept_together: str = "near duplicates not looked for"
     notice: str = ""
+    advice: str = "add other images"
 
 
 def find_alike(files: Files, digests: Mapping[str, str], hashes: Mapping[str, ImageHash]) -> Alike:
@@ -60,12 +61,19 @@ def find_alike(files: Files, digests: Mapping[str, str], hashes: Mapping[str, Im
     by_content: dict[str, str] = {}
     for name in names:
         by_content.setdefault(digests[name], shared[name])
-    sizes = [len(group) for group in groups if len({digests[name] for name in group}) > 1]
-    counted = f"{sum(sizes)} near duplicates in {len(sizes)} groups kept on one side each"
-    return Alike(
+    joined = Alike(
         digests={name: by_content[digests[name]] for name in names},
-        kept_together=counted if sizes else "no near duplicates found",
+        kept_together="no near duplicates found",
         notice=_refusal(refused, len(names)),
+    )
+    sizes = [len(group) for group in groups if len({digests[name] for name in group}) > 1]
+    if not sizes:
+        return joined
+    return replace(
+        joined,
+        kept_together=f"{sum(sizes)} near duplicates in {len(sizes)} groups kept on one side each",
+        advice=f"{joined.advice}, or give near duplicates (not exact copies) to either side with "
+        "--data near_duplicates=off",
     )
 
 
@@ -94,17 +102,20 @@ def _refusal(refused: list[list[str]], n_images: int) -> str:
 
 
 def take_test_images(
-    files: Files, digests: Mapping[str, str], *, seed: int
+    files: Files, alike: Alike, *, seed: int
 ) -> dict[SplitName, dict[str, tuple[str, ...]]]:
     """Split each class 80/20 by a seed, with at least one image on either side.
 
-    Files of equal digest (see `find_alike`) go to one side together, also when they lie in
-    different classes. An image's rank comes from the seed and its digest, so adding or renaming
-    files moves few others. Raises DataError for a class whose images all have to stay together.
+    Files of equal digest in `alike` go to one side together, also when they lie in different
+    classes. An image's rank comes from the seed and its digest, so adding or renaming files moves
+    few others. Raises DataError for a class whose images all have to stay together.
     """
+    digests = alike.digests
     side: dict[str, SplitName] = {}
     for name in sorted(files):
-        _assign(name, [digests[file] for file in files[name]], seed, side)
+        why_not = _assign([digests[file] for file in files[name]], seed, side)
+        if why_not:
+            raise DataError(f"class {name!r} cannot be split: {why_not}; {alike.advice}")
     return {
         split: {
             name: tuple(file for file in of_class if side[digests[file]] == split)
@@ -114,8 +125,11 @@ def take_test_images(
     }
 
 
-def _assign(name: str, digests: list[str], seed: int, side: dict[str, SplitName]) -> None:
-    """Choose the side of every content of one class that an earlier class has not chosen."""
+def _assign(digests: list[str], seed: int, side: dict[str, SplitName]) -> str:
+    """Choose the side of every content of one class that an earlier class has not chosen.
+
+    Returns why all are on one side, or "".
+    """
     copies = Counter(digests)
     ranked = sorted(copies, key=lambda digest: sha256_of(f"{seed} {digest}".encode()))
     free = [digest for digest in ranked if digest not in side]
@@ -127,19 +141,13 @@ def _assign(name: str, digests: list[str], seed: int, side: dict[str, SplitName]
         taken += copies[digest] if fits else 0
     if not taken and free:  # every content has more copies than are wanted: take the rarest
         side[min(free, key=copies.__getitem__)] = "test"
-    if len({side[digest] for digest in ranked}) < 2:
-        raise DataError(_cannot_split(name, copies, len(free)))
-
-
-def _cannot_split(name: str, copies: Counter[str], n_free: int) -> str:
-    """Say why all images of a class are on one side."""
-    elsewhere = len(copies) - n_free
-    taken = f"; {elsewhere} of these lie in other classes too and went to their side"
+    if len({side[digest] for digest in ranked}) == 2:
+        return ""
+    elsewhere = len(ranked) - len(free)
+    gone = f"; {elsewhere} of these lie in other classes too and went to their side"
     return (
-        f"class {name!r} cannot be split: of its {copies.total()} images {len(copies)} are "
-        "different (copies and near duplicates count once), and training and testing need at "
-        f"least one each{taken if elsewhere else ''}; add images, or give near duplicates (not "
-        "exact copies) to either side with --data near_duplicates=off"
+        f"of its {len(digests)} images {len(ranked)} are different (copies and near duplicates "
+        f"count once), and training and testing need at least one each{gone if elsewhere else ''}"
     )
 
 
