@@ -13,7 +13,7 @@ _CONVERSIONS: Mapping[str, str] = {
     "animated": "has several frames; the first counts",
     "cmyk": "is converted from CMYK to RGB",
     "elongated": "is over three times as long as wide; the central square shows under a third",
-    "metadata": "has metadata that cannot be read (EXIF or a PNG's texts) and is ignored",
+    "metadata": "has metadata that cannot be read and is ignored",
     "palette": "has a palette and is converted to RGB",
     "rotated": "is turned upright by its EXIF orientation, once",
     "tiny": "is under 32 pixels high or wide and is enlarged",

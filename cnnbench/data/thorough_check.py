@@ -8,7 +8,7 @@ list that was written when they came.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations, pairwise
 from pathlib import Path
 
 from PIL import Image
@@ -171,18 +171,21 @@ def _hashes_of_source(
 
 
 def _near_between(dataset: Dataset, hashes: Hashes) -> Iterator[Finding]:
+    names = [name for split in hashes for name in dataset.splits[split].names]
+    every = [each for of_split in hashes.values() for each in of_split]
+    ends = list(accumulate(map(len, hashes.values()), initial=0))
+    places = {name: range(*part) for name, part in zip(hashes, pairwise(ends), strict=True)}
     for earlier, later in combinations(hashes, 2):
         first, second = dataset.splits[earlier], dataset.splits[later]
         exact = set(first.digests)
         others = [
-            len(first) + i
-            for i in range(len(second))
+            place
+            for i, place in enumerate(places[later])
             if not second.digests or second.digests[i] not in exact
         ]
-        copies = near_copies([*hashes[earlier], *hashes[later]], range(len(first)), others)
+        copies = near_copies(every, places[earlier], others)
         if copies:
             many = "; where most look alike, these need not be copies: look at some pairs"
-            names = [*first.names, *second.names]
             index, original = next(iter(copies.items()))
             yield Finding(
                 severity="warning",
@@ -195,8 +198,9 @@ def _near_between(dataset: Dataset, hashes: Hashes) -> Iterator[Finding]:
 
 
 def _near_within(dataset: Dataset, hashes: Hashes) -> Iterator[Finding]:
+    every = [each for of_split in hashes.values() for each in of_split]
     for name, split in dataset.splits.items():
-        groups = Counter(near_groups(hashes[name]))
+        groups = Counter(near_groups(hashes[name], whole=every))
         repeated = [group for group, count in groups.items() if count > 1]
         repeats = sum(groups[group] - 1 for group in repeated)
         if repeats:

@@ -105,6 +105,14 @@ def test_check_accuses_few_letters_of_a_leak(tmp_path: Path) -> None:
     assert sum(len(finding.names) for finding in leaks) <= 9  # of 60
 
 
+def test_few_test_images_are_judged_by_what_is_usual_in_the_whole_set(tmp_path: Path) -> None:
+    root = tmp_path / "scans"
+    save(root / "train", scan, 2, 20)
+    save(root / "drawn", lambda rng, label: scan(rng.spawn(1)[0], label), 2, 4)
+    (root / "drawn").rename(root / "test")
+    assert not [f for f in examine(str(root)).findings if f.verdict.startswith("near")]
+
+
 @pytest.mark.parametrize("make", [letter, part_on_a_belt, scan, lights, lines])
 def test_a_copy_saved_anew_is_found_among_images_that_look_alike(make: Maker, tmp_path) -> None:
     images = [make(np.random.default_rng(n), n % 2) for n in range(40)]

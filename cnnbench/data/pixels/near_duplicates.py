@@ -30,15 +30,19 @@ Shapes = npt.NDArray[np.float32]  # (N, pixels * channels)
 Places = npt.NDArray[np.intp]  # (N,), of images in a `_Comparison`
 
 
-def near_groups(hashes: Sequence[ImageHash]) -> list[int]:
+def near_groups(
+    hashes: Sequence[ImageHash], *, whole: Sequence[ImageHash] | None = None
+) -> list[int]:
     """Return for each image the smallest index in its group of near duplicates.
+
+    Where the images are a part of a set, `whole` has all of it and shows what is usual.
 
     A group is one image and those near to it, never a chain of neighbours' neighbours: first the
     image with most near duplicates and these, then the next of those left. Broken images are near
     to none, and tiny ones only to their equals.
     """
     firsts = _firsts(hashes)
-    compared = _compare(hashes, firsts)
+    compared = _compare(hashes, whole or hashes)
     every = np.arange(len(compared.indices))
     counts = np.zeros(len(every), dtype=np.intp)
     for places, near in compared.blocks(every):
@@ -65,7 +69,7 @@ def near_copies(
     """
     firsts = _firsts(hashes)
     original = {firsts[index]: index for index in reversed(known) if not hashes[index].verdict}
-    compared = _compare(hashes, firsts)
+    compared = _compare(hashes, hashes)
     is_known = np.isin(compared.indices, list(original))
     sought = {firsts[index] for index in candidates} - original.keys()
     rows = np.flatnonzero(np.isin(compared.indices, list(sought)))
@@ -144,30 +148,44 @@ class _Comparison:
         return near
 
 
-def _compare(hashes: Sequence[ImageHash], firsts: Sequence[int]) -> _Comparison:
-    """Make the first ones of their looks ready to be compared; contents alone give their order."""
-    # Under 32 pixels different things look alike: only equal ones count as near there.
-    indices = [
-        index
-        for index, first in enumerate(firsts)
-        if index == first and not hashes[index].verdict and "tiny" not in hashes[index].notes
-    ]
-    indices.sort(key=lambda i: (sum(hashes[i].colours), hashes[i].colours, hashes[i].greys))
-    colours = _stacked([hashes[index].colours for index in indices], COLOUR_SIDE**2, 3)
-    greys = _stacked([hashes[index].greys for index in indices], GREY_SIDE**2, 1)
+def _compare(hashes: Sequence[ImageHash], whole: Sequence[ImageHash]) -> _Comparison:
+    """Make the images that look different ready to be compared; `whole` shows what is usual."""
+    indices = _different(hashes)
+    colours, greys = _thumbnails(hashes, indices)
+    usual = (colours, greys) if whole is hashes else _thumbnails(whole, _different(whole))
     return _Comparison(
         indices=np.array(indices, dtype=np.intp),
         colours=_shapes(colours),
         greys=greys,
         means=colours.mean(axis=1),
-        limit=(_COLOUR_SHARE * _usual_distance(colours)) ** 2 + _ROUNDING,
-        grey_limit=(_GREY_SHARE * _usual_distance(greys)) ** 2 + _ROUNDING,
+        limit=(_COLOUR_SHARE * _usual_distance(usual[0])) ** 2 + _ROUNDING,
+        grey_limit=(_GREY_SHARE * _usual_distance(usual[1])) ** 2 + _ROUNDING,
     )
 
 
-def _stacked(thumbnails: Sequence[bytes], n_pixels: int, n_channels: int) -> Thumbnails:
-    values = np.frombuffer(b"".join(thumbnails), dtype=np.uint8)
-    return values.reshape(len(thumbnails), n_pixels, n_channels)
+def _different(hashes: Sequence[ImageHash]) -> list[int]:
+    """Return the first image of each look, the darkest first; contents alone give the order."""
+    # Under 32 pixels different things look alike: only equal ones count as near there.
+    indices = [
+        index
+        for index, first in enumerate(_firsts(hashes))
+        if index == first and not hashes[index].verdict and "tiny" not in hashes[index].notes
+    ]
+    return sorted(
+        indices, key=lambda i: (sum(hashes[i].colours), hashes[i].colours, hashes[i].greys)
+    )
+
+
+def _thumbnails(
+    hashes: Sequence[ImageHash], indices: Sequence[int]
+) -> tuple[Thumbnails, Thumbnails]:
+    """Return the thumbnails of some images in colour and in grey."""
+    colours = b"".join(hashes[index].colours for index in indices)
+    greys = b"".join(hashes[index].greys for index in indices)
+    return (
+        np.frombuffer(colours, dtype=np.uint8).reshape(len(indices), COLOUR_SIDE**2, 3),
+        np.frombuffer(greys, dtype=np.uint8).reshape(len(indices), GREY_SIDE**2, 1),
+    )
 
 
 def _squares(rows: Shapes, columns: Shapes) -> Shapes:
