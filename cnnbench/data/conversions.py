@@ -22,40 +22,31 @@ _CONVERSIONS: Mapping[str, str] = {
 }
 
 
+_LOSSES: Mapping[str, tuple[Severity, str]] = {
+    "emptied": (
+        "warning",
+        f"are left with one colour or under {FEW_LEVELS} levels in 8-bit RGB over white, though "
+        "their files hold more",
+    ),
+    "alpha unused": (
+        "note",
+        "have an alpha of 0 everywhere above colours; the colours are used without it",
+    ),
+}
+
+
 def findings_on_losses(hashes: Mapping[str, ImageHash]) -> list[Finding]:
     """Say of which images the conversion left little, or an alpha channel was left out.
 
     A report has to print the details, so they carry their counts.
     """
-    return [*_narrow(hashes), *_emptied(hashes), *_opaque(hashes)]
-
-
-def _opaque(hashes: Mapping[str, ImageHash]) -> Iterable[Finding]:
-    names = _noted(hashes, "alpha unused")
-    if names:
-        yield on_files(
-            "note",
-            "alpha unused",
-            f"{len(names)} images have an alpha of 0 everywhere above colours; the colours are "
-            "used without it",
-            names,
-        )
-
-
-def _emptied(hashes: Mapping[str, ImageHash]) -> Iterable[Finding]:
-    names = _noted(hashes, "emptied")
-    if names:
-        yield on_files(
-            "warning",
-            "emptied",
-            f"{len(names)} images are left with one colour or under {FEW_LEVELS} levels in 8-bit "
-            "RGB over white, though their files hold more",
-            names,
-        )
-
-
-def _noted(hashes: Mapping[str, ImageHash], note: str) -> list[str]:
-    return sorted(name for name, each in hashes.items() if note in each.notes)
+    by_note = _names_by_note(hashes)
+    noted = [
+        on_files(severity, note, f"{len(by_note[note])} images {what}", by_note[note])
+        for note, (severity, what) in _LOSSES.items()
+        if note in by_note
+    ]
+    return [*_narrow(hashes), *noted]
 
 
 def _narrow(hashes: Mapping[str, ImageHash]) -> Iterable[Finding]:
@@ -77,13 +68,15 @@ def _narrow(hashes: Mapping[str, ImageHash]) -> Iterable[Finding]:
 
 def conversions(hashes: Mapping[str, ImageHash]) -> list[Finding]:
     """Return one finding for each conversion that some images need."""
-    pairs = (
-        (note, name) for name, each in hashes.items() for note in each.notes if note in _CONVERSIONS
-    )
     return [
         on_files("note", note, f"each {_CONVERSIONS[note]}", names)
-        for note, names in grouped(pairs)
+        for note, names in _names_by_note(hashes).items()
+        if note in _CONVERSIONS
     ]
+
+
+def _names_by_note(hashes: Mapping[str, ImageHash]) -> dict[str, list[str]]:
+    return dict(grouped((note, name) for name in sorted(hashes) for note in hashes[name].notes))
 
 
 def on_files(severity: Severity, verdict: str, what: str, names: Sequence[str]) -> Finding:

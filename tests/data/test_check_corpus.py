@@ -77,7 +77,7 @@ CORPUS: dict[str, tuple[Maker, tuple[str, ...]]] = {
     "page.jpg": (lambda: b"<!DOCTYPE html><html>404 not found</html>", ("not an image",)),
     "noise.png": (lambda: bytes(RNG.bytes(900)), ("not an image",)),
     "drawing.png": (lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", ("not an image",)),
-    "only-a-header.jpg": (lambda: encoded(PHOTO, "JPEG")[:4], ("not an image",)),
+    "only-a-header.jpg": (lambda: encoded(PHOTO, "JPEG")[:4], ("damaged",)),
     "half.jpg": (lambda: encoded(PHOTO, "JPEG")[:1500], ("truncated",)),
     "half.png": (lambda: encoded(PHOTO, "PNG")[:5000], ("truncated",)),
     "half.gif": (lambda: encoded(PHOTO, "GIF")[:2000], ("truncated",)),

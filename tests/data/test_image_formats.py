@@ -111,6 +111,13 @@ def test_what_cannot_be_read_here_is_named(tmp_path: Path, name, content, said) 
 
 
 @pytest.mark.usefixtures("without_plugins")
+def test_a_jpeg_under_the_name_of_another_format_is_read(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(encoded("JPEG"))
+    assert why_no_image(tmp_path / "IMG_1.HEIC") == ""
+    assert hash_file(tmp_path / "IMG_1.HEIC").notes == ("wrong extension",)
+
+
+@pytest.mark.usefixtures("without_plugins")
 def test_a_class_that_loses_files_says_so_in_notices_and_check(make_tree) -> None:
     root = make_tree({"train/a": 3, "train/b": 3, "val/a": 1, "val/b": 1})
     for number in range(4):

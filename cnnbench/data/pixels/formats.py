@@ -66,11 +66,10 @@ def why_no_image(path: Path) -> str:
         return "unfinished downloads"
     if path.name.lower().endswith(_BACKUPS):
         return "backup copies"
+    if _opens(path):
+        return ""
     needed = _SUFFIXES_WITHOUT_PLUGIN.get(suffix) or needed_format(path)
-    if needed:
-        name, advice = _PLUGINS[needed]
-        return f"{name} files ({advice})"
-    return "" if _opens(path) else "not images"
+    return "{} files ({})".format(*_PLUGINS[needed]) if needed else "not images"
 
 
 def has_image_suffix(name: str) -> bool:
