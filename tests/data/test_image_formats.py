@@ -132,7 +132,7 @@ def test_a_class_that_loses_files_says_so_in_notices_and_check(make_tree) -> Non
 @pytest.mark.usefixtures("without_plugins")
 def test_heic_under_the_name_of_a_jpeg_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "IMG_1.jpg").write_bytes(HEIC)
-    assert "HEIF by its content, which needs: pip install pillow-heif" in (
+    assert ".heic by its content, which needs: pip install pillow-heif" in (
         hash_file(tmp_path / "IMG_1.jpg").reason
     )
 

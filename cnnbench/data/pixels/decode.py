@@ -30,10 +30,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from cnnbench.data import DataError
 from cnnbench.data.pixels.formats import (
     PNG_START,
-    advice_for,
     formats_of,
     has_image_start,
-    needed_format,
+    missing_plugin,
     start_of,
 )
 from cnnbench.data.pixels.rgb import CHUNK, Depth, UnsupportedPixels, depth_of, rgb_over_white
@@ -222,8 +221,8 @@ def _reason(path: Path, error: Exception, max_megapixels: int) -> tuple[str, str
     if path.stat().st_size == 0:
         return "empty", "the file is empty (0 bytes)"
     if isinstance(error, UnidentifiedImageError):
-        if kind := needed_format(path):
-            return "not an image", f"{kind} by its content, which needs: {advice_for(kind)}"
+        if missing := missing_plugin(path):
+            return "not an image", "{} by its content, which needs: {}".format(*missing)
         if has_image_start(path):
             return "damaged", "damaged: it begins like an image and what follows cannot be read"
         start = start_of(path)

@@ -68,8 +68,8 @@ def why_no_image(path: Path) -> str:
         return "backup copies"
     if _opens(path):
         return ""
-    needed = _SUFFIXES_WITHOUT_PLUGIN.get(suffix) or needed_format(path)
-    return "{} files ({})".format(*_PLUGINS[needed]) if needed else "not images"
+    missing = missing_plugin(path)
+    return "{} files ({})".format(*missing) if missing else "not images"
 
 
 def has_image_suffix(name: str) -> bool:
@@ -77,21 +77,18 @@ def has_image_suffix(name: str) -> bool:
     return _suffix(Path(name)) in _known_suffixes()
 
 
-def needed_format(path: Path) -> str:
-    """Return HEIF, JXL or AVIF if a file is that by its content and cannot be read here."""
-    start, kind = start_of(path), ""
+def missing_plugin(path: Path) -> tuple[str, str] | None:
+    """Return the suffix of a file's format and the command that makes it readable, if it is not."""
+    start = start_of(path)
     if start[4:8] == b"ftyp" and start[8:] in _HEIF_BRANDS:
         kind = "HEIF"
     elif start[4:8] == b"ftyp" and start[8:] in (b"avif", b"avis"):
         kind = "AVIF"
     elif start.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
         kind = "JXL"
-    return "" if kind in readable_formats() else kind
-
-
-def advice_for(kind: str) -> str:
-    """Return the command that makes a format of `needed_format` readable."""
-    return _PLUGINS[kind][1]
+    else:
+        kind = _SUFFIXES_WITHOUT_PLUGIN.get(_suffix(path), "")
+    return None if kind in readable_formats() else _PLUGINS.get(kind)
 
 
 def formats_of(path: Path) -> tuple[str, ...]:
