@@ -25,6 +25,7 @@ from cnnbench.report.sections import (
     ladder,
     notices,
     pairs,
+    repeat,
     results,
     seeds,
     settings,
@@ -57,7 +58,7 @@ MARKDOWN: tuple[MakeSection, ...] = (
     settings.rules_section,
     notices.section,
     departures.section,
-    settings.repeat_section,
+    repeat.section,
     departures.article_section,
 )
 HTML: tuple[MakeSection, ...] = (
@@ -71,7 +72,7 @@ HTML: tuple[MakeSection, ...] = (
     settings.section,
     settings.rules_section,
     departures.section,
-    settings.repeat_section,
+    repeat.section,
     departures.article_section,
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnbench.schema.budget import Budget, Spent
-from cnnbench.schema.cell import Cell, DatasetFacts, Plan
+from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Tuned
 from cnnbench.schema.events import Evaluated, Finished, Started, Stepped
 from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.recipes import Recipe
@@ -298,4 +298,16 @@ def _result(fake: FakeRun, cell: Cell, model: FakeModel, share: float) -> Result
         versions=None if fake.versions is None else dict(fake.versions),
         threads=None if fake.versions is None else fake.threads,
         cpu=None if fake.versions is None else "Example CPU",
+    )
+
+
+def tuned_to_the_lowest(model: str, *rates: float) -> Tuned:
+    return Tuned(
+        model=model,
+        rates=rates,
+        top1=(0.25,) + (None,) * (len(rates) - 1),
+        images=200,
+        chosen=rates[0],
+        charged_seconds=24.0,
+        budget=Budget.parse("12s"),
     )

@@ -8,20 +8,23 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.text.escape import csv_text
+from cnnbench.report.text.wording import join_and, plural
 from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.result import Result, Row
 from cnnbench.store import RunFolder
 
 __all__ = ["BROKEN", "grouped", "has_several_seeds", "ranked", "read_rows", "seed_suffixes"]
-__all__ += ["status_text", "unmeasured", "write_results"]
+__all__ += ["rows_words", "status_text", "unmeasured", "write_results"]
 
 BROKEN = ("diverged", "failed", "oom", "hung")  # these statuses say that training went wrong
 _VERSION = 1
+_MOST_NAMED = 6  # networks in a sentence; of more it says how many rows
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
@@ -79,6 +82,26 @@ def seed_suffixes(rows: Sequence[Row]) -> dict[str, str]:
     """Return for each cell what to write after its name: its seed, if there are several."""
     several = has_several_seeds(rows)
     return {row.cell: f", seed {row.seed}" if several else "" for row in rows}
+
+
+def rows_words(some: Sequence[Row], rows: Sequence[Row], names: Mapping[str, str]) -> str:
+    """Name some of a run's rows by network, with their seeds where that has others as well."""
+    n_rows = Counter(names[row.cell] for row in rows)
+    cells = {row.cell: row for row in some}
+    networks = grouped(cells.values(), lambda row: names[row.cell])
+    if len(networks) > _MOST_NAMED:
+        return plural(len(cells), "row")
+    return join_and(
+        [
+            name if len(of_name) == n_rows[name] else f"{name} {seed_words(of_name)}"
+            for name, of_name in networks.items()
+        ]
+    )
+
+
+def seed_words(rows: Sequence[Row]) -> str:
+    seeds = [str(row.seed) for row in rows]
+    return f"seed{'s' if len(seeds) > 1 else ''} {join_and(seeds)}"
 
 
 def status_text(row: Row) -> str:

@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 
 import zoo
-from cnnbench.report.analysis.origins import values_of, words_of
+from cnnbench.report.analysis.origins import mixed_origins, values_of
 from cnnbench.report.analysis.rows import seed_suffixes
 from cnnbench.report.sections import Points, RunReport, Section
 from cnnbench.report.text.wording import amount, join_and, percent, plural, significant
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
-from cnnbench.schema.origin import continued_words
+from cnnbench.schema.origin import NOT_RECORDED, continued_words
 from cnnbench.schema.result import Row
 
 __all__ = ["run_notices", "section"]
@@ -48,9 +48,8 @@ def run_notices(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Return the warnings about how a run was made and went, apart from those of its dataset."""
     return [
         *_smoke(plan),
-        *_machines(rows),
         *_origins(plan, rows),
-        *_drift(rows),
+        *_drift(plan, rows),
         *_sizes(plan),
         *_distances(plan),
         *_clock(rows),
@@ -70,31 +69,17 @@ def _smoke(plan: Plan) -> list[str]:
     ]
 
 
-def _machines(rows: Sequence[Row]) -> list[str]:
-    machines = list(
-        dict.fromkeys(one.machine for row in rows for one in row.origins if one.machine)
-    )
-    if len(machines) < 2:
-        return []
-    return [
-        f"The cells ran on different machines ({join_and(machines)}): with a budget in seconds "
-        "their scores must not be compared."
-    ]
-
-
 def _origins(plan: Plan, rows: Sequence[Row]) -> list[str]:
-    """Say so if the rows were not all trained with the same versions and threads."""
-    names = labels(plan)
-    mixed = [
-        f"{fact} {words_of(values, rows, names)}"
-        for fact, values in values_of(rows).items()
-        if fact != "ran on" and len(values) > 1
-    ]
+    """Say so if the rows were not all trained with the same versions, threads and machine."""
+    names, suffix = labels(plan), seed_suffixes(rows)
+    mixed = mixed_origins(rows, names)
+    machines = set(values_of(rows).get("ran on", ())) - {NOT_RECORDED}
     sentence = (
         f"The rows are of mixed origin: {'; '.join(mixed)}. A difference between them may be that "
         "of their origins."
     )
-    suffix = seed_suffixes(rows)
+    if len(machines) > 1 and _is_metered(rows):
+        sentence += " Scores from different machines under a budget in seconds do not compare."
     return ([sentence] if mixed else []) + [
         f"{names[row.cell]}{suffix[row.cell]} was {continued_words(row.origins)}."
         for row in rows
@@ -102,18 +87,23 @@ def _origins(plan: Plan, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _drift(rows: Sequence[Row]) -> list[str]:
+def _is_metered(rows: Sequence[Row]) -> bool:
+    return any(row.budget.currency.is_metered for row in rows)
+
+
+def _drift(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Say so if a fixed matrix product ran at different speeds during the run."""
     speeds = [speed for row in rows for speed in row.canary_gflops or ()]
     if not speeds or max(speeds) <= (1 + _DRIFT) * min(speeds):
         return []
     measured = [row for row in rows if row.canary_gflops]
     worst = min(measured, key=lambda row: min(row.canary_gflops or ()))
+    suffers = "sees fewer images" if _is_metered(rows) else "takes longer than it need"
     return [
         f"The machine was not steady: a fixed matrix product before and after each cell ran at "
         f"{significant(min(speeds))} to {significant(max(speeds))} GFLOP/s; the slowest reading "
-        f"was beside {worst.model}, seed {worst.seed}. With a budget in seconds, a cell on a "
-        "slowed machine sees fewer images."
+        f"was beside {labels(plan)[worst.cell]}{seed_suffixes(rows)[worst.cell]}. A cell on a "
+        f"slowed machine {suffers}."
     ]
 
 
