@@ -82,7 +82,7 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
         if clock.charged - stepped_at >= STEPPED_EVERY_SECONDS:
             yield _stepped(state, clock.charged - stepped_at)
             stepped_at = clock.charged
-        if state.should_evaluate():
+        if state.should_evaluate() and state.next_batch_size():  # the last weights wait for the end
             scored = _evaluate(state, final=False)
             yield scored
             if not math.isfinite(scored.event.loss):

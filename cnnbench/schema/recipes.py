@@ -80,7 +80,7 @@ def make_recipe(
         known = f"there is {', '.join(RECIPES)}"
         raise ValueError(with_hint(f"unknown recipe {name!r}", name, RECIPES, known))
     if lr is not None and not 0 < lr < 1e6:
-        raise ValueError(f"the learning rate must be more than zero and finite, saw {lr:g}")
+        raise ValueError(f"the learning rate must be above 0 and below 1e6, saw {lr:g}")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"the batch size must be at least 1, saw {batch_size}")
     if name == "common":

@@ -88,8 +88,17 @@ def test_a_counted_budget_is_spent_to_the_image(images, batch_size, evaluations)
         sum(s for _, s in steps[:i]) for i in range(len(steps))
     ]
     assert all(size > 1 for _, size in steps)
-    assert sum(isinstance(event, Scored) for event in events) <= evaluations
-    assert [event.event.headline for event in events if isinstance(event, Scored)][-1]
+    scored = [event.event for event in events if isinstance(event, Scored)]
+    assert len(scored) <= evaluations
+    assert [event.headline for event in scored] == [False] * (len(scored) - 1) + [True]
+
+
+@pytest.mark.parametrize("budget", ["3img", "8img", "20img", "1s", "9s"])
+def test_no_weights_are_evaluated_twice_and_all_evaluations_have_a_running_loss(budget):
+    events = train(a_training(budget, tick=STEP_SECONDS / 4, evaluations=6))
+    scored = [event.event for event in events if isinstance(event, Scored)]
+    assert len({event.spent.steps for event in scored}) == len(scored)
+    assert all(event.train_loss is not None for event in scored)
 
 
 def test_epochs_and_flops_are_counted_too():
