@@ -105,7 +105,7 @@ def page_of(report: RunReport) -> Page:
 
     return Page(
         title=settings.title(report.plan),
-        headline=headline.headline_sentences(report.comparison, report.rows),
+        headline=headline.headline_sentences(report.comparison, report.rows, report.names),
         picture=headline.headline_picture(report),
         markdown=in_order(MARKDOWN),
         html=in_order(HTML),

@@ -143,11 +143,8 @@ def write_success(
     `best` the best of the curve. `notice` is what loading the checkpoint had to say, `canary` the
     machine's rate at the start.
     """
-    event, evaluation = headline.event, headline.evaluation
-    names = inputs.splits[event.split].names
-    predictions = Predictions(labels=evaluation.labels, logits=evaluation.logits, names=names)
-    with context.clock.measure("logging"):
-        context.folder.write_predictions(predictions)
+    event = headline.event
+    _write_predictions(context, inputs, headline)
     result = planned(context.cell).model_copy(
         update={
             "status": "done",
@@ -171,6 +168,13 @@ def write_success(
     context.folder.write_result(result)
     context.folder.forget_checkpoints()
     return result
+
+
+def _write_predictions(context: CellContext, inputs: Inputs, headline: Scored) -> None:
+    evaluation, names = headline.evaluation, inputs.splits[headline.event.split].names
+    predictions = Predictions(labels=evaluation.labels, logits=evaluation.logits, names=names)
+    with context.clock.measure("logging"):
+        context.folder.write_predictions(predictions)
 
 
 def write_failure(

@@ -12,6 +12,7 @@ from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.headline import headline
 from cnnbench.report.sections.pairs import comparison_notes, pair_sentence
 from cnnbench.schema.names import labels
+from cnnbench.schema.result import Status
 from cnnbench.store import RunFolder
 
 
@@ -82,7 +83,21 @@ def test_nothing_finished_says_so(tmp_path: Path) -> None:
     models = [FakeModel(name=name, status="planned") for name in "abc"]
     assert headline(build_run(tmp_path, FakeRun(models=models))) == [
         "None of 3 cells has finished, so nothing can be said yet.",
-        "3 cells have not started (a, b and c).",
+        "a, b and c have not started.",
+    ]
+
+
+def test_what_became_of_some_seeds_is_not_said_of_the_network(tmp_path: Path) -> None:
+    statuses: dict[int, Status] = {0: "done", 1: "failed", 2: "killed", 4: "running"}
+    models = [
+        FakeModel(name="a", seed=seed, status=statuses.get(seed, "planned"), correct=90, reason="x")
+        for seed in range(12)
+    ]
+    _, *sentences = headline(build_run(tmp_path, FakeRun(models=models)))
+    assert sentences == [
+        "a seed 1 failed.",
+        "a seeds 2 and 4 were stopped before their end.",
+        "8 seeds of a have not started.",
     ]
 
 

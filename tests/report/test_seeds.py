@@ -231,7 +231,7 @@ def test_the_headline_names_no_winner_among_equals(tmp_path: Path, seeds: int, d
         four = draw_answers(rng, world, networks=4, seeds=seeds, images=128, accuracy=0.8)
         entries = [entry(f"net{index}", right, row) for index, right in enumerate(four)]
         comparison = compare_rungs([entries], budgets=[None])
-        sentences = " ".join(headline_sentences(comparison, []))
+        sentences = " ".join(headline_sentences(comparison, [], {}))
         named += any(word in sentences for word in ("is best", "better than"))
     assert named / draws <= 0.05
 

@@ -24,7 +24,7 @@ __all__ += ["rows_words", "status_text", "unmeasured", "write_results"]
 
 BROKEN = ("diverged", "failed", "oom", "hung")  # these statuses say that training went wrong
 _VERSION = 1
-_MOST_NAMED = 6  # networks in a sentence; of more it says how many rows
+_MOST_NAMED = 6  # networks, or seeds of one, in a sentence; of more it says how many rows
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
@@ -85,23 +85,23 @@ def seed_suffixes(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def rows_words(some: Sequence[Row], rows: Sequence[Row], names: Mapping[str, str]) -> str:
-    """Name some of a run's rows by network, with their seeds where that has others as well."""
+    """Name some of a run's rows by network, with their seeds where it has others as well."""
     n_rows = Counter(names[row.cell] for row in rows)
-    cells = {row.cell: row for row in some}
-    networks = grouped(cells.values(), lambda row: names[row.cell])
+    networks = grouped({row.cell: row for row in some}.values(), lambda row: names[row.cell])
     if len(networks) > _MOST_NAMED:
-        return plural(len(cells), "row")
+        return plural(sum(map(len, networks.values())), "row")
     return join_and(
         [
-            name if len(of_name) == n_rows[name] else f"{name} {seed_words(of_name)}"
+            name if len(of_name) == n_rows[name] else _seeds_words(of_name, name)
             for name, of_name in networks.items()
         ]
     )
 
 
-def seed_words(rows: Sequence[Row]) -> str:
-    seeds = [str(row.seed) for row in rows]
-    return f"seed{'s' if len(seeds) > 1 else ''} {join_and(seeds)}"
+def _seeds_words(rows: Sequence[Row], name: str) -> str:
+    if len(rows) > _MOST_NAMED:
+        return f"{len(rows)} seeds of {name}"
+    return f"{name} {'seed' if len(rows) == 1 else 'seeds'} {join_and([str(r.seed) for r in rows])}"
 
 
 def status_text(row: Row) -> str:

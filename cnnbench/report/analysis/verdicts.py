@@ -16,7 +16,6 @@ from cnnbench.report.analysis.entries import Entry, difference_between
 from cnnbench.report.analysis.rows import status_text
 from cnnbench.report.stats.differences import Decision, Difference, decide
 from cnnbench.report.text.wording import amount, join_and, plural
-from cnnbench.schema.budget import Currency
 from cnnbench.schema.result import Row
 
 __all__ = ["NetworkRun", "NetworkVerdict", "Verdict", "judge"]
@@ -25,7 +24,6 @@ Verdict = Literal["better", "worse", "no evidence"]
 
 FAILED = ("failed", "diverged", "oom")  # training came to an end of its own
 _UNLIKE_SPEED = 1.1  # times as many images for the same seconds
-_METERED = (Currency.SECONDS, Currency.JOULES)  # what a budget buys depends on the machine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,7 +174,7 @@ def _speed(a: NetworkRun, b: NetworkRun) -> list[str]:
     budgets = {(row.budget.currency, row.budget.limit) for side in (a, b) for row in side.rows}
     currency, limit = next(iter(budgets))
     seen = (a.images_seen, b.images_seen)
-    if len(budgets) > 1 or currency not in _METERED or not all(seen):
+    if len(budgets) > 1 or not currency.is_metered or not all(seen):
         return []
     fewer, more = sorted(images for images in seen if images)
     if more < _UNLIKE_SPEED * fewer:

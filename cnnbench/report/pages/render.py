@@ -218,7 +218,7 @@ def readme_section(run: RunFolder, folder: Path) -> str:
     """Return headline, picture and table of a run, with links that hold from `folder`."""
     report = RunReport.read(run)
     path = Path(os.path.relpath(run.path, folder)).as_posix()
-    sentences = headline_sentences(report.comparison, report.rows)
+    sentences = headline_sentences(report.comparison, report.rows, report.names)
     headline = [escape_markdown(sentence) for sentence in sentences]
     values = dict(settings(report.plan, report.rows))
     facts = [values[name] for name in ("dataset", "images", "budget", "machine")]

@@ -1,16 +1,17 @@
 """What does a run prove, in sentences that never name a winner that is not separated?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cnnbench.report.analysis.comparison import Comparison, compare
 from cnnbench.report.analysis.entries import Entry
-from cnnbench.report.analysis.rows import read_rows, seed_suffixes, status_text
+from cnnbench.report.analysis.rows import read_rows, rows_words, seed_suffixes, status_text
 from cnnbench.report.figures.accuracy import accuracy_picture
 from cnnbench.report.figures.style import Picture
 from cnnbench.report.sections import RunReport
 from cnnbench.report.sections.ladder import established_crossings
 from cnnbench.report.text.wording import join_and, percent, plural, significant
 from cnnbench.schema.budget import Currency
+from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
 
@@ -18,21 +19,21 @@ __all__ = ["headline", "headline_picture", "headline_sentences"]
 
 _UNEVEN = 1.5  # times the rate of the slowest seed
 _MOST_TIES = 3  # more groups than that are read from the table
-_UNFINISHED = {
-    "failed": "failed",
-    "diverged": "diverged",
-    "oom": "ran out of memory",
-    "killed": "was stopped before its end",
-    "hung": "hung",
-    "running": "is still running",
-    "planned": "has not started",
+_UNFINISHED = {  # what one row did, and what several did
+    "failed": ("failed", "failed"),
+    "diverged": ("diverged", "diverged"),
+    "oom": ("ran out of memory", "ran out of memory"),
+    "killed": ("was stopped before its end", "were stopped before their end"),
+    "hung": ("hung", "hung"),
+    "running": ("is still running", "are still running"),
+    "planned": ("has not started", "have not started"),
 }
 
 
 def headline(run: RunFolder) -> list[str]:
     """Return what a run shows in a few plain sentences, the most important first."""
     rows = read_rows(run)
-    return headline_sentences(compare(run, rows), rows)
+    return headline_sentences(compare(run, rows), rows, labels(run.plan()))
 
 
 def headline_picture(report: RunReport) -> Picture:
@@ -44,18 +45,20 @@ def headline_picture(report: RunReport) -> Picture:
         for row in rows
         if row.status != "done"
     ]
-    alt = " ".join(headline_sentences(report.comparison, rows))
+    alt = " ".join(headline_sentences(report.comparison, rows, report.names))
     return accuracy_picture(report.comparison, unfinished, report.styles, alt=alt)
 
 
-def headline_sentences(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
+def headline_sentences(
+    comparison: Comparison, rows: Sequence[Row], names: Mapping[str, str]
+) -> list[str]:
     """Return what a comparison shows in a few plain sentences, the most important first."""
     return [
         *_ranking(comparison, rows),
         *established_crossings(comparison),
         *_chance(comparison),
         *_uneven(comparison),
-        *_unfinished(rows),
+        *_unfinished(rows, names),
     ]
 
 
@@ -174,14 +177,11 @@ def _uneven(comparison: Comparison) -> list[str]:
     ]
 
 
-def _unfinished(rows: Sequence[Row]) -> list[str]:
+def _unfinished(rows: Sequence[Row], names: Mapping[str, str]) -> list[str]:
     sentences = []
-    for status, text in _UNFINISHED.items():
-        models = [row.model for row in rows if row.status == status]
-        if len(models) == 1:
-            sentences.append(f"{models[0]} {text}.")
-        elif models:
-            verb = text.replace("was ", "were ").replace("is ", "are ").replace("has ", "have ")
-            distinct = join_and(list(dict.fromkeys(models)))
-            sentences.append(f"{plural(len(models), 'cell')} {verb} ({distinct}).")
+    for status, (one, several) in _UNFINISHED.items():
+        of_status = [row for row in rows if row.status == status]
+        if of_status:
+            verb = one if len(of_status) == 1 else several
+            sentences.append(f"{rows_words(of_status, rows, names)} {verb}.")
     return sentences

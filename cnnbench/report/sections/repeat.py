@@ -13,9 +13,9 @@ from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 
 SAME_BITS = (
-    "Typed again, this command gives the same bits on the same machine with the same versions and "
-    "threads; on a GPU, where some kernels add up in another order each time, only if it says "
-    "--deterministic."
+    "Typed again, this command gives the same bits on the same machine with the same versions, "
+    "threads and precision; on a GPU, where some kernels add up in another order each time, only "
+    "if it says --deterministic."
 )
 SAME_BUDGET = (
     "Typed again, this command gives every network the same budget; the machine's speed decides "

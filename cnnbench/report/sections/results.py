@@ -25,10 +25,10 @@ _NOTE = (
     "results.csv and results.json have every number."
 )
 _LOSSES = (
-    f"The {RUNNING_LOSS} is a mean over the last steps, with augmentation and dropout: it says "
-    "how training went, not which network learned more. In evaluation mode the last weights were "
-    f"tried on up to {TRAINING_SAMPLE} training images, the same for every network, as they are on "
-    "test images: a network that is right there and wrong on test images has memorised."
+    f"The {RUNNING_LOSS} is a mean since the last evaluation, with augmentation and dropout: it "
+    "says how training went, not which network learned more. In evaluation mode are the last "
+    f"weights on up to {TRAINING_SAMPLE} training images, the same for every network: one that is "
+    "right on those and wrong on test images has memorised."
 )
 _SELECTED = (
     "Best evaluation along the way, selected after the fact and therefore too good; the ranking "
