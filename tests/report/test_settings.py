@@ -96,11 +96,9 @@ def test_a_continued_cell_says_what_changed_on_the_way(tmp_path: Path) -> None:
     first, *others = read_rows(run)
     (began,) = first.origins
     moved = with_origin(first, versions={"torch": "99.0"}, earlier_origins=(began,))
-    sentences = notices(run.plan(), [moved, *others])
-    assert any(
-        text.startswith("alexnet was continued with torch 3.0.0, then 99.0: ") for text in sentences
-    )
-    assert any("torch 3.0.0 (alexnet, googlenet" in text for text in sentences)
+    (text,) = (text for text in notices(run.plan(), [moved, *others]) if "origin" in text)
+    assert "torch 3.0.0 (alexnet, googlenet, vgg11 and resnet18); torch 99.0 (alexnet). " in text
+    assert "Begun with one and continued with another: alexnet; the bits may" in text
 
 
 def test_rows_of_one_origin_are_named_once_with_their_seeds(tmp_path: Path) -> None:

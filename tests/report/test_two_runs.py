@@ -259,12 +259,24 @@ def test_failing_more_often_is_worse_also_where_the_rest_is_better(tmp_path: Pat
     assert network.verdict == "worse"
 
 
-def test_a_network_that_has_not_started_is_no_evidence(tmp_path: Path) -> None:
+def test_a_network_that_has_not_started_is_no_evidence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     b = FakeRun(models=[FakeModel(name="alexnet", status="planned")])
     runs = both(tmp_path, fake(BASE), b)
     two_runs = compare_runs(*runs)
     assert verdicts(two_runs) == {"alexnet": "no evidence"}
     assert two_runs.only_a == ("resnet18",)
+    show_two_runs(two_runs, runs[0].path, runs[1].path, as_json=False)
+    shown = capsys.readouterr().out
+    assert "1 of 1 seed not finished in B (planned): the command of that run continues it" in shown
+    assert "the interval says" not in shown  # there is none
+
+
+def test_many_seeds_in_a_row_are_told_by_both_ends(tmp_path: Path) -> None:
+    two_runs = compare_runs(*both(tmp_path, fake({"alexnet": 90}, seeds=12), fake(BASE, seeds=2)))
+    (difference,) = two_runs.unlike
+    assert (difference.what, difference.a, difference.b) == ("seeds", "0 to 11", "0 and 1")
 
 
 def test_networks_in_one_run_only_are_named_and_not_judged(

@@ -152,16 +152,17 @@ def _line(network: NetworkVerdict) -> tuple[str, ...]:
 
 
 def _conclusion(comparison: TwoRuns) -> Iterator[str]:
-    verdicts = Counter(network.verdict for network in comparison.judged)
+    judged = comparison.judged
+    verdicts = Counter(network.verdict for network in judged)
     of_each = (f"{verdicts[verdict]} {verdict}" for verdict in ("better", "worse", "no evidence"))
     yield (
-        f"of {plural(len(comparison.judged), 'network')}: {', '.join(of_each)}"
+        f"of {plural(len(judged), 'network')}: {', '.join(of_each)}"
         " (level 5 % after Holm's correction)"
     )
-    if any(sum(network.unfinished) for network in comparison.judged):
+    if any(sum(network.unfinished) for network in judged):
         yield "not every seed is finished: these verdicts may still change"
-    if verdicts["no evidence"]:
+    if any(network.verdict == "no evidence" and network.low is not None for network in judged):
         yield "no evidence is not a proof of no change: the interval says what is possible"
-    tested = [network for network in comparison.judged if network.p is not None]
+    tested = [network for network in judged if network.p is not None]
     if tested and all(max(network.seeds) == 1 for network in tested):
         yield "each network was trained once: a difference may be the seed's; --seeds 3 would tell"

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.text.escape import csv_text
-from cnnbench.report.text.wording import join_and, plural
+from cnnbench.report.text.wording import join_and, join_numbers, plural
 from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.result import Result, Row
 from cnnbench.store import RunFolder
@@ -101,7 +101,9 @@ def rows_words(some: Sequence[Row], rows: Sequence[Row], names: Mapping[str, str
 def _seeds_words(rows: Sequence[Row], name: str) -> str:
     if len(rows) > _MOST_NAMED:
         return f"{len(rows)} seeds of {name}"
-    return f"{name} {'seed' if len(rows) == 1 else 'seeds'} {join_and([str(r.seed) for r in rows])}"
+    return (
+        f"{name} {'seed' if len(rows) == 1 else 'seeds'} {join_numbers([row.seed for row in rows])}"
+    )
 
 
 def status_text(row: Row) -> str:

@@ -11,7 +11,7 @@ from cnnbench.report.analysis.entries import entries_of
 from cnnbench.report.analysis.origins import facts_by_label
 from cnnbench.report.analysis.rows import grouped, read_rows
 from cnnbench.report.analysis.verdicts import NetworkRun, NetworkVerdict, judge
-from cnnbench.report.text.wording import NOTHING, join_and, plural
+from cnnbench.report.text.wording import NOTHING, join_and, join_numbers, plural
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import Settings, changes, labels, settings_of
 from cnnbench.schema.origin import VERSIONED
@@ -106,7 +106,8 @@ def compare_runs(
     if not shared:
         raise CannotCompare(
             f"no network is in both runs: A has {', '.join(a_side.cells)}; "
-            f"B has {', '.join(b_side.cells)}"
+            f"B has {', '.join(b_side.cells)}. A sweep or a ladder compares with a run that varies "
+            "the same"
         )
     return TwoRuns(
         unlike=tuple(differences),
@@ -201,4 +202,4 @@ def _by_network(
 
 
 def _seeds(plan: Plan) -> str:
-    return join_and([str(seed) for seed in sorted({cell.seed for cell in plan.cells})])
+    return join_numbers(sorted({cell.seed for cell in plan.cells}))

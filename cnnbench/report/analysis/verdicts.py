@@ -150,23 +150,24 @@ def _failures(a: NetworkRun, b: NetworkRun) -> list[str]:
     less_or_as = "less often in B than" if b_failed < a_failed else "as often in B as"
     how = "more often in B than" if b_failed > a_failed else less_or_as
     each = [
-        f"{len(side.failed)} of {plural(len(side.rows), 'seed')} in {name}{_why(side.failed)}"
+        f"{len(side.failed)} of {plural(len(side.rows), 'seed')} in {name}{_reasons(side.failed)}"
         for name, side in (("A", a), ("B", b))
     ]
     return [f"fails {how} in A: {join_and(each)}"]
 
 
+def _reasons(rows: Sequence[Row]) -> str:
+    return f" ({'; '.join(dict.fromkeys(map(status_text, rows)))})" if rows else ""
+
+
 def _continuing(a: NetworkRun, b: NetworkRun) -> list[str]:
     return [
         f"{len(side.unfinished)} of {plural(len(side.rows), 'seed')} not finished in {name}"
-        f"{_why(side.unfinished)}: the command of that run continues it"
+        f" ({', '.join(dict.fromkeys(row.status for row in side.unfinished))}): the command of "
+        "that run continues it"
         for name, side in (("A", a), ("B", b))
         if side.unfinished
     ]
-
-
-def _why(rows: Sequence[Row]) -> str:
-    return f" ({'; '.join(dict.fromkeys(map(status_text, rows)))})" if rows else ""
 
 
 def _speed(a: NetworkRun, b: NetworkRun) -> list[str]:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import zoo
 from cnnbench.report.analysis.origins import mixed_origins, values_of
-from cnnbench.report.analysis.rows import seed_suffixes
+from cnnbench.report.analysis.rows import rows_words
 from cnnbench.report.sections import Points, RunReport, Section
 from cnnbench.report.text.wording import amount, join_and, percent, plural, significant
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
-from cnnbench.schema.origin import NOT_RECORDED, continued_words
+from cnnbench.schema.origin import NOT_RECORDED
 from cnnbench.schema.result import Row
 
 __all__ = ["run_notices", "section"]
@@ -71,20 +71,23 @@ def _smoke(plan: Plan) -> list[str]:
 
 def _origins(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Say so if the rows were not all trained with the same versions, threads and machine."""
-    names, suffix = labels(plan), seed_suffixes(rows)
+    names = labels(plan)
     mixed = mixed_origins(rows, names)
-    machines = set(values_of(rows).get("ran on", ())) - {NOT_RECORDED}
-    sentence = (
+    if not mixed:
+        return []
+    sentences = [
         f"The rows are of mixed origin: {'; '.join(mixed)}. A difference between them may be that "
         "of their origins."
-    )
-    if len(machines) > 1 and _is_metered(rows):
-        sentence += " Scores from different machines under a budget in seconds do not compare."
-    return ([sentence] if mixed else []) + [
-        f"{names[row.cell]}{suffix[row.cell]} was {continued_words(row.origins)}."
-        for row in rows
-        if row.earlier_origins
     ]
+    machines = set(values_of(rows).get("ran on", ())) - {NOT_RECORDED}
+    if len(machines) > 1 and _is_metered(rows):
+        sentences.append("Scores from different machines under a budget in seconds do not compare.")
+    if continued := [row for row in rows if row.earlier_origins]:
+        sentences.append(
+            f"Begun with one and continued with another: {rows_words(continued, rows, names)}; the "
+            "bits may differ from those of one go."
+        )
+    return [" ".join(sentences)]
 
 
 def _is_metered(rows: Sequence[Row]) -> bool:
@@ -98,12 +101,12 @@ def _drift(plan: Plan, rows: Sequence[Row]) -> list[str]:
         return []
     measured = [row for row in rows if row.canary_gflops]
     worst = min(measured, key=lambda row: min(row.canary_gflops or ()))
-    suffers = "sees fewer images" if _is_metered(rows) else "takes longer than it need"
+    suffers = "sees fewer images" if _is_metered(rows) else "takes longer"
     return [
         f"The machine was not steady: a fixed matrix product before and after each cell ran at "
         f"{significant(min(speeds))} to {significant(max(speeds))} GFLOP/s; the slowest reading "
-        f"was beside {labels(plan)[worst.cell]}{seed_suffixes(rows)[worst.cell]}. A cell on a "
-        f"slowed machine {suffers}."
+        f"was beside {rows_words([worst], rows, labels(plan))}. A cell on a slowed machine "
+        f"{suffers}."
     ]
 
 

@@ -7,7 +7,14 @@ from importlib import resources
 from cnnbench.report.analysis.origins import values_of
 from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.sections import Facts, Paragraph, Points, RunReport, Section
-from cnnbench.report.text.wording import amount, join_and, percent, plural, significant
+from cnnbench.report.text.wording import (
+    amount,
+    join_and,
+    join_numbers,
+    percent,
+    plural,
+    significant,
+)
 from cnnbench.schema.budget import Budget, Currency
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.origin import VERSIONED
@@ -80,7 +87,7 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("device", _by_value(plan.cells, _device_words)),
         ("machine", machine),
         ("threads", origins.get("threads", "")),
-        ("seeds", join_and([str(seed) for seed in dict.fromkeys(c.seed for c in plan.cells)])),
+        ("seeds", join_numbers(list(dict.fromkeys(cell.seed for cell in plan.cells)))),
         ("dataset fingerprint", dataset.fingerprint[:16]),
         ("versions", versions or f"cnnbench {plan.cnnbench}"),
     ]

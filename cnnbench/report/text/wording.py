@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from cnnbench.schema.budget import Currency
 
-__all__ = ["MINUS", "NOTHING", "amount", "decimals", "join_and", "p_value", "percent", "plural"]
-__all__ += ["EVALUATION_LOSS", "RUNNING_LOSS", "rounded_up", "scaled", "signed_points"]
-__all__ += ["significant", "span"]
+__all__ = ["EVALUATION_LOSS", "MINUS", "NOTHING", "RUNNING_LOSS", "amount", "decimals"]
+__all__ += ["join_and", "join_numbers", "p_value", "percent", "plural", "rounded_up", "scaled"]
+__all__ += ["signed_points", "significant", "span"]
 
 NOTHING = "\u2013"
 MINUS = "\u2212"
@@ -117,6 +117,22 @@ def join_and(items: Sequence[str]) -> str:
     ('a', 'a and b', 'a, b and c')
     """
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
+
+
+def join_numbers(numbers: Sequence[int]) -> str:
+    """Return a list of whole numbers; more than three in a row are told by both ends.
+
+    >>> join_numbers([0, 1, 2]), join_numbers([5, *range(7, 100)])
+    ('0, 1 and 2', '5 and 7 to 99')
+    """
+    stretches: list[list[int]] = []
+    for number in numbers:
+        if stretches and number == stretches[-1][-1] + 1:
+            stretches[-1].append(number)
+        else:
+            stretches.append([number])
+    words = [[f"{s[0]} to {s[-1]}"] if len(s) > 3 else map(str, s) for s in stretches]
+    return join_and([word for of_stretch in words for word in of_stretch])
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
