@@ -11,15 +11,14 @@ __all__ = ["facts_by_label", "mixed_origins", "values_of"]
 
 
 def values_of(rows: Iterable[Row]) -> dict[str, list[str]]:
-    """Return for each fact, such as `torch`, every value that a row was trained with.
+    """Return for each fact, such as `torch`, every value that was recorded of a row.
 
     In a folder of an older version, where nothing was recorded, there is no fact.
     """
-    origins = dict.fromkeys(tuple(one.facts().items()) for row in rows for one in row.origins)
-    known = [dict(facts) for facts in origins]
-    keys = dict.fromkeys(key for facts in known for key in facts)
+    known = [pair for row in rows for one in row.origins for pair in one.facts().items()]
     return {
-        key: list(dict.fromkeys(facts.get(key, NOT_RECORDED) for facts in known)) for key in keys
+        key: list(dict.fromkeys(value for _, value in pairs))
+        for key, pairs in grouped(known, lambda pair: pair[0]).items()
     }
 
 
@@ -27,10 +26,7 @@ def facts_by_label(rows: Sequence[Row], label_of: Mapping[str, str]) -> dict[str
     """Return what was recorded of each network of which a row has begun."""
     begun = grouped((row for row in rows if row.origins), lambda row: label_of[row.cell])
     return {
-        label: {
-            fact: join_and(sorted(set(values) - {NOT_RECORDED}))
-            for fact, values in values_of(having).items()
-        }
+        label: {fact: join_and(sorted(values)) for fact, values in values_of(having).items()}
         for label, having in begun.items()
     }
 
@@ -40,15 +36,18 @@ def mixed_origins(rows: Sequence[Row], names: Mapping[str, str]) -> list[str]:
 
     A continued cell is among the rows of all that it was trained with.
     """
-    unlike = [key for key, values in values_of(rows).items() if len(values) > 1]
-    if not unlike:
-        return []
-    pairs = [(one.facts(), row) for row in rows for one in row.origins]
-    by_origin = grouped(pairs, lambda pair: tuple(pair[0].get(k, NOT_RECORDED) for k in unlike))
+    known = [(one.facts(), row) for row in rows for one in row.origins]
+    unlike = [
+        key
+        for key in values_of(rows)
+        if len({facts.get(key, NOT_RECORDED) for facts, _ in known}) > 1
+    ]
+    by_origin = grouped(known, lambda pair: tuple(pair[0].get(k, NOT_RECORDED) for k in unlike))
     return [
         f"{_origin_words(dict(zip(unlike, values, strict=True)))} "
         f"({rows_words([row for _, row in having], rows, names)})"
         for values, having in by_origin.items()
+        if unlike
     ]
 
 

@@ -11,7 +11,6 @@ from cnnbench.report.text.wording import amount, join_and, percent, plural, sign
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
-from cnnbench.schema.origin import NOT_RECORDED
 from cnnbench.schema.result import Row
 
 __all__ = ["run_notices", "section"]
@@ -79,8 +78,7 @@ def _origins(plan: Plan, rows: Sequence[Row]) -> list[str]:
         f"The rows are of mixed origin: {'; '.join(mixed)}. A difference between them may be that "
         "of their origins."
     ]
-    machines = set(values_of(rows).get("ran on", ())) - {NOT_RECORDED}
-    if len(machines) > 1 and _is_metered(rows):
+    if len(values_of(rows).get("ran on", ())) > 1 and _is_metered(rows):
         sentences.append("Scores from different machines under a budget in seconds do not compare.")
     if continued := [row for row in rows if row.earlier_origins]:
         sentences.append(
