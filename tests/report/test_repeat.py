@@ -24,9 +24,11 @@ from cnnbench.report.sections.repeat import (
     SAME_BITS,
     SAME_BUDGET,
     SAME_IMAGES,
+    SAME_STEPS,
     command,
     exact_commands,
     images_table,
+    what_it_gives,
 )
 from cnnbench.report.sections.settings import settings
 from cnnbench.report.write import write_report
@@ -178,6 +180,19 @@ def test_a_counted_budget_promises_the_same_bits(tmp_path: Path, budget: str) ->
     assert SAME_IMAGES not in text
 
 
+@pytest.mark.parametrize(
+    ("device", "deterministic", "text"),
+    [("cpu", False, SAME_BITS), ("cuda", True, SAME_BITS), ("cuda", False, SAME_STEPS)],
+)
+def test_a_gpu_promises_the_same_bits_only_where_it_was_told_to(
+    tmp_path: Path, device: str, deterministic: bool, text: str
+) -> None:
+    plan = build_run(tmp_path, FakeRun(models=FOUR.models[:1], budget="2ep")).plan()
+    changes = {"device": device, "deterministic": deterministic}
+    cells = tuple(cell.model_copy(update=changes) for cell in plan.cells)
+    assert what_it_gives(plan.model_copy(update={"cells": cells})) == text
+
+
 def test_a_budget_on_a_meter_promises_the_same_images_and_no_same_weights(tmp_path: Path) -> None:
     text = write_report(build_run(tmp_path, FOUR)).read_text().replace("`", "")
     assert SAME_BITS not in text
@@ -189,7 +204,7 @@ def test_a_budget_on_a_meter_promises_the_same_images_and_no_same_weights(tmp_pa
 def test_the_page_about_budgets_says_of_repeating_what_a_report_says() -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "budget.md"
     words = " ".join(page.read_text().replace("\n> ", "\n").split())
-    assert all(text in words for text in (SAME_BITS, SAME_BUDGET, SAME_IMAGES))
+    assert all(text in words for text in (SAME_BITS, SAME_STEPS, SAME_BUDGET, SAME_IMAGES))
 
 
 def test_joules_are_repeated_in_images_as_seconds_are(tmp_path: Path) -> None:

@@ -14,8 +14,11 @@ from cnnbench.schema.result import Row
 
 SAME_BITS = (
     "Typed again, this command gives the same bits on the same machine with the same versions, "
-    "threads and precision; on a GPU, where some kernels add up in another order each time, only "
-    "if it says --deterministic."
+    "threads and precision."
+)
+SAME_STEPS = (
+    "Typed again, this command takes the same steps. Some kernels of a GPU add up in another order "
+    "each time, so without --deterministic the bits differ."
 )
 SAME_BUDGET = (
     "Typed again, this command gives every network the same budget; the machine's speed decides "
@@ -33,14 +36,13 @@ def section(report: RunReport) -> Section:
     """Show the commands that make the run again, and on what it was made."""
     plan, rows = report.plan, report.rows
     exact, images, machine = exact_commands(plan, rows), images_table(plan, rows), environment(plan)
-    metered = any(cell.budget.currency.is_metered for cell in plan.cells)
     return Section(
         title="To repeat it",
         anchor="repeat",
         menu="To repeat it",
         blocks=[
             Console([command(plan)]),
-            Paragraph(SAME_BUDGET if metered else SAME_BITS, code=("--deterministic",)),
+            Paragraph(what_it_gives(plan), code=("--deterministic",)),
             Paragraph(_COMMANDS) if exact else None,
             Console(exact) if exact else None,
             Paragraph(_IMAGES, code=("--budget",)) if images else None,
@@ -48,6 +50,14 @@ def section(report: RunReport) -> Section:
             Facts(machine) if machine else None,
         ],
     )
+
+
+def what_it_gives(plan: Plan) -> str:
+    """Say what the run's command gives when it is typed again."""
+    if any(cell.budget.currency.is_metered for cell in plan.cells):
+        return SAME_BUDGET
+    varies = any(cell.device != "cpu" and not cell.deterministic for cell in plan.cells)
+    return SAME_STEPS if varies else SAME_BITS
 
 
 def command(plan: Plan) -> str:
