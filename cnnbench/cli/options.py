@@ -38,8 +38,10 @@ class _EachFlagOnce(TyperCommand):
         for param, times in Counter(typed).items():
             may_repeat = any(getattr(param, kind, False) for kind in ("multiple", "is_flag"))
             if times > 1 and not may_repeat:
-                flag = param.opts[0]
-                ctx.fail(f"{flag} is given {times} times; give it once, a list with commas between")
+                ctx.fail(
+                    f"{param.opts[0]} is given {times} times; give it once, and where it takes "
+                    "several values, with commas between"
+                )
         return super().parse_args(ctx, args)
 
 

@@ -1,6 +1,7 @@
 """How does one cell go from its spec to its result?"""
 
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -95,13 +96,18 @@ def _train_cell(context: CellContext) -> Result:
         inputs,
         headline=headline,
         memorised=memorised,
-        best=max(curve, key=lambda evaluated: evaluated.top1),
+        best=best_of(curve),
         finished=event,
         notice=checkpoint.notice if checkpoint else "",
         canary=canary,
     )
     write_cell_gallery(context, inputs, training, headline)
     return result
+
+
+def best_of(curve: Sequence[Evaluated]) -> Evaluated:
+    """Return the best evaluation, and of equal ones the last: an earlier one was no better."""
+    return max(reversed(curve), key=lambda evaluated: evaluated.top1)
 
 
 def _save_checkpoint(context: CellContext, event: CheckpointDue) -> None:

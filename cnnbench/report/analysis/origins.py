@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cnnbench.report.analysis.rows import grouped, rows_words
 from cnnbench.report.text.wording import join_and
-from cnnbench.schema.origin import NOT_RECORDED
+from cnnbench.schema.origin import Origin
 from cnnbench.schema.result import Row
 
 __all__ = ["facts_by_label", "mixed_origins", "values_of"]
@@ -36,22 +36,17 @@ def mixed_origins(rows: Sequence[Row], names: Mapping[str, str]) -> list[str]:
 
     A continued cell is among the rows of all that it was trained with.
     """
-    known = [(one.facts(), row) for row in rows for one in row.origins]
-    unlike = [
-        key
-        for key in values_of(rows)
-        if len({facts.get(key, NOT_RECORDED) for facts, _ in known}) > 1
-    ]
-    by_origin = grouped(known, lambda pair: tuple(pair[0].get(k, NOT_RECORDED) for k in unlike))
+    unlike = [fact for fact, values in values_of(rows).items() if len(values) > 1]
+    trained = [(_origin_words(one, unlike), row) for row in rows for one in row.origins]
+    by_origin = grouped(trained, lambda pair: pair[0])
     return [
-        f"{_origin_words(dict(zip(unlike, values, strict=True)))} "
-        f"({rows_words([row for _, row in having], rows, names)})"
-        for values, having in by_origin.items()
-        if unlike
+        f"{origin} ({rows_words([row for _, row in having], rows, names)})"
+        for origin, having in by_origin.items()
+        if len(by_origin) > 1
     ]
 
 
-def _origin_words(facts: Mapping[str, str]) -> str:
-    if set(facts.values()) == {NOT_RECORDED}:
-        return NOT_RECORDED
-    return ", ".join(f"{key} {value}" for key, value in facts.items())
+def _origin_words(one: Origin, unlike: Sequence[str]) -> str:
+    facts = one.facts()
+    known = [f"{fact} {facts[fact]}" for fact in unlike if fact in facts]
+    return ", ".join(known if one.versions else ["versions not recorded", *known]) or "the rest"

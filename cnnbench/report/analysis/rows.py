@@ -101,9 +101,8 @@ def rows_words(some: Sequence[Row], rows: Sequence[Row], names: Mapping[str, str
 def _seeds_words(rows: Sequence[Row], name: str) -> str:
     if len(rows) > _MOST_NAMED:
         return f"{len(rows)} seeds of {name}"
-    return (
-        f"{name} {'seed' if len(rows) == 1 else 'seeds'} {join_numbers([row.seed for row in rows])}"
-    )
+    noun = "seed" if len(rows) == 1 else "seeds"
+    return f"{name} {noun} {join_numbers([row.seed for row in rows])}"
 
 
 def status_text(row: Row) -> str:

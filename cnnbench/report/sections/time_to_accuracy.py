@@ -7,12 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnbench.report.analysis.curves import (
-    TRAINING_ERROR,
-    Racer,
-    TimeToAccuracy,
-    race,
-)
+from cnnbench.report.analysis.curves import TRAINING_ERROR, Racer, TimeToAccuracy, race
 from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.sections.ablation import base_of
