@@ -158,6 +158,20 @@ def test_other_data_are_refused_until_allowed_and_then_not_paired(tmp_path: Path
     assert {network.method for network in two_runs.judged} == {"Fisher"}
 
 
+def test_a_folder_of_another_name_with_the_same_images_holds_the_same_data(tmp_path: Path) -> None:
+    a, b = both(tmp_path, fake(BASE), fake(BASE))
+    plan = b.plan()
+    facts = plan.dataset.model_copy(update={"name": "moved"})
+    b.path.joinpath("plan.json").write_text(
+        plan.model_copy(update={"dataset": facts}).model_dump_json()
+    )
+    two_runs = compare_runs(a, RunFolder(b.path))
+    assert [(c.kind, c.what, c.a, c.b) for c in two_runs.unlike] == [
+        ("setting", "dataset", "fruits", "moved")
+    ]
+    assert {network.method for network in two_runs.judged} == {"McNemar"}
+
+
 def test_settings_that_differ_are_said_with_their_networks(tmp_path: Path) -> None:
     b = FakeRun(
         models=[

@@ -146,7 +146,10 @@ def _differences(a: _Side, b: _Side) -> list[RunDifference]:
         for side in (a, b)
     ]
     facts = [facts_by_label(side.rows, labels(side.plan)) for side in (a, b)]
+    datasets = [side.plan.dataset for side in (a, b)]
+    same_images = datasets[0].fingerprint == datasets[1].fingerprint  # whatever their folder's name
     return [
+        *_changes("setting" if same_images else "data", *({"dataset": d.name} for d in datasets)),
         *_changes("data", _data(a.plan, b.plan), _data(b.plan, a.plan)),
         *_by_network("machine", *facts, only=("ran on", "gpu")),
         *_by_network("setting", *settings),
@@ -170,7 +173,6 @@ def _data(plan: Plan, other: Plan) -> dict[str, str]:
     if len(data.classes) == len(other.dataset.classes):
         classes += f": {join_and(data.classes[:3])} ..."
     return {
-        "dataset": data.name,
         "fingerprint": data.fingerprint[:16],
         "images": ", ".join(f"{count:,} {split}" for split, count in data.images.items()),
         "classes": classes,
