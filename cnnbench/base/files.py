@@ -9,9 +9,9 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -188,7 +188,8 @@ def read_document(path: Path, model: type[Document], *, version: int, advice: st
     """Read a versioned JSON file.
 
     Raises:
-        StoreError: if the file is of another version, which is not called damage.
+        StoreError: if the file is of another version, or has a key that only another version of
+            cnnbench can have written; that is not called damage.
         DamagedError: if the content does not fit the model; the message ends with `advice`.
     """
     data = path.read_bytes()
@@ -196,9 +197,19 @@ def read_document(path: Path, model: type[Document], *, version: int, advice: st
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DamagedError(f"{path} is damaged: {place}: {first['msg']}; {advice}") from None
+        mistakes = error.errors()
+        unknown = [_place(m) for m in mistakes if m["type"] == "extra_forbidden"]
+        if unknown:
+            raise StoreError(
+                f"{path} has {unknown[0]}, which this cnnbench does not know; use the cnnbench "
+                "that wrote it, or choose another folder with --out"
+            ) from None
+        why = ": ".join(filter(None, (_place(mistakes[0]), mistakes[0]["msg"])))
+        raise DamagedError(f"{path} is damaged: {why}; {advice}") from None
+
+
+def _place(mistake: Mapping[str, Any]) -> str:
+    return ".".join(map(str, mistake["loc"]))
 
 
 def _require_version(path: Path, data: bytes, version: int) -> None:

@@ -11,7 +11,7 @@ from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.events import Finished, Started, Stepped
 from cnnbench.schema.origin import Origin
 from cnnbench.schema.recipes import make_recipe
-from cnnbench.store import Predictions, RunFolder, StoreError
+from cnnbench.store import DamagedError, Predictions, RunFolder, StoreError
 
 
 def a_plan(budget="2m", fingerprint="f"):
@@ -87,8 +87,9 @@ def test_a_folder_without_a_plan_says_so(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 99}', '{"version": 0}'])
 def test_a_damaged_plan_is_named(tmp_path, text):
     (tmp_path / "plan.json").write_text(text)
-    with pytest.raises(StoreError, match=r"plan\.json is"):
+    with pytest.raises(StoreError, match=r"plan\.json is") as raised:
         RunFolder(tmp_path).plan()
+    assert ": :" not in str(raised.value)
 
 
 def test_events_come_back_and_a_torn_one_is_the_end(tmp_path):
@@ -229,6 +230,14 @@ def test_a_result_of_a_newer_version_says_so(tmp_path):
     (cell.path / "result.json").write_text('{"version": 99, "new": true}')
     with pytest.raises(StoreError, match=r"version 99.*update cnnbench"):
         cell.result()
+
+
+def test_a_result_with_a_key_of_another_cnnbench_is_not_called_damaged(tmp_path):
+    _, _, cell = a_run(tmp_path)
+    (cell.path / "result.json").write_text('{"version": 1, "halo": 3}')
+    with pytest.raises(StoreError, match="halo, which this cnnbench does not know") as raised:
+        cell.result()
+    assert not isinstance(raised.value, DamagedError)
 
 
 def test_damaged_predictions_are_named(tmp_path):

@@ -136,7 +136,7 @@ def _shares_failed(*sides: NetworkRun) -> tuple[Fraction, ...]:
 
 def _method(test: Difference) -> str:
     if not test.paired:
-        return "t over seeds, counts only" if test.several_seeds else "Fisher"
+        return "Fisher and t over seeds" if test.several_seeds else "Fisher"
     return "over seeds and images" if test.several_seeds else "McNemar"
 
 
