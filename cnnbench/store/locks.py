@@ -64,23 +64,33 @@ def _acquire(folder: Path, wait_seconds: float) -> int:
     deadline = time.monotonic() + wait_seconds
     while True:
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        is_ours = False
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(folder, handle):  # else its last owner removed it with the folder
-                return handle
-        except BlockingIOError:
-            pass
+            # The last owner may have removed the file with its folder.
+            is_ours = _take(handle, fcntl.LOCK_EX) and _is_at(folder, handle)
         except OSError as error:
-            os.close(handle)
-            if error.errno in _NO_LOCKS:
-                raise StoreError(
-                    f"the file system of {folder} has no locks; choose another folder with --out"
-                ) from None
-            raise
-        os.close(handle)
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise StoreError(
+                f"the file system of {folder} has no locks; choose another folder with --out"
+            ) from None
+        finally:
+            if not is_ours:
+                os.close(handle)
+        if is_ours:
+            return handle
         if time.monotonic() > deadline:
             raise busy(folder)
         time.sleep(POLL_SECONDS)
+
+
+def _take(handle: int, how: int) -> bool:
+    """Lock an open file without waiting; False if another process has it."""
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # some file systems say EACCES
+        return False
+    return True
 
 
 def _is_at(folder: Path, handle: int) -> bool:
@@ -99,14 +109,11 @@ def is_locked(folder: Path) -> bool:
         return False
     try:
         # Shared: two readers do not see each other, and a writer waits for longer than this.
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _take(handle, fcntl.LOCK_SH)
     except OSError:
         return False
     finally:
         os.close(handle)
-    return False
 
 
 def busy(folder: Path) -> BusyError:

@@ -18,6 +18,7 @@ from cnnbench.launch.execute import Callbacks, _wait_for_orphans
 from cnnbench.launch.processes import RunBlocked, StopSignal
 from cnnbench.store import BusyError, RunFolder, StoreError
 from cnnbench.store import run as store_run
+from cnnbench.store.locks import is_locked
 from tests.store.test_run_folder import a_run, stepped
 
 # A cell at work: it takes a moment after it was told to end, and writes by path.
@@ -166,6 +167,16 @@ def test_a_file_system_without_locks_is_refused_by_name(tmp_path, monkeypatch, r
     monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(StoreError, match=r"has no locks; choose another folder"):
         RunFolder(tmp_path).lock().__enter__()
+
+
+def test_a_file_system_that_says_forbidden_for_taken_means_busy(tmp_path, monkeypatch):
+    def flock(handle, how):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(BusyError, match="in use by"):
+        RunFolder(tmp_path).lock().__enter__()
+    assert is_locked(tmp_path)
 
 
 @pytest.mark.slow
