@@ -11,6 +11,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line and leave with the documented exit code."""
+    _open_closed_streams()
     if not __package__:  # started by its path, as `verb_command` does
         _put_own_packages_first()
     from cnnbench.base.environment import is_working_folder, isolated_environment
@@ -23,6 +24,17 @@ def main() -> None:
     run_command_line()
 
 
+def _open_closed_streams() -> None:
+    """Let a stream that a daemon or a cron job closed lead nowhere.
+
+    The next file that is opened would get its number otherwise, and all that is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
 def _start_again_where_needed(better: dict[str, str]) -> None:
     """Replace this process where its start went wrong already; `better` is its new environment.
 
@@ -30,8 +42,7 @@ def _start_again_where_needed(better: dict[str, str]) -> None:
     another code than their own where the locale is not UTF-8.
     """
     if sys.getfilesystemencoding() != "utf-8":
-        terminal = getattr(sys.stdout, "encoding", None) or "ascii"  # None where it is closed
-        better = {"PYTHONIOENCODING": terminal} | better | {"PYTHONUTF8": "1"}
+        better = {"PYTHONIOENCODING": sys.stdout.encoding} | better | {"PYTHONUTF8": "1"}
     is_fine = all(os.environ.get(k, "") == better.get(k, "") for k in ("PYTHONPATH", "PYTHONUTF8"))
     if not is_fine and not sys.flags.ignore_environment:
         os.execve(sys.executable, [sys.executable, __file__, *sys.argv[1:]], better)

@@ -4,8 +4,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "escape_bytes", "first_line", "last_line", "unescape_bytes"]
-__all__ += ["with_hint"]
+__all__ = ["did_you_mean", "escape_bytes", "first_line", "last_line", "printable"]
+__all__ += ["unescape_bytes", "with_hint"]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -31,22 +31,27 @@ def escape_bytes(text: str) -> str:
     r"""Return text in which each byte that is not UTF-8 is spelled, as the shell's `$'\xe4'` does.
 
     Python keeps such a byte of a file's name as half a surrogate pair, which opens the file and
-    can be written nowhere.
+    can be written nowhere; the name's `repr` spells that half.
 
-    >>> escape_bytes("\udce4pfel/1.png")
-    '\\xe4pfel/1.png'
+    >>> escape_bytes("\udce4pfel/1.png"), escape_bytes(repr("\udce4pfel"))
+    ('\\xe4pfel/1.png', "'\\xe4pfel'")
     """
-    return re.sub("[\ud800-\udfff]", _spelled, text)
+    return re.sub(r"[\ud800-\udfff]|\\udc[89a-f][0-9a-f]", _spelled, text)
 
 
 def _spelled(match: re.Match[str]) -> str:
-    code = ord(match[0])
+    code = int(match[0][2:], 16) if match[0][1:] else ord(match[0])
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
 def unescape_bytes(text: str) -> str:
     r"""Return the name that `escape_bytes` spelled, for opening the file."""
     return re.sub(r"\\x([89a-f][0-9a-f])", lambda match: chr(0xDC00 + int(match[1], 16)), text)
+
+
+def printable(text: str) -> str:
+    """Spell bytes that are no text, and replace what could drive the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in escape_bytes(text))
 
 
 def first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ import traceback
 # Each file enters its verbs into the application; the order is the order of `--help`.
 from cnnbench.cli import runs, catalog, machine  # noqa: F401  # isort: skip
 from cnnbench.base.exits import Exit, exit_of
-from cnnbench.base.words import escape_bytes
+from cnnbench.base.words import printable
 from cnnbench.cli.options import app
 
 __all__ = ["main"]
@@ -33,16 +33,17 @@ def _explain(error: BaseException) -> int:
     from cnnbench.launch.processes import Stopped
 
     def say(text: str) -> None:
-        print(escape_bytes(text), file=sys.stderr)
+        print(printable(text), file=sys.stderr)
 
     if isinstance(error, KeyboardInterrupt):
         say("interrupted")
         return Exit.INTERRUPTED
     if isinstance(error, Stopped):
-        say("stopped; all that was trained is saved. To continue, type again:")
         from cnnbench.report.text.escape import shell_command
 
-        say(f"  cnnbench {shell_command(word for word in sys.argv[1:] if word != '--fresh')}")
+        command = shell_command(word for word in sys.argv[1:] if word != "--fresh")
+        say("stopped; all that was trained is saved. To continue, type again:")
+        print(f"  cnnbench {command}", file=sys.stderr)  # letter by letter: it is typed again
         return error.exit_code
     code = exit_of(error)
     if code == Exit.INTERNAL:

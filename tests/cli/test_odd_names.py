@@ -12,6 +12,7 @@ from PIL import Image
 
 from cnnbench.base.files import write_text
 from cnnbench.base.words import escape_bytes, unescape_bytes
+from cnnbench.planning.request import Request
 from cnnbench.report.text.escape import shell_command
 from cnnbench.runner.inputs import open_inputs
 from cnnbench.schema.cell import Cell, Plan
@@ -55,6 +56,27 @@ def cnnbench(*words, cwd, **environment):
 def test_a_spelled_name_is_text_and_comes_back(name):
     escape_bytes(name).encode()
     assert unescape_bytes(escape_bytes(name)) == name
+
+
+def test_what_python_shows_of_such_a_name_is_spelled_alike():
+    assert escape_bytes(f"no folder {APPLE!r}") == "no folder '\\xc4pfel'"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_daemon_may_have_closed_its_streams(tmp_path, closed):
+    photos(tmp_path / "photos", ("apple", "pear"))
+    command = f"{sys.executable} -m cnnbench check photos {closed}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CNNBENCH_CACHE": "cache"}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_an_error_cannot_drive_the_terminal(tmp_path):
+    done = cnnbench("report", "\x1b[31mred", cwd=tmp_path)
+    assert done.returncode == 4
+    assert done.stderr.startswith(b"error: ?[31mred is no run folder")
 
 
 def test_every_text_file_takes_every_name(tmp_path):
@@ -101,7 +123,8 @@ def test_a_cell_opens_the_folder_whose_name_its_plan_spells(tmp_path, monkeypatc
     facts = plan.cells[0].model_dump() | {"image_size": 32, "dataset_fingerprint": fingerprint}
     cell = Cell.model_validate(facts | {"dataset": f"./{APPLE}"})
     assert cell.dataset == "./\\xc4pfel"
-    assert len(open_inputs(cell).splits["train"].images) == 16
+    typed = Request("", f"./{APPLE}")
+    assert len(open_inputs(cell, typed).splits["train"].images) == 16
 
 
 @pytest.mark.parametrize("terminal", TERMINALS, ids=lambda each: " ".join(each.values()))

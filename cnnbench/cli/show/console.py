@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from cnnbench.base.words import escape_bytes
+from cnnbench.base.words import escape_bytes, printable
 
 
 def print_json(value: object) -> None:
@@ -53,11 +53,6 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], align: str
 def say(text: str) -> None:
     """Print a sentence to stdout."""
     print(printable(text))
-
-
-def printable(text: str) -> str:
-    """Spell bytes that are no text, and replace what could drive the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in escape_bytes(text))
 
 
 def counts(numbers: Mapping[Any, int]) -> str:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from cnnbench.cli.show.console import printable
+from cnnbench.base.words import printable
 from cnnbench.launch.processes import CellUpdate
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan

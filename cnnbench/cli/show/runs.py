@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnbench.cli.show.console import counts, print_json, print_table, printable, say
+from cnnbench.base.words import printable
+from cnnbench.cli.show.console import counts, print_json, print_table, say
 from cnnbench.report.text.wording import NOTHING, p_value, percent, plural, signed_points
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
