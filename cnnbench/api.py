@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, get_type_hints
 
+from cnnbench.base.files import disk_errors
 from cnnbench.data.dataset import Dataset
-from cnnbench.data.open import one_spelling, require_outside
+from cnnbench.data.open import require_outside
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
 from cnnbench.launch.execute import Callbacks, execute
@@ -88,10 +89,10 @@ def run(given: _Arguments) -> Path:
         trials, held_out = trial_plan(plan, dataset, given.tune)
         # A rate that is too high fails often; that is an answer, and no reason to end the run.
         options = replace(given, fail_fast=False)
-        execute(trials, held_out, folder / "tuning", options, callbacks)
+        execute(trials, held_out, given, folder / "tuning", options, callbacks)
         results = map(RunFolder(folder / "tuning").result, trials.cells)
         plan = with_rates(plan, tuned_rates(trials, results))
-    execute(plan, dataset, folder, given, callbacks)
+    execute(plan, dataset, given, folder, given, callbacks)
     return folder
 
 
@@ -122,19 +123,19 @@ def dry_run(
 def _placed(plan: Plan, request: Request, options: RunOptions) -> tuple[Plan, Path]:
     """Return the run folder, and the plan in the words of the run that it holds.
 
-    That run is the same one if only the order of its cells differs, or the spelling of its dataset:
-    before there was one spelling for all, a cell's digest was over what had been typed.
+    That run is the same one if only the order of its cells differs, or how its images were typed:
+    from another working folder, or before there was one spelling for all.
     """
     as_typed = respelled(plan, request.dataset, request.data)
     folders = [folder_of(each, options) for each in (plan, as_typed)]
-    kept_in = [folder for folder in folders if (folder / "plan.json").exists()]
+    with disk_errors(folders[0]):  # a name that is too long
+        kept_in = [folder for folder in folders if (folder / "plan.json").exists()]
     folder = [*kept_in, folders[0]][0]
     if options.fresh or not kept_in:
         return plan, folder
-    kept, cell = RunFolder(folder).plan(), plan.cells[0]
-    name, named = kept.cells[0].dataset, kept.cells[0].dataset_options
-    if one_spelling(name, named) == (cell.dataset, cell.dataset_options):
-        plan = respelled(plan, name, named)
+    kept = RunFolder(folder).plan()
+    if kept.dataset.fingerprint == plan.dataset.fingerprint:
+        plan = respelled(plan, kept.cells[0].dataset, kept.cells[0].dataset_options)
     if {cell.digest for cell in plan.cells} == {cell.digest for cell in kept.cells}:
         plan = plan.model_copy(update={"cells": kept.cells})
     return plan, folder

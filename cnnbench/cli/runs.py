@@ -76,6 +76,8 @@ def _train(request: Request, options: RunOptions, display: Display) -> int:
 def cell(
     run: Annotated[str, typer.Option(help="The run folder.")],
     id: Annotated[str, typer.Option(help="The cell's folder name.")],
+    dataset: Annotated[str | None, typer.Option(help="Its images, as they are typed here.")] = None,
+    data: Annotated[list[str] | None, typer.Option(help="As `run`, with that dataset.")] = None,
     launched: Annotated[
         bool, typer.Option("--launched", help="End when stdin closes: the launcher is gone.")
     ] = False,
@@ -84,7 +86,8 @@ def cell(
     from cnnbench.runner.worker import serve_cell
     from cnnbench.store import RunFolder
 
-    code = serve_cell(RunFolder(run), id, started=STARTED, launched=launched)
+    typed = Request("", dataset, data) if dataset else None
+    code = serve_cell(RunFolder(run), id, typed=typed, started=STARTED, launched=launched)
     # All is on disk; taking torch down politely costs a second that a stopped user would wait.
     os._exit(code)
 

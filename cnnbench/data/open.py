@@ -155,7 +155,7 @@ def require_outside(dataset: Dataset, folder: Path) -> None:
     What a run writes there would be taken for images the next time. A run folder of its own
     between the images is known by its `plan.json` and passed over. Raises DataError.
     """
-    place = folder.resolve()
+    place = Path(os.path.realpath(folder))  # `resolve` fails at a loop of links before Python 3.13
     for split in dataset.splits.values():
         source: Any = split.source
         while isinstance(source, ChosenImages):

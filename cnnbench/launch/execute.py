@@ -21,8 +21,9 @@ from cnnbench.launch.processes import (
     StopSignal,
     caught_signals,
     run_cells,
+    start_process,
 )
-from cnnbench.planning.request import RunOptions
+from cnnbench.planning.request import Request, RunOptions
 from cnnbench.schema.cell import Plan, stored_size
 from cnnbench.store import RunFolder, StoreError
 
@@ -47,9 +48,16 @@ class Callbacks:
 
 
 def execute(
-    plan: Plan, dataset: Dataset, folder: Path, options: RunOptions, callbacks: Callbacks
+    plan: Plan,
+    dataset: Dataset,
+    request: Request,
+    folder: Path,
+    options: RunOptions,
+    callbacks: Callbacks,
 ) -> None:
     """Run a plan's cells that are not final, and write the report, a partial one if interrupted.
+
+    The cells open the dataset of the `request`: the plan may name it as it was typed elsewhere.
 
     Raises:
         StoreError: if the folder cannot be written, is busy or holds another run.
@@ -69,9 +77,9 @@ def execute(
         if n_final < len(plan.cells):
             _decode(plan, dataset, callbacks, stop_signal)
             _write_slices(run_folder, dataset)
-        reports = _Reports(run_folder)
+        reports, start = _Reports(run_folder), partial(start_process, request=request)
         try:
-            for update in run_cells(plan, run_folder, options, stop_signal):
+            for update in run_cells(plan, run_folder, options, stop_signal, start):
                 callbacks.on_update(update)
                 reports.follow(update, last=update.cell.id == plan.cells[-1].id)
         except BaseException as error:

@@ -14,7 +14,7 @@ from cnnbench.base.exits import Exit
 from cnnbench.base.processes import child_environment, death_of, verb_command
 from cnnbench.base.words import last_line
 from cnnbench.engine.hardware import origin_here
-from cnnbench.planning.request import RunOptions
+from cnnbench.planning.request import Request, RunOptions
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.events import Evaluated, Stepped
 from cnnbench.schema.origin import origin_fields
@@ -22,6 +22,7 @@ from cnnbench.schema.result import Result, Status, planned
 from cnnbench.store import CellFolder, RunFolder
 
 __all__ = ["CellUpdate", "RunBlocked", "StopSignal", "Stopped", "caught_signals", "run_cells"]
+__all__ += ["start_process"]
 
 POLL_SECONDS = 0.1
 UPDATE_SECONDS = 0.5
@@ -97,7 +98,9 @@ def caught_signals() -> Iterator[StopSignal]:
             signal.signal(number, handler)
 
 
-def start_process(run_folder: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
+def start_process(
+    run_folder: RunFolder, cell: Cell, *, request: Request
+) -> subprocess.Popen[bytes]:
     """Start `cnnbench cell` in a session of its own; what it prints goes to the cell's `log.txt`.
 
     A terminal's Ctrl-C so reaches the launcher alone, which passes it on once. The cell's stdin
@@ -105,6 +108,8 @@ def start_process(run_folder: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
     """
     path = run_folder.cell(cell).path
     command = verb_command("cell", "--launched", "--run", str(run_folder.path), "--id", cell.id)
+    command.append(f"--dataset={request.dataset}")
+    command += [f"--data={key}={value}" for key, value in request.data.items()]
     with (path / "log.txt").open("ab") as log:
         return subprocess.Popen(
             command,
@@ -121,7 +126,7 @@ def run_cells(
     run_folder: RunFolder,
     options: RunOptions,
     stop_signal: StopSignal,
-    start: Start = start_process,
+    start: Start,
 ) -> Iterator[CellUpdate]:
     """Run every cell that is not final yet, and yield about twice a second how it stands.
 

@@ -154,6 +154,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         if not self.hung_after >= 1:  # typer asks as much of what is typed
             raise PlanError(f"--hung-after must be at least 1, saw {self.hung_after:g}")
+        if self.out is not None and not str(self.out).strip():  # a shell's variable that is not set
+            raise PlanError("--out is empty: name a folder, or leave the flag out")
 
 
 def split_commas(given: object) -> list[str]:

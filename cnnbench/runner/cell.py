@@ -68,7 +68,7 @@ def _train_cell(context: CellContext) -> Result:
     folder, clock = context.folder, context.clock
     canary = canary_gflops(context.device)
     with clock.measure("build"):
-        inputs = open_inputs(context.cell)
+        inputs = open_inputs(context.cell, context.typed)
         training = prepare_training(context, inputs)
         folder.require_room(training.params)
         checkpoint = folder.load_checkpoint()

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 import zoo
-from cnnbench.base.words import unescape_bytes
 from cnnbench.data import DataError
 from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
@@ -23,6 +21,7 @@ from cnnbench.engine.evaluate import EVALUATION_BATCH_SIZE, Evaluation, evaluate
 from cnnbench.engine.state import Training
 from cnnbench.engine.step import training_flops_per_image
 from cnnbench.planning.plan import open_for_cell
+from cnnbench.planning.request import Request
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, stored_size
 from cnnbench.store import CellFolder
@@ -36,7 +35,8 @@ class CellContext:
     """A cell with its folder, its clock, its device, and what the process that serves it says.
 
     `on_step` is called after each step, then `should_stop` is asked. `checkpoint_seconds` are
-    charged seconds. `threads` is the number that was found fastest here, None every core.
+    charged seconds. `threads` is the number that was found fastest here, None every core. `typed`
+    says how the dataset is typed here, where the plan's words may not find it.
     """
 
     cell: Cell
@@ -47,6 +47,7 @@ class CellContext:
     on_step: Callable[[], None]
     checkpoint_seconds: float
     threads: int | None
+    typed: Request | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,17 +61,18 @@ class Inputs:
     colours: npt.NDArray[np.float64] | None
 
 
-def open_inputs(cell: Cell) -> Inputs:
-    """Open and decode a cell's images.
+def open_inputs(cell: Cell, typed: Request | None = None) -> Inputs:
+    """Open and decode a cell's images, whose dataset is `typed` here or as in the plan.
 
     Raises:
         DataError: if the dataset is not what the plan saw.
     """
-    options = {key: _real_name(text) for key, text in cell.dataset_options.items()}
-    dataset = open_for_cell(_real_name(cell.dataset), options, cell.subset, cell.holdout)
+    name = typed.dataset if typed else cell.dataset
+    options = typed.data if typed else cell.dataset_options
+    dataset = open_for_cell(name, options, cell.subset, cell.holdout)
     if dataset.fingerprint != cell.dataset_fingerprint:
         raise DataError(
-            f"dataset {cell.dataset!r} changed since the plan was made (fingerprint "
+            f"dataset {name!r} changed since the plan was made (fingerprint "
             f"{cell.dataset_fingerprint[:8]}, now {dataset.fingerprint[:8]}); "
             "start a new run, or bring the images back"
         )
@@ -81,12 +83,6 @@ def open_inputs(cell: Cell) -> Inputs:
     jitter = cell.recipe.augment == "crop-flip-jitter"
     colours = colour_directions(pixels) if jitter else None
     return Inputs(dataset=dataset, splits=splits, mean=mean, std=std, colours=colours)
-
-
-def _real_name(name: str) -> str:
-    """Return the name that opens a file whose bytes are no text; the plan only spells them."""
-    real = unescape_bytes(name)
-    return real if real != name and Path(real).exists() else name
 
 
 def _scaling(cell: Cell, pixels: npt.NDArray[np.uint8]) -> tuple[npt.ArrayLike, tuple[float, ...]]:

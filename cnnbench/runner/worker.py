@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 
 from cnnbench.base.exits import Exit, exit_of
+from cnnbench.planning.request import Request
 from cnnbench.schema.cell import Plan
 from cnnbench.store import CellFolder, RunFolder, StoreError
 
@@ -37,9 +38,12 @@ class _StopFlag:
         self.received.set()
 
 
-def serve_cell(run_folder: RunFolder, cell_id: str, *, started: float, launched: bool) -> int:
+def serve_cell(
+    run_folder: RunFolder, cell_id: str, *, typed: Request | None, started: float, launched: bool
+) -> int:
     """Run one cell in this process and return its exit code.
 
+    `typed` says how its dataset is typed here, where the plan's words may not find it.
     `launched` says that stdin is a line to the launcher: when it closes, the launcher is gone,
     and the cell saves its state and ends.
     """
@@ -53,10 +57,12 @@ def serve_cell(run_folder: RunFolder, cell_id: str, *, started: float, launched:
     cell = next((cell for cell in plan.cells if cell.id == cell_id), None)
     if cell is None:
         raise StoreError(f"{run_folder.path} has no cell {cell_id!r}")
-    return _serve(run_folder.cell(cell), stop, plan, started=started)
+    return _serve(run_folder.cell(cell), stop, plan, typed=typed, started=started)
 
 
-def _serve(folder: CellFolder, stop: _StopFlag, plan: Plan, *, started: float) -> int:
+def _serve(
+    folder: CellFolder, stop: _StopFlag, plan: Plan, *, typed: Request | None, started: float
+) -> int:
     import torch
 
     from cnnbench.data import DataError
@@ -81,6 +87,7 @@ def _serve(folder: CellFolder, stop: _StopFlag, plan: Plan, *, started: float) -
         on_step=on_step,
         checkpoint_seconds=float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS),
         threads=_threads(plan, machine_line(detect(), cell.device)),
+        typed=typed,
     )
     try:
         with folder.lock():

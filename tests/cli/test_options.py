@@ -103,3 +103,8 @@ def test_a_sweep_takes_lists_where_a_run_takes_a_number(tmp_path, verb, code, sa
     )
     assert done.returncode == code, done.stderr
     assert said in done.stderr
+
+
+def test_an_out_that_is_empty_is_no_wish_for_the_default():
+    with pytest.raises(PlanError, match="--out is empty: name a folder"):
+        RunOptions(out=" ")

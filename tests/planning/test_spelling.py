@@ -1,12 +1,14 @@
 """The same folder of images is the same run, however it is typed."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cnnbench import api
+from cnnbench.data import DataError
 from cnnbench.planning.plan import respelled
 from cnnbench.planning.request import Request, RunOptions
 from cnnbench.schema.cell import slug
@@ -72,6 +74,26 @@ def test_a_run_that_was_begun_under_another_spelling_goes_on_under_it(here, out)
     assert asked("photos", out=folder)[0].cells == before.cells
 
 
+def test_a_run_goes_on_from_another_working_folder(here, monkeypatch):
+    out = here / "out"
+    plan, _ = asked(f"{here}/photos", out=out)
+    begun(plan, out)
+    assert plan.cells[0].dataset == "photos"
+    monkeypatch.chdir(here.parent)
+    for typed in (f"{here}/photos", "work/photos"):
+        assert asked(typed, out=out)[0].cells == plan.cells
+
+
+def test_other_images_under_the_same_name_are_another_dataset(here, monkeypatch):
+    out = here / "out"
+    begun(*asked("photos", out=out))
+    monkeypatch.chdir(here.parent)
+    shutil.copytree("work/photos", "photos")
+    (here.parent / "photos" / "train" / "pear" / "0.png").unlink()
+    with pytest.raises(DataError, match="changed since"):
+        asked("photos", out=out)
+
+
 def test_in_a_folder_of_its_own_a_run_goes_on_with_its_models_in_another_order(here):
     plan, folder = asked("photos", out="out")
     begun(plan, folder)
@@ -86,3 +108,10 @@ def test_fresh_takes_the_words_that_are_typed(here):
     (folder / "plan.json").write_text("damaged")
     anew, _ = asked("photos", "lenet5-relu,lenet5", out="out", fresh=True)
     assert [cell.model for cell in anew.cells] == ["lenet5-relu", "lenet5"]
+
+
+def test_a_loop_of_links_or_a_name_too_long_for_out_is_told(here):
+    Path("loop").symlink_to("loop")
+    assert asked("photos", out="loop")[1] == Path("loop")  # refused when it is made
+    with pytest.raises(StoreError, match=r"File name too long; .*--out"):
+        asked("photos", out="x" * 300)
