@@ -45,9 +45,7 @@ def profile(
         device=device,
         precision=precision,
     )
-    plan = None
-    if dataset is not None or budget is not None:
-        plan, _ = api.prepare(request)
+    plan = None if dataset is None and budget is None else api.prepare(request)[0]
     profiled = measure(
         request,
         seconds=seconds,

@@ -14,7 +14,7 @@ from cnnbench.planning.passes import memory_and_passes, require_passes
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors, split_commas
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
-from cnnbench.schema.recipes import make_recipe
+from cnnbench.schema.recipes import Recipe, make_recipe
 from cnnbench.version import __version__
 
 __all__ = ["facts_of", "folder_of", "make_plan", "open_for_cell", "respelled"]
@@ -92,27 +92,15 @@ def _cell(
     lr: float | None,
     model: str,
 ) -> Cell:
-    n_classes = len(dataset.classes)
     with plan_errors(f"{model}: "):
         card = zoo.card(model)
     least = card.smallest_image_size
     image_size = _at_least(least, request.image_size, card.image_size, f"{model}: --image-size")
     evaluations = _at_least(1, request.evaluations, DEFAULT_EVALUATIONS, "--evaluations")
-    with plan_errors():
-        # Of networks from elsewhere nobody here knows the paper: their layout is asked.
-        asked = {"num_classes": n_classes, "image_size": image_size}
-        is_normalised = zoo.probe(model, **asked) if zoo.is_external(model) else None
-    with plan_errors(f"{model}: "):
-        recipe = make_recipe(
-            request.recipe,
-            family=card.family,
-            is_normalised=is_normalised,
-            paper=zoo.paper_recipe(model),
-            lr=lr,
-            batch_size=batch_size,
-        )
+    size = {"num_classes": len(dataset.classes), "image_size": image_size}
+    recipe = _recipe(request.recipe, model, size, lr=lr, batch_size=batch_size)
     allowed, micro_batch = memory_and_passes(
-        request.memory, model, **asked, batch_size=recipe.batch_size
+        request.memory, model, **size, batch_size=recipe.batch_size
     )
     cell = Cell(
         model=model,
@@ -132,8 +120,26 @@ def _cell(
         # A CPU gives the same bits anyway, so there it is no other cell.
         deterministic=request.deterministic and device != "cpu",
     )
-    require_passes(cell, num_classes=n_classes, train_images=len(dataset.splits["train"]))
+    train_images = len(dataset.splits["train"])
+    require_passes(cell, num_classes=size["num_classes"], train_images=train_images)
     return cell
+
+
+def _recipe(
+    name: str, model: str, size: Mapping[str, int], *, lr: float | None, batch_size: int | None
+) -> Recipe:
+    with plan_errors():
+        # Of networks from elsewhere nobody here knows the paper: their layout is asked.
+        is_normalised = zoo.probe(model, **size) if zoo.is_external(model) else None
+    with plan_errors(f"{model}: "):
+        return make_recipe(
+            name,
+            family=zoo.card(model).family,
+            is_normalised=is_normalised,
+            paper=zoo.paper_recipe(model),
+            lr=lr,
+            batch_size=batch_size,
+        )
 
 
 def _models(names: Sequence[str]) -> list[str]:
