@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnbench.base.files import StoreError
 from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog.cards import load_card
 from cnnbench.data.catalog.checksums import SUMS
@@ -244,6 +245,13 @@ def test_a_missing_file_is_named(make_card) -> None:
     card = load_card(make_card("https://example.org/a", f'files_sha256 = "{"0" * 64}"'))
     with pytest.raises(FetchError, match=r"cannot read '/no/such\.tar'"):
         fetch(card, source="/no/such.tar")
+
+
+def test_a_place_that_cannot_be_made_is_told_with_the_variable_to_set(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CNNBENCH_DATA", str(tmp_path / "file" / "data"))
+    with pytest.raises(StoreError, match="set CNNBENCH_DATA to a folder with room"):
+        fetch(load_card("cifar10"))
 
 
 def test_a_card_without_files_has_nothing_to_fetch() -> None:

@@ -21,7 +21,7 @@ from filelock import FileLock
 from platformdirs import user_data_path
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.files import commit, user_folder
+from cnnbench.base.files import commit, disk_errors, user_folder
 from cnnbench.data import DataError, FetchError, Progress, shortlist
 from cnnbench.data.catalog.cards import Card, Download, list_cards
 from cnnbench.data.catalog.checksums import SUMS, sums_of, text_of
@@ -79,8 +79,10 @@ def fetch(card: Card, *, source: str | None = None, progress: Progress | None = 
             f"dataset {card.name!r} has nothing to fetch; "
             + (f"see {card.source}; then --data folder=PATH" if by_hand else "use it as it is")
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_name(f".{target.name}.lock")):
+    with disk_errors(target, advice="set CNNBENCH_DATA to a folder with room"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(target.with_name(f".{target.name}.lock")).acquire()
+    with lock:
         if not target.is_dir():
             _place(target, bring)
     return target
