@@ -49,15 +49,10 @@ def _start_again_where_needed(better: dict[str, str]) -> None:
 
 
 def _put_own_packages_first() -> None:
-    """Put what lies beside this cnnbench ahead of what is installed, where that is another one."""
-    from importlib.util import find_spec
-
+    """Put a checkout ahead of what is installed, which may hold another cnnbench or zoo."""
     root = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120
-    for name in ("cnnbench", "zoo"):
-        spec = find_spec(name)
-        if spec is None or spec.origin != os.path.join(root, name, "__init__.py"):  # noqa: PTH118
-            sys.path.insert([*map(_is_installed, sys.path), True].index(True), root)
-            return
+    if not _is_installed(root):
+        sys.path.insert([*map(_is_installed, sys.path), True].index(True), root)
 
 
 def _is_installed(path: str) -> bool:

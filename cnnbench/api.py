@@ -80,9 +80,7 @@ def run(given: _Arguments) -> Path:
         RunBlocked, Stopped: as `execute`.
     """
     callbacks = given.callbacks or Callbacks()
-    plan, dataset = prepare(given, argv=given.argv)
-    plan, folder = _placed(plan, given, given)
-    require_outside(dataset, folder)
+    plan, dataset, folder = _prepared_in_folder(given, given, given.argv)
     if given.tune:
         with RunFolder(folder).lock():  # busy elsewhere: say so before the trials and not after
             pass
@@ -107,9 +105,7 @@ def dry_run(
         PlanError, DataError: as `run`.
         StoreError: if the folder holds another run.
     """
-    plan, dataset = prepare(request, argv=argv)
-    plan, folder = _placed(plan, request, options)
-    require_outside(dataset, folder)
+    plan, dataset, folder = _prepared_in_folder(request, options, argv)
     if options.tune:
         trial_plan(plan, dataset, options.tune)  # refuses what the run would refuse
         return plan, folder, None
@@ -120,25 +116,28 @@ def dry_run(
     return plan, folder, sum(run_folder.cell(cell).is_final() for cell in plan.cells)
 
 
-def _placed(plan: Plan, request: Request, options: RunOptions) -> tuple[Plan, Path]:
-    """Return the run folder, and the plan in the words of the run that it holds.
+def _prepared_in_folder(
+    request: Request, options: RunOptions, argv: Sequence[str]
+) -> tuple[Plan, Dataset, Path]:
+    """Return plan, dataset and run folder; the plan is in the words of the run that it holds.
 
     That run is the same one if only the order of its cells differs, or how its images were typed:
     from another working folder, or before there was one spelling for all.
     """
+    plan, dataset = prepare(request, argv=argv)
     as_typed = respelled(plan, request.dataset, request.data)
     folders = [folder_of(each, options) for each in (plan, as_typed)]
     with disk_errors(folders[0]):  # a name that is too long
         kept_in = [folder for folder in folders if (folder / "plan.json").exists()]
     folder = [*kept_in, folders[0]][0]
-    if options.fresh or not kept_in:
-        return plan, folder
-    kept = RunFolder(folder).plan()
-    if kept.dataset.fingerprint == plan.dataset.fingerprint:
-        plan = respelled(plan, kept.cells[0].dataset, kept.cells[0].dataset_options)
-    if {cell.digest for cell in plan.cells} == {cell.digest for cell in kept.cells}:
-        plan = plan.model_copy(update={"cells": kept.cells})
-    return plan, folder
+    require_outside(dataset, folder)
+    if kept_in and not options.fresh:
+        kept = RunFolder(folder).plan()
+        if kept.dataset.fingerprint == plan.dataset.fingerprint:
+            plan = respelled(plan, kept.cells[0].dataset, kept.cells[0].dataset_options)
+        if {cell.digest for cell in plan.cells} == {cell.digest for cell in kept.cells}:
+            plan = plan.model_copy(update={"cells": kept.cells})
+    return plan, dataset, folder
 
 
 def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Dataset]:

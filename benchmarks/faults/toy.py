@@ -19,9 +19,13 @@ CHECKPOINT_SECONDS = 0.05
 
 def toy_flags(*words: str) -> list[str]:
     """Return the toy's flags with those of `words` in place of its own: each may be typed once."""
-    every = (*WORDS, *words)
-    flags = dict(zip(every[::2], every[1::2], strict=True))
-    return [word for flag in flags.items() for word in flag]
+    flags: dict[str, list[str]] = {}
+    for word in (*WORDS, *words):
+        if word.startswith("--"):
+            flags[word] = typed = [word]
+        else:
+            typed.append(word)
+    return [word for typed in flags.values() for word in typed]
 
 
 def make_photos(home: Path) -> Path:

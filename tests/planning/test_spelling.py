@@ -115,3 +115,14 @@ def test_a_loop_of_links_or_a_name_too_long_for_out_is_told(here):
     assert asked("photos", out="loop")[1] == Path("loop")  # refused when it is made
     with pytest.raises(StoreError, match=r"File name too long; .*--out"):
         asked("photos", out="x" * 300)
+
+
+@pytest.mark.slow
+def test_the_cells_of_a_run_find_their_images_from_another_working_folder(here, monkeypatch):
+    out = here / "out"
+    begun(*asked("photos", "lenet5-relu", out=out))
+    monkeypatch.chdir(here.parent)
+    options = {"device": "cpu", "precision": "fp32", "image_size": 32}
+    api.run("lenet5-relu", "work/photos", "16img", out=out, **options)
+    run = RunFolder(out)
+    assert [run.result(cell).status for cell in run.plan().cells] == ["done"]
