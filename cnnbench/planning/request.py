@@ -4,6 +4,7 @@ The command line imports this file for each `--help`, so it imports nothing of w
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -90,6 +91,10 @@ class Request:
         bool, Flag("The same bits each time, on a GPU too, where it may be slower.")
     ] = False
     smoke: Annotated[bool, Flag("A whole tiny run, for CI; typed values win.")] = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.dataset, Path):  # of Python: a folder, whatever cards there are
+            object.__setattr__(self, "dataset", os.path.join(".", self.dataset))  # noqa: PTH118
 
     @property
     def lrs(self) -> list[float]:

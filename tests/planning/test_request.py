@@ -1,5 +1,7 @@
 """What is typed or given is read once, in one place, and refused with a hint."""
 
+from pathlib import Path
+
 import pytest
 
 from cnnbench.planning.request import PlanError, Request, split_commas
@@ -50,3 +52,8 @@ def test_a_data_option_needs_a_key_and_a_value():
     assert table.data == {"seed": "3", "skip_broken": "2"}
     with pytest.raises(PlanError, match="KEY=VALUE"):
         _ = Request("alexnet", dataset_options=["seed"]).data
+
+
+def test_a_path_of_python_is_a_folder_whatever_cards_there_are():
+    assert Request("lenet5", Path("fruits")).dataset == "./fruits"
+    assert Request("lenet5", Path("/photos")).dataset == "/photos"
