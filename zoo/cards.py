@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any, Final
 
 from cnnbench.base.exits import Exit
-from cnnbench.base.words import did_you_mean
+from cnnbench.base.words import with_hint
 
 __all__ = [
     "CannotBuild",
@@ -25,17 +25,18 @@ __all__ = [
 EXTERNAL: Final = ("timm", "torchvision")
 SMALLEST_IMAGE_SIZE: Final = 8  # below it nobody would call it an image
 
+_WHERE_NAMES_ARE = (
+    "`cnnbench models` lists all; those of other libraries are timm:NAME and torchvision:NAME"
+)
+
 
 class UnknownModel(LookupError):
     """A name that the zoo does not know; its message is one line with the nearest name."""
 
     exit_code = Exit.USAGE
 
-    def __init__(
-        self, name: str, known: list[str], listing: str = "`cnnbench models` lists all"
-    ) -> None:
-        hints = filter(None, (did_you_mean(name, known), listing))
-        super().__init__(f"unknown model {name!r}; {' '.join(hints)}")
+    def __init__(self, name: str, known: list[str], advice: str = _WHERE_NAMES_ARE) -> None:
+        super().__init__(with_hint(f"unknown model {name!r}", name, known, advice))
 
 
 class CannotBuild(ValueError):
@@ -165,7 +166,7 @@ def resolve(name: str) -> str:
     library, separator, rest = name.partition(":")
     if separator:
         if library not in EXTERNAL or not rest:
-            raise UnknownModel(name, [f"{known}:{rest or 'NAME'}" for known in EXTERNAL])
+            raise UnknownModel(name, [])
         return name
     for spelling in (name, name.lower()):
         if spelling in cards():

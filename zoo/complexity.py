@@ -5,12 +5,14 @@ normalisation and activation functions are not counted; the papers do not count 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 __all__ = ["Description", "LayerRow", "describe", "training_flops"]
 
@@ -19,7 +21,8 @@ __all__ = ["Description", "LayerRow", "describe", "training_flops"]
 class LayerRow:
     """A layer in the order of computation; fields that a layer does not have are None.
 
-    `output_shape` leaves the batch out: `(C, H, W)` or `(C,)`.
+    `output_shape` leaves the batch out: `(C, H, W)` or `(C,)`. Where a transformer passes the
+    windows of an image as if they were images, their number stands in front.
     """
 
     name: str
@@ -58,26 +61,6 @@ def describe(model: nn.Module, *, name: str, num_classes: int, image_size: int) 
     The image is created on the model's device; on the meta device nothing is computed. The
     model's mode is put back afterwards.
     """
-    rows, idle = trace(model, image_size=image_size)
-    params = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return Description(
-        name=name,
-        num_classes=num_classes,
-        image_size=image_size,
-        params=params,
-        params_eval=params - idle,
-        macs=sum(row.macs for row in rows),
-        activations=sum(math.prod(row.output_shape) for row in rows if row.macs),
-        layers=tuple(rows),
-    )
-
-
-def trace(model: nn.Module, *, image_size: int) -> tuple[list[LayerRow], int]:
-    """List the layers that evaluation of one image runs through, in that order.
-
-    Returns:
-        The rows, and the number of trainable parameters in modules that did not run.
-    """
     rows: list[LayerRow] = []
     ran: set[nn.Module] = set()
 
@@ -87,17 +70,19 @@ def trace(model: nn.Module, *, image_size: int) -> tuple[list[LayerRow], int]:
             rows.append(_row(name, module, output, repeated=module in ran))
         ran.add(module)
 
-    handles = [m.register_forward_hook(partial(note, name)) for name, m in model.named_modules()]
-    was_training = model.training
-    try:
-        device = next(model.parameters()).device
-        with torch.no_grad():
-            model.eval()(torch.zeros(1, 3, image_size, image_size, device=device))
-    finally:
-        model.train(was_training)
-        for handle in handles:
-            handle.remove()
-    return rows, sum(_own_params(m) for m in model.modules() if m not in ran)
+    loose_macs = _pass(model, 1, image_size, note, training=False)
+    params = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    idle = sum(_own_params(m) for m in model.modules() if m not in ran)
+    return Description(
+        name=name,
+        num_classes=num_classes,
+        image_size=image_size,
+        params=params,
+        params_eval=params - idle,
+        macs=sum(row.macs for row in rows) + loose_macs,
+        activations=sum(math.prod(row.output_shape) for row in rows if row.macs),
+        layers=tuple(rows),
+    )
 
 
 def training_flops(model: nn.Module, *, image_size: int) -> float:
@@ -110,21 +95,77 @@ def training_flops(model: nn.Module, *, image_size: int) -> float:
     """
     flops = 0
 
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def count(_name: str, module: nn.Module, inputs: Any, output: Any) -> None:
         nonlocal flops
-        products = 3 if inputs[0].requires_grad else 2
-        flops += products * 2 * _macs(module, tuple(output.shape[1:]))
+        if _multiplies(module):
+            products = 3 if inputs[0].requires_grad else 2
+            flops += products * 2 * _macs(module, output)
 
-    handles = [m.register_forward_hook(count) for m in model.modules() if _multiplies(m)]
+    n_images = 2
+    loose_macs = _pass(model, n_images, image_size, count, training=True)
+    return (flops + 3 * 2 * loose_macs) / n_images
+
+
+# -- a pass through a model -----------------------------------------------------------------------
+
+
+class _LooseProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Count the multiply-adds with weights that stand in no layer of the table.
+
+    Transformers often hand the weights of a linear layer to a function instead of calling the
+    layer, and recurrent or conditional layers have weights of their own. Attention multiplies
+    one matrix an image, which is a batched product, and these are not counted.
+    """
+
+    macs = 0
+    is_in_layer = False
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        output = operation(*args, **(kwargs or {}))
+        kind = operation._overloadpacket
+        if self.is_in_layer:
+            return output
+        if kind is torch.ops.aten.convolution:
+            self.macs += output.numel() * args[1][0].numel()
+        elif kind is torch.ops.aten.mm:
+            self.macs += output.numel() * len(args[1])
+        elif kind is torch.ops.aten.addmm:
+            self.macs += output.numel() * len(args[2])
+        return output
+
+
+def _pass(
+    model: nn.Module, n_images: int, image_size: int, note: Callable[..., None], *, training: bool
+) -> int:
+    """Pass blank images through a model, calling `note` after each module.
+
+    Returns:
+        The multiply-adds, for all images, that were made outside the layers that have some.
+    """
+    loose = _LooseProducts()  # type: ignore[no-untyped-call]
+
+    def before(module: nn.Module, _inputs: Any) -> None:
+        loose.is_in_layer = _multiplies(module)
+
+    def after(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
+        loose.is_in_layer = False
+        note(name, module, inputs, output)
+
+    handles = [module.register_forward_pre_hook(before) for module in model.modules()]
+    handles += [m.register_forward_hook(partial(after, name)) for name, m in model.named_modules()]
     was_training = model.training
     try:
         device = next(model.parameters()).device
-        model.train()(torch.zeros(2, 3, image_size, image_size, device=device))
+        images = torch.zeros(n_images, 3, image_size, image_size, device=device)
+        with torch.set_grad_enabled(training), loose:
+            model.train(training)(images)
     finally:
         model.train(was_training)
         for handle in handles:
             handle.remove()
-    return float(flops)
+    return loose.macs
 
 
 def _multiplies(module: nn.Module) -> bool:
@@ -140,7 +181,7 @@ def _own_params(module: nn.Module) -> int:
 
 
 def _row(name: str, module: nn.Module, output: Tensor, *, repeated: bool) -> LayerRow:
-    shape = tuple(output.shape[1:])
+    batch, *shape = output.shape
     return LayerRow(
         name=name,
         kind=type(module).__name__,
@@ -148,19 +189,20 @@ def _row(name: str, module: nn.Module, output: Tensor, *, repeated: bool) -> Lay
         stride=_pair(module, "stride"),
         padding=_pair(module, "padding"),
         groups=getattr(module, "groups", None),
-        output_shape=shape,
+        output_shape=tuple(shape if batch == 1 else output.shape),
         params=0 if repeated else _own_params(module),
-        macs=_macs(module, shape),
+        macs=_macs(module, output),
     )
 
 
-def _macs(module: nn.Module, output_shape: tuple[int, ...]) -> int:
+def _macs(module: nn.Module, output: Tensor) -> int:
+    """Count what a layer multiplied for an output, whatever its first axis stands for."""
     if isinstance(module, nn.Conv2d):
-        return int(module.weight[0].numel()) * math.prod(output_shape)
+        return output.numel() * module.weight[0].numel()
     if isinstance(module, nn.Linear):
-        return module.in_features * math.prod(output_shape)
+        return output.numel() * module.in_features
     # A convolution of another make says itself how many weights it uses at each position.
-    return int(getattr(module, "weights_per_position", 0)) * math.prod(output_shape[1:])
+    return int(getattr(module, "weights_per_position", 0)) * (output.numel() // output.shape[1])
 
 
 def _pair(module: nn.Module, field: str) -> tuple[int, ...] | None:

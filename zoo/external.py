@@ -100,11 +100,12 @@ def _checked(name: str) -> tuple[str, str]:
         ) from None
     if model not in known:
         names = [f"{library}:{each}" for each in known]
-        listing = f"`{lister}` lists all"
         untagged, _, tag = model.partition(".")
         if untagged in known:
-            listing = f"`.{tag}` names weights, and here a network starts without: leave it out"
-        raise UnknownModel(name, names, listing=listing)
+            advice = f"`.{tag}` names weights, and here a network starts without: leave it out"
+        else:
+            advice = f"`{lister}` lists all"
+        raise UnknownModel(name, names, advice)
     return library, model
 
 

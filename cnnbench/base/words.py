@@ -11,11 +11,14 @@ __all__ += ["unescape_bytes", "with_hint"]
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the question `did you mean 'NAME'?` for the nearest known word, "" where none is near.
 
-    >>> did_you_mean("alexnett", ["alexnet", "vgg11"]), did_you_mean("zzz", ["alexnet"])
+    Capitals do not count.
+
+    >>> did_you_mean("AlexNett", ["alexnet", "vgg11"]), did_you_mean("zzz", ["alexnet"])
     ("did you mean 'alexnet'?", '')
     """
-    nearest = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {nearest[0]!r}?" if nearest else ""
+    spellings = {each.lower(): each for each in known}
+    nearest = difflib.get_close_matches(word.lower(), spellings, n=1)
+    return f"did you mean {spellings[nearest[0]]!r}?" if nearest else ""
 
 
 def with_hint(mistake: str, word: str, known: Iterable[str], advice: str) -> str:

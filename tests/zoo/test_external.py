@@ -69,6 +69,9 @@ def test_a_network_that_cannot_take_the_images_is_refused_with_what_to_do(
     ("name", "hint"),
     [
         ("timm:resnet81", "did you mean 'timm:resnet18'"),
+        ("timm:ResNet18", "did you mean 'timm:resnet18'"),
+        ("efficientnet_b0", "timm:NAME and torchvision:NAME"),
+        ("hf-hub:timm/resnet18", "timm:NAME and torchvision:NAME"),
         ("timm:resnet18.a1_in1k", "`.a1_in1k` names weights"),
         ("torchvision:fasterrcnn_resnet50_fpn", "torchvision.models.list_models"),
     ],
