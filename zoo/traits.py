@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["is_normalised", "require_trainable"]
 
 # By name, since every library has an RMSNorm and a channel-first LayerNorm of its own.
-_NORMS = ("batchnorm", "layernorm", "groupnorm", "rmsnorm", "instancenorm")
+_NORMS = (
+    *("batchnorm", "layernorm", "groupnorm", "rmsnorm", "instancenorm"),
+    *("evonorm", "filterresponsenorm", "simplenorm"),
+)
 
 
 def is_normalised(model: nn.Module) -> bool:

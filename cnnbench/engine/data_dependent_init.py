@@ -114,14 +114,16 @@ def _heads(model: nn.Module, images: Tensor, device: Device) -> list[Layer]:
 def _last_layers(output: Tensor, made_by: dict[Any, Layer]) -> Iterator[Layer]:
     """Follow the graph back from an output and yield the first layers on each way."""
     pending: list[Any] = [output.grad_fn]
-    seen: set[Any] = {None}
+    seen: set[Any] = {None}  # where nothing has a gradient: the images, frozen layers
     while pending:
         step = pending.pop()
+        if step in seen:
+            continue
+        seen.add(step)
         if step in made_by:
             yield made_by[step]
-        elif step not in seen:
+        else:
             pending += [earlier for earlier, _ in step.next_functions]
-        seen.add(step)
 
 
 @contextlib.contextmanager

@@ -86,7 +86,7 @@ def prepare_device(
 
 
 def origin_of(device: torch.device) -> Origin:
-    """Return with what this process trains, once `prepare_device` has set it up."""
+    """Return what this process trains with, once `prepare_device` has set it up."""
     origin = origin_here(device.type).model_copy(update={"threads": torch.get_num_threads()})
     if not origin.gpu or not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return origin

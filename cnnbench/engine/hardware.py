@@ -69,7 +69,10 @@ def choose_device(requested: str, hardware: Hardware) -> str:
         ValueError: if the word is unknown or the machine has no such device.
     """
     if requested not in DEVICES:
-        raise ValueError(f"unknown device {requested!r}; choose one of {', '.join(DEVICES)}")
+        raise ValueError(
+            f"unknown device {requested!r}; choose one of {', '.join(DEVICES)}, and which of "
+            "several GPUs with CUDA_VISIBLE_DEVICES"
+        )
     if requested == "cuda" and not hardware.gpu:
         raise ValueError(
             f"device 'cuda' asked for, but there is no GPU to use: {why_no_gpu()}; or --device cpu"
@@ -122,7 +125,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def origin_here(device: str) -> Origin:
-    """Return with what a process on this machine trains, but for its threads."""
+    """Return what a process on this machine trains with, but for its threads."""
     hardware = detect()
     return Origin(
         versions=installed_versions(),

@@ -92,10 +92,11 @@ def _micro_batch(
     while fixed + per_image * batch > allowed:
         if batch <= 2:
             needed = fixed + per_image * batch
+            smaller = ", or try a smaller --image-size" if fixed < allowed else ""
             raise PlanError(
-                f"--memory: {model} needs about {needed / 2**30:.1f} GiB for {batch} images of "
-                f"{image_size} pixels, and {allowed / 2**30:.1f} GiB are allowed; "
-                "try a smaller --image-size"
+                f"--memory: {model} needs about {needed / 2**30:.3g} GiB for {batch} images of "
+                f"{image_size} pixels, {fixed / 2**30:.3g} GiB of it for images of any size, and "
+                f"{allowed / 2**30:.3g} GiB are allowed; allow more{smaller}"
             )
         batch = math.ceil(batch / 2)
     return None if batch == batch_size else batch

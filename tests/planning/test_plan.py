@@ -145,7 +145,8 @@ def test_a_grid_trains_every_combination_once(photos):
         ({"memory": "8"}, "8GiB"),
         ({"memory": "1.2.3GiB"}, "8GiB"),
         ({"memory": "0GiB"}, "8GiB"),
-        ({"memory": "100MiB"}, "smaller --image-size"),
+        ({"memory": "100MiB"}, "are allowed; allow more$"),
+        ({"memory": "604MiB", "models": ["resnet20"]}, "or try a smaller --image-size"),
     ],
 )
 def test_a_grid_that_makes_no_sense_is_refused(photos, changes, complaint):

@@ -16,6 +16,7 @@ from zoo.traits import require_trainable
         ("timm:convnext_atto", True),
         ("timm:vit_tiny_patch16_224", True),
         ("timm:resnetv2_50x1_bit", True),
+        ("timm:resnetv2_50d_evos", True),
         ("torchvision:vgg11", False),
         ("torchvision:squeezenet1_1", False),
         ("timm:nfnet_l0", False),
