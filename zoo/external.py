@@ -6,7 +6,7 @@ Only this file of the zoo imports either library, and only when a name asks for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnbench.base.words import first_line
@@ -23,13 +23,6 @@ _URLS = {
 # Networks that return auxiliary logits in training: the factors of their losses. They are also the
 # two that warn unless told whether to initialise.
 _TORCHVISION_AUX_WEIGHTS = {"googlenet": (0.3, 0.3), "inception_v3": (0.4,)}
-
-
-# torchvision's networks whose layers depend on the image size, by the start of their names.
-_TORCHVISION_SIZES: dict[str, Callable[[int], dict[str, Any]]] = {
-    "vit_": lambda side: {"image_size": side},
-    "maxvit": lambda side: {"input_size": (side, side)},
-}
 
 
 def card(name: str) -> ModelCard:
@@ -123,8 +116,10 @@ def _build_torchvision(model: str, num_classes: int, image_size: int) -> nn.Modu
 
     aux_weights = _TORCHVISION_AUX_WEIGHTS.get(model)
     options: dict[str, Any] = {} if aux_weights is None else {"init_weights": True}
-    for start, size_options in _TORCHVISION_SIZES.items():
-        options |= size_options(image_size) if model.startswith(start) else {}
+    if model.startswith("vit_"):  # its layers and maxvit's depend on the image size
+        options["image_size"] = image_size
+    elif model.startswith("maxvit"):
+        options["input_size"] = (image_size, image_size)
     network: Any = models.get_model(model, weights=None, num_classes=num_classes, **options)
     if aux_weights is not None:
         network.aux_weights = aux_weights

@@ -171,14 +171,8 @@ def probe(name: str, *, num_classes: int, image_size: int, n_images: int = 2) ->
     from zoo.traits import is_normalised, require_trainable
 
     model = skeleton(name, num_classes=num_classes, image_size=image_size)
-    require_trainable(
-        model,
-        resolve(name),
-        num_classes=num_classes,
-        image_size=image_size,
-        n_images=n_images,
-        own_size=card(name).image_size,
-    )
+    size = {"num_classes": num_classes, "image_size": image_size, "n_images": n_images}
+    require_trainable(model, card(name), **size)
     return is_normalised(model)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnnbench.base.words import first_line
-from zoo.cards import CannotBuild
+from zoo.cards import CannotBuild, ModelCard
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,17 +30,11 @@ def is_normalised(model: nn.Module) -> bool:
 
 
 def require_trainable(
-    model: nn.Module,
-    name: str,
-    *,
-    num_classes: int,
-    image_size: int,
-    n_images: int,
-    own_size: int,
+    model: nn.Module, card: ModelCard, *, num_classes: int, image_size: int, n_images: int
 ) -> None:
     """Pass two images through a layout in training and in evaluation, and one if `n_images` is 1.
 
-    `model` is on the meta device; `own_size` is the image size that it was designed for.
+    `model` is on the meta device.
 
     Raises:
         CannotBuild: it does not take such images, or what it gives are no logits.
@@ -48,18 +42,19 @@ def require_trainable(
     try:
         outputs = _outputs(model, 2, image_size)
     except Exception as error:  # what another library raises, nobody knows
-        other = f"it was designed for {own_size}; " if own_size != image_size else ""
+        own = card.image_size
+        other = f"it was designed for {own}; " if own != image_size else ""
         raise CannotBuild(
-            f"{name} cannot take images of {image_size} pixels ({first_line(error)[:200]}); "
+            f"{card.name} cannot take images of {image_size} pixels ({first_line(error)[:200]}); "
             f"{other}choose another --image-size or network"
         ) from None
-    _require_logits(name, outputs, (2, num_classes))
+    _require_logits(card.name, outputs, (2, num_classes))
     if n_images == 1:
         try:
             _outputs(model, 1, image_size)
         except Exception as error:
             raise CannotBuild(
-                f"{name} cannot be trained on one image of {image_size} pixels at a time "
+                f"{card.name} cannot be trained on one image of {image_size} pixels at a time "
                 f"({first_line(error)[:200]}); take two images or more (--batch-size, --budget), "
                 "or larger ones (--image-size)"
             ) from None

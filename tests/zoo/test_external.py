@@ -103,6 +103,6 @@ def test_two_outputs_without_weights_for_them_are_no_logits():
             logits = images.mean((2, 3))
             return (logits, logits) if self.training else logits
 
-    limits = {"num_classes": 3, "image_size": 8, "n_images": 2, "own_size": 8}
+    limits = {"num_classes": 3, "image_size": 8, "n_images": 2}
     with pytest.raises(zoo.CannotBuild, match="gives a tuple"):
-        require_trainable(Twice(), "twice", **limits)
+        require_trainable(Twice(), zoo.card("lenet5"), **limits)
