@@ -24,11 +24,11 @@ _NOTE = (
     f"{TIES} The interval is Wilson's, over the test images. "
     "results.csv and results.json have every number."
 )
-_LOSSES = (
-    f"The {RUNNING_LOSS} is a mean since the last evaluation, with augmentation and dropout: it "
-    "says how training went, not which network learned more. In evaluation mode are the last "
-    f"weights on up to {TRAINING_SAMPLE} training images, the same for every network: one that is "
-    "right on those and wrong on test images has memorised."
+_MEMORISING = (
+    f"(eval): the last weights in evaluation mode on up to {TRAINING_SAMPLE} training images, the "
+    "same for every network. One that is right on those and wrong on test images has memorised. "
+    f"The {RUNNING_LOSS}, with augmentation and dropout, is in the figures and in results.csv: it "
+    "says how training went, not which network learned more."
 )
 _SELECTED = (
     "Best evaluation along the way, selected after the fact and therefore too good; the ranking "
@@ -48,7 +48,7 @@ def section(report: RunReport) -> Section:
         blocks=[
             Grid(table, filtered=True, linked=True),
             Paragraph(_NOTE, note=True, files=files) if report.comparison.letter else None,
-            Paragraph(_LOSSES, note=True) if memorised else None,
+            Paragraph(_MEMORISING, note=True, files=files[:1]) if memorised else None,
             Paragraph(_SELECTED, note=True) if selected else None,
             Grid(selected, "Best evaluations, selected") if selected else None,
         ],
@@ -72,7 +72,7 @@ def report_table(report: RunReport) -> Table:
         *_ACCURACY,
         *([tie] if letters else []),
         *_MEASURED,
-        *(_MEMORISED if memorised else []),
+        *(_MEMORISED if memorised else _RUNNING),
         *_COSTS,
         *([status] if unfinished else []),
     ]
@@ -88,11 +88,13 @@ _ACCURACY: tuple[Column[Row], ...] = (
 _MEASURED: tuple[Column[Row], ...] = (
     ("top-5 %", "r", lambda row: percent(row.top5)),
     ("test loss", "r", lambda row: decimals(row.test_loss, 3)),
-    (RUNNING_LOSS, "r", lambda row: decimals(row.train_loss, 3)),
 )
 _MEMORISED: tuple[Column[Row], ...] = (
     (EVALUATION_LOSS, "r", lambda row: decimals(row.train_eval_loss, 3)),
-    ("train top-1 %, evaluation mode", "r", lambda row: percent(row.train_eval_top1)),
+    ("train top-1 % (eval)", "r", lambda row: percent(row.train_eval_top1)),
+)
+_RUNNING: tuple[Column[Row], ...] = (  # of a run before the training sample was looked at
+    (RUNNING_LOSS, "r", lambda row: decimals(row.train_loss, 3)),
 )
 _COSTS: tuple[Column[Row], ...] = (
     ("params (M)", "r", lambda row: scaled(row.params, 1e6)),

@@ -12,7 +12,7 @@ __all__ += ["signed_points", "significant", "span"]
 NOTHING = "\u2013"
 MINUS = "\u2212"
 # Of a row's `train_loss` and of its `train_eval_loss`.
-RUNNING_LOSS, EVALUATION_LOSS = "running train loss", "train loss, evaluation mode"
+RUNNING_LOSS, EVALUATION_LOSS = "running train loss", "train loss (eval)"
 
 
 def percent(share: float | None, *, digits: int = 1) -> str:
