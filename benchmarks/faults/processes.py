@@ -52,13 +52,12 @@ def real_run(toy: Toy, name: str, *words: str) -> Iterator[subprocess.Popen[str]
 
 
 def cells_of(run: Path) -> list[int]:
-    """Return the processes that serve cells of a run, told by their command lines."""
+    """Return the processes that serve cells of a run, told by the log that they print to."""
     pids = []
     for pid, command in _other_processes():
-        words = command.split("\0")
-        if "cell" in words and "--run" in words:
+        if {"cell", "cells"} & set(command.split("\0")):
             with contextlib.suppress(OSError):  # it may end while it is looked at
-                if Path(f"/proc/{pid}/cwd").readlink() / words[words.index("--run") + 1] == run:
+                if Path(f"/proc/{pid}/fd/1").readlink().is_relative_to(run / "cells"):
                     pids.append(pid)
     return pids
 

@@ -81,15 +81,25 @@ def cell(
     launched: Annotated[
         bool, typer.Option("--launched", help="End when stdin closes: the launcher is gone.")
     ] = False,
+    started: Annotated[float, typer.Option(help="When, on the monotonic clock.")] = STARTED,
 ) -> int:
     """Run one cell of a plan; `cnnbench run` starts one of these for each cell."""
     from cnnbench.runner.worker import serve_cell
     from cnnbench.store import RunFolder
 
     typed = Request("", dataset, data) if dataset else None
-    code = serve_cell(RunFolder(run), id, typed=typed, started=STARTED, launched=launched)
+    code = serve_cell(RunFolder(run), id, typed=typed, started=started, launched=launched)
     # All is on disk; taking torch down politely costs a second that a stopped user would wait.
     os._exit(code)
+
+
+@app.command(hidden=True)
+def cells(run: Annotated[str, typer.Option(help="The run folder, for whoever looks.")]) -> None:
+    """Run the verbs that stdin has, each in a fork of this process; see `launch.warm`."""
+    del run
+    from cnnbench.runner.worker import fork_for_each_line
+
+    app(fork_for_each_line(), prog_name="cnnbench")
 
 
 # -- what runs left behind ------------------------------------------------------------------------

@@ -21,8 +21,8 @@ from cnnbench.launch.processes import (
     StopSignal,
     caught_signals,
     run_cells,
-    start_process,
 )
+from cnnbench.launch.warm import WarmServer
 from cnnbench.planning.request import Request, RunOptions
 from cnnbench.schema.cell import Plan, stored_size
 from cnnbench.store import RunFolder, StoreError
@@ -77,11 +77,12 @@ def execute(
         if n_final < len(plan.cells):
             _decode(plan, dataset, callbacks, stop_signal)
             _write_slices(run_folder, dataset)
-        reports, start = _Reports(run_folder), partial(start_process, request=request)
+        reports = _Reports(run_folder)
         try:
-            for update in run_cells(plan, run_folder, options, stop_signal, start):
-                callbacks.on_update(update)
-                reports.follow(update, last=update.cell.id == plan.cells[-1].id)
+            with contextlib.closing(WarmServer(request)) as server:
+                for update in run_cells(plan, run_folder, options, stop_signal, server.start):
+                    callbacks.on_update(update)
+                    reports.follow(update, last=update.cell.id == plan.cells[-1].id)
         except BaseException as error:
             if not (isinstance(error, Stopped) and error.at_once):
                 with contextlib.suppress(StoreError):  # what went wrong first is what is told

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import FrameType
 
 from cnnbench.base.exits import Exit
-from cnnbench.base.processes import child_environment, death_of, verb_command
+from cnnbench.base.processes import death_of
 from cnnbench.base.words import last_line
 from cnnbench.engine.hardware import origin_here
-from cnnbench.planning.request import Request, RunOptions
+from cnnbench.launch.warm import CellProcess
+from cnnbench.planning.request import RunOptions
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.events import Evaluated, Stepped
 from cnnbench.schema.origin import origin_fields
@@ -22,13 +23,12 @@ from cnnbench.schema.result import Result, Status, planned
 from cnnbench.store import CellFolder, RunFolder
 
 __all__ = ["CellUpdate", "RunBlocked", "StopSignal", "Stopped", "caught_signals", "run_cells"]
-__all__ += ["start_process"]
 
 POLL_SECONDS = 0.1
 UPDATE_SECONDS = 0.5
 ABORT_SECONDS = 2.0  # time for a hung process to write down where it hangs
 
-Start = Callable[[RunFolder, Cell], "subprocess.Popen[bytes]"]
+Start = Callable[[RunFolder, Cell], CellProcess]
 
 
 class Stopped(Exception):
@@ -98,29 +98,6 @@ def caught_signals() -> Iterator[StopSignal]:
             signal.signal(number, handler)
 
 
-def start_process(
-    run_folder: RunFolder, cell: Cell, *, request: Request
-) -> subprocess.Popen[bytes]:
-    """Start `cnnbench cell` in a session of its own; what it prints goes to the cell's `log.txt`.
-
-    A terminal's Ctrl-C so reaches the launcher alone, which passes it on once. The cell's stdin
-    is a pipe from the launcher: it closes when the launcher ends, however that comes about.
-    """
-    path = run_folder.cell(cell).path
-    command = verb_command("cell", "--launched", "--run", str(run_folder.path), "--id", cell.id)
-    command.append(f"--dataset={request.dataset}")
-    command += [f"--data={key}={value}" for key, value in request.data.items()]
-    with (path / "log.txt").open("ab") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            env=child_environment(),
-            start_new_session=True,
-        )
-
-
 def run_cells(
     plan: Plan,
     run_folder: RunFolder,
@@ -158,7 +135,7 @@ def run_cells(
 
 
 def _follow(
-    process: subprocess.Popen[bytes], folder: CellFolder, stop_signal: StopSignal, hung_after: float
+    process: CellProcess, folder: CellFolder, stop_signal: StopSignal, hung_after: float
 ) -> Generator[CellUpdate, None, str]:
     """Yield how a cell stands until its process ends, and return why it was ended if it hung.
 
@@ -194,13 +171,13 @@ def _follow(
     )
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+def _signal_group(process: CellProcess, number: int) -> None:
     """Signal a cell's process and all that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: CellProcess) -> None:
     """Leave nothing of a cell's process behind."""
     _signal_group(process, signal.SIGKILL)
     process.wait()

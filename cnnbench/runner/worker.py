@@ -2,18 +2,21 @@
 
 import contextlib
 import faulthandler
+import gc
+import json
 import os
 import signal
 import sys
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.planning.request import Request
 from cnnbench.schema.cell import Plan
 from cnnbench.store import CellFolder, RunFolder, StoreError
 
-__all__ = ["serve_cell"]
+__all__ = ["fork_for_each_line", "serve_cell"]
 
 CHECKPOINT_VARIABLE = "CNNBENCH_CHECKPOINT_SECONDS"
 CHECKPOINT_SECONDS = 60.0  # charged, between two checkpoints; no result depends on it
@@ -38,6 +41,33 @@ class _StopFlag:
         self.received.set()
 
 
+def fork_for_each_line() -> list[str]:
+    """Fork a process for each line of stdin; return, in that process, the words of its verb.
+
+    A line is JSON, the words and the file that takes what the process prints. The process that
+    forks prints the id of each and then how it ended, and leaves at the end of stdin. What all
+    cells import is imported there, once; no thread is started and no GPU is touched, so that a
+    forked process is as good as a new one.
+    """
+    import cnnbench.runner.cell  # noqa: F401  (torch comes with it)
+    import zoo
+
+    zoo.describe("lenet5-relu", num_classes=2)  # a layout without weights loads 800 more modules
+    gc.freeze()  # what is shared with the forked processes stays shared
+    for line in sys.stdin.buffer:
+        words, log = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            with Path(log).open("ab") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+            return list(words)
+        print(pid, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+    os._exit(Exit.OK)
+
+
 def serve_cell(
     run_folder: RunFolder, cell_id: str, *, typed: Request | None, started: float, launched: bool
 ) -> int:
@@ -45,7 +75,7 @@ def serve_cell(
 
     `typed` says how its dataset is typed here, where the plan's words may not find it.
     `launched` says that stdin is a line to the launcher: when it closes, the launcher is gone,
-    and the cell saves its state and ends.
+    and the cell saves its state and ends. `started` is when, on the monotonic clock.
     """
     stop = _StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):

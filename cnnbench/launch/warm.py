@@ -1,0 +1,131 @@
+"""How does a cell start without importing torch anew? By a fork of a process that did so once."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol
+
+from cnnbench.base.processes import child_environment, verb_command
+from cnnbench.planning.request import Request
+from cnnbench.schema.cell import Cell
+from cnnbench.store import RunFolder
+
+__all__ = ["CellProcess", "WarmServer"]
+
+
+class CellProcess(Protocol):
+    """What the launcher asks of a cell's process; a `Popen` is one."""
+
+    pid: int
+    returncode: int
+    stdin: IO[bytes] | None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code, or minus the signal; raise TimeoutExpired while it runs."""
+        ...
+
+
+def start_process(words: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start a verb in a session of its own; what it prints goes to `log`.
+
+    A terminal's Ctrl-C so reaches the launcher alone, which passes it on once. The cell's stdin
+    is a pipe from the launcher: it closes when the launcher ends, however that comes about.
+    """
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            verb_command(*words),
+            stdin=subprocess.PIPE,
+            stdout=file,
+            stderr=file,
+            env=child_environment(),
+            start_new_session=True,
+        )
+
+
+@dataclass(slots=True)
+class _ForkedCell:
+    """A cell that is a fork of the server, which tells how it ended."""
+
+    pid: int
+    server: "subprocess.Popen[bytes]"
+    returncode: int = field(default=0, init=False)
+    stdin: IO[bytes] | None = field(default=None, init=False)
+    _has_ended: bool = field(default=False, init=False)
+
+    def wait(self, timeout: float | None = None) -> int:
+        if not self._has_ended:
+            answers = self.server.stdout
+            assert answers
+            if not select.select([answers], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired("cell", timeout or 0.0)
+            self.returncode, self._has_ended = int(answers.readline() or self._end_it()), True
+        return self.returncode
+
+    def _end_it(self) -> int:
+        """End a cell whose server was killed: nobody would hear how it ends."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return -signal.SIGKILL
+
+
+class WarmServer:
+    """Starts cells one after another, each a fork of one process that has imported all they need.
+
+    That process touches no GPU and starts no thread, so a fork of it is as good as new. A cell's
+    stdin is the server's: it closes when the launcher ends, however that comes about. Where
+    processes that imported torch may not be forked, or the server does not answer, each cell is
+    a process of its own.
+    """
+
+    def __init__(self, request: Request) -> None:
+        # How the dataset is typed here: the plan's words may not find it from this folder.
+        self._typed = [f"--dataset={request.dataset}"]
+        self._typed += [f"--data={key}={value}" for key, value in request.data.items()]
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self, run_folder: RunFolder, cell: Cell) -> CellProcess:
+        """Start `cnnbench cell`; what it prints goes to the cell's `log.txt`."""
+        words = ["cell", "--launched", "--started", repr(time.monotonic()), "--id", cell.id]
+        words += ["--run", str(run_folder.path), *self._typed]
+        log = run_folder.cell(cell).path / "log.txt"
+        pid = self._fork(run_folder, words, log) if sys.platform == "linux" else 0
+        if not pid:
+            return start_process(words, log)
+        assert self._server
+        return _ForkedCell(pid=pid, server=self._server)
+
+    def _fork(self, run_folder: RunFolder, words: Sequence[str], log: Path) -> int:
+        """Let the server fork; return the id of the process, 0 where the server does not answer."""
+        if self._server is not None and self._server.poll() is not None:
+            self.close()
+        if self._server is None:
+            self._server = subprocess.Popen(
+                verb_command("cells", "--run", str(run_folder.path)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,  # or a line might wait where `select` does not see it
+                env=child_environment(),
+                start_new_session=True,
+            )
+        assert self._server.stdin
+        assert self._server.stdout
+        with suppress(BrokenPipeError):
+            self._server.stdin.write(json.dumps([words, str(log)]).encode() + b"\n")
+        return int(self._server.stdout.readline() or 0)
+
+    def close(self) -> None:
+        """End the server, if one runs; no cell runs any more."""
+        if self._server is not None and self._server.stdin and self._server.stdout:
+            self._server.stdin.close()
+            self._server.stdout.close()
+            self._server.wait()
+            self._server = None
