@@ -13,6 +13,7 @@ from cnnbench.data.open import require_card
 from cnnbench.data.pixels.cache import Cleaned
 from cnnbench.data.quick_check import Finding
 from cnnbench.data.thorough_check import Diagnosis
+from cnnbench.report.text.wording import plural
 
 _FINDINGS_SHOWN = 100
 
@@ -96,7 +97,7 @@ def show_diagnosis(diagnosis: Diagnosis, *, as_json: bool) -> None:
         say(f"and {len(more)} more; --json has all")
     number = Counter(finding.severity for finding in diagnosis.findings)
     return say(
-        f"{number['error']} errors, {number['warning']} warnings, {number['note']} notes; "
+        f"{', '.join(plural(number[kind], kind) for kind in ('error', 'warning', 'note'))}; "
         + ("it can be trained on" if diagnosis.usable else "mend the errors before training")
     )
 
