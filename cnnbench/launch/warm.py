@@ -52,25 +52,39 @@ def start_process(words: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
 
 @dataclass(slots=True)
 class _ForkedCell:
-    """A cell that is a fork of the server, which tells how it ended."""
+    """A cell that is a fork of the server, which tells its id and then how it ended.
 
-    pid: int
+    Until the id is known, while the server imports torch, `pid` is the server's own: what ends a
+    cell that early ends the server.
+    """
+
     server: "subprocess.Popen[bytes]"
+    pid: int = field(init=False)
     returncode: int = field(default=0, init=False)
     stdin: IO[bytes] | None = field(default=None, init=False)
     _has_ended: bool = field(default=False, init=False)
 
+    def __post_init__(self) -> None:
+        self.pid = self.server.pid
+
     def wait(self, timeout: float | None = None) -> int:
-        if not self._has_ended:
-            answers = self.server.stdout
-            assert answers
+        answers = self.server.stdout
+        assert answers
+        while not self._has_ended:
             if not select.select([answers], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired("cell", timeout or 0.0)
-            self.returncode, self._has_ended = int(answers.readline() or self._end_it()), True
+            answer, is_forked = answers.readline(), self.pid != self.server.pid
+            if answer and not is_forked:
+                self.pid = int(answer)
+                continue
+            self.returncode = int(answer) if answer else self._end_without_server(is_forked)
+            self._has_ended = True
         return self.returncode
 
-    def _end_it(self) -> int:
-        """End a cell whose server was killed: nobody would hear how it ends."""
+    def _end_without_server(self, is_forked: bool) -> int:
+        """End a cell whose server is gone: nobody would hear how it ends."""
+        if not is_forked:
+            return self.server.wait()
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         return -signal.SIGKILL
@@ -80,9 +94,8 @@ class WarmServer:
     """Starts cells one after another, each a fork of one process that has imported all they need.
 
     That process touches no GPU and starts no thread, so a fork of it is as good as new. A cell's
-    stdin is the server's: it closes when the launcher ends, however that comes about. Where
-    processes that imported torch may not be forked, or the server does not answer, each cell is
-    a process of its own.
+    stdin is the server's: it closes when the launcher ends, however that comes about. Elsewhere
+    than on Linux, where what imported torch may not be forked, each cell is a new process.
     """
 
     def __init__(self, request: Request) -> None:
@@ -96,31 +109,30 @@ class WarmServer:
         words = ["cell", "--launched", "--started", repr(time.monotonic()), "--id", cell.id]
         words += ["--run", str(run_folder.path), *self._typed]
         log = run_folder.cell(cell).path / "log.txt"
-        pid = self._fork(run_folder, words, log) if sys.platform == "linux" else 0
-        if not pid:
+        if sys.platform != "linux":
             return start_process(words, log)
-        assert self._server
-        return _ForkedCell(pid=pid, server=self._server)
+        server = self._running(run_folder, log)
+        assert server.stdin
+        with suppress(BrokenPipeError):  # it ended just now: its cell will hear no answer
+            server.stdin.write(json.dumps([words, str(log)]).encode() + b"\n")
+        return _ForkedCell(server=server)
 
-    def _fork(self, run_folder: RunFolder, words: Sequence[str], log: Path) -> int:
-        """Let the server fork; return the id of the process, 0 where the server does not answer."""
+    def _running(self, run_folder: RunFolder, log: Path) -> "subprocess.Popen[bytes]":
+        """Return the server, started if there is none; `log` takes what it has to complain of."""
         if self._server is not None and self._server.poll() is not None:
             self.close()
         if self._server is None:
-            self._server = subprocess.Popen(
-                verb_command("cells", "--run", str(run_folder.path)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,  # or a line might wait where `select` does not see it
-                env=child_environment(),
-                start_new_session=True,
-            )
-        assert self._server.stdin
-        assert self._server.stdout
-        with suppress(BrokenPipeError):
-            self._server.stdin.write(json.dumps([words, str(log)]).encode() + b"\n")
-        return int(self._server.stdout.readline() or 0)
+            with log.open("ab") as file:
+                self._server = subprocess.Popen(
+                    verb_command("cells", "--run", str(run_folder.path)),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=file,
+                    bufsize=0,  # or a line might wait where `select` does not see it
+                    env=child_environment(),
+                    start_new_session=True,
+                )
+        return self._server
 
     def close(self) -> None:
         """End the server, if one runs; no cell runs any more."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cnnbench.launch import warm
-from cnnbench.launch.warm import WarmServer
+from cnnbench.launch.warm import CellProcess, WarmServer
 from cnnbench.planning.request import Request
 from cnnbench.store import RunFolder
 
@@ -26,6 +26,8 @@ SERVER = textwrap.dedent(
         words = json.loads(line)[0][5].split("-")
         if words[0] == "refuse":
             sys.exit(1)
+        if words[0] == "import":
+            time.sleep(float(words[1]))
         pid = os.fork()
         if pid == 0:
             os.setsid()
@@ -52,13 +54,17 @@ def has_begun_and_not_ended(pid: int) -> bool:
 @pytest.fixture
 def start(monkeypatch, tmp_path):
     monkeypatch.setattr(warm, "verb_command", lambda *words: [sys.executable, "-c", SERVER])
-    monkeypatch.setattr(warm, "start_process", lambda words, log: words[5])
+
+    def start_cell(cell_id: str) -> CellProcess:
+        (tmp_path / "cells" / cell_id).mkdir(parents=True)
+        return server.start(RunFolder(tmp_path), FakeCell(cell_id))
+
     with contextlib.closing(WarmServer(Request("lenet5"))) as server:
-        yield lambda cell_id: server.start(RunFolder(tmp_path), FakeCell(cell_id))
+        yield start_cell
 
 
 def test_cells_are_forks_of_one_server_and_end_with_their_own_code(start):
-    first, second = start("cell-0-0"), None
+    first = start("cell-0-0")
     assert first.wait() == 0
     second = start("cell-0-75")
     assert (second.wait(), second.returncode) == (75, 75)
@@ -76,6 +82,8 @@ def test_a_cell_that_runs_is_waited_for_in_vain(start):
 
 def test_a_cell_ends_with_its_server_and_the_next_has_another(start):
     process = start("cell-60-0")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
     process.server.kill()
     assert process.wait(5) == -signal.SIGKILL
     while has_begun_and_not_ended(process.pid):  # the suite's own limit ends a failure
@@ -83,5 +91,14 @@ def test_a_cell_ends_with_its_server_and_the_next_has_another(start):
     assert start("cell-0-3").wait(5) == 3
 
 
-def test_a_cell_is_a_process_of_its_own_where_the_server_gives_none(start):
-    assert start("refuse") == "refuse"
+def test_a_server_that_cannot_serve_ends_its_cell_with_its_code(start):
+    assert start("refuse").wait(5) == 1
+
+
+def test_a_cell_can_be_ended_before_its_server_is_ready(start):
+    process = start("import-60-0")  # nothing waits for the server but who asks for the end
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(5) == -signal.SIGTERM
+    assert start("cell-0-4").wait(5) == 4
