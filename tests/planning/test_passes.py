@@ -1,10 +1,8 @@
 """How many images pass at once: evenly shared, never one where it can be avoided, else asked."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from cnnbench.engine.step import pass_sizes
 from cnnbench.planning.plan import make_plan
@@ -13,16 +11,8 @@ from cnnbench.planning.tuning import trial_plan
 
 
 @pytest.fixture
-def photos(tmp_path):
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 16), ("val", 2)):
-        for label in ("apple", "pear"):
-            folder = tmp_path / "photos" / split / label
-            folder.mkdir(parents=True)
-            for index in range(count):
-                pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{index}.png")
-    return str(tmp_path / "photos")
+def photos(photos_of):
+    return photos_of(train=16, val=2)
 
 
 def plan_of(photos, **changes):

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from cnnbench.data import DataError
 from cnnbench.planning.plan import folder_of, make_plan
@@ -12,16 +10,8 @@ from cnnbench.planning.request import PlanError, Request, RunOptions
 
 
 @pytest.fixture
-def photos(tmp_path):
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 4), ("test", 2)):
-        for label in ("apple", "pear"):
-            folder = tmp_path / "photos" / split / label
-            folder.mkdir(parents=True)
-            for index in range(count):
-                pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{index}.png")
-    return str(tmp_path / "photos")
+def photos(photos_of):
+    return photos_of(train=4, test=2)
 
 
 def plan_of(photos, **changes):

@@ -1,8 +1,6 @@
 """Tuning gives every model the same trials, and never looks at validation or test images."""
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from cnnbench import api
 from cnnbench.planning import plan as plan_module
@@ -14,18 +12,10 @@ from cnnbench.store import RunFolder
 
 
 @pytest.fixture
-def request_(tmp_path):
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 10), ("val", 2), ("test", 2)):
-        for label in ("apple", "pear"):
-            folder = tmp_path / "photos" / split / label
-            folder.mkdir(parents=True)
-            for index in range(count):
-                pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{index}.png")
+def request_(photos_of):
     return Request(
         models=["alexnet", "resnet"],
-        dataset=str(tmp_path / "photos"),
+        dataset=photos_of(train=10, val=2, test=2),
         budget="1000img",
         seeds=[0, 1],
         device="cpu",
