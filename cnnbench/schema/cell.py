@@ -8,6 +8,7 @@ from pydantic import Field
 from cnnbench.base.digests import digest_of
 from cnnbench.schema import Name, Value
 from cnnbench.schema.budget import Budget
+from cnnbench.schema.foresight import IMAGE_SIZES, Feed, SizeChoice
 from cnnbench.schema.recipes import Recipe
 
 __all__ = ["VERSION", "Cell", "DatasetFacts", "Plan", "Precision", "Tuned", "slug", "stored_size"]
@@ -75,6 +76,12 @@ class Cell(Value):
         default=False, description="on a GPU: only kernels that give the same bits each time"
     )
 
+    curve_images: int | None = Field(
+        default=None,
+        ge=1,
+        description="images of a sample that the curve is tested on; its last point is of all",
+    )
+
     @property
     def digest(self) -> str:
         """Ten hex digits over every field that is not at its default.
@@ -102,7 +109,11 @@ class Tuned(Value):
 
 
 class Plan(Value):
-    """Every cell of a run, with what was typed, the dataset's facts and the machine."""
+    """Every cell of a run, with what was typed, the dataset's facts and the machine.
+
+    `feeds` is what the smallest budget buys each network, as foreseen; `size_choice` is how `auto`
+    came to the image size, None where a size was typed or is the papers'.
+    """
 
     version: int = VERSION
     cnnbench: str
@@ -111,8 +122,17 @@ class Plan(Value):
     cells: tuple[Cell, ...]
     machine: dict[str, str | int | float | None]
     tuned: tuple[Tuned, ...] = ()
+    feeds: tuple[Feed, ...] = ()
+    size_choice: SizeChoice | None = None
 
     @property
     def digest(self) -> str:
-        """Ten hex digits over the cells: the same command gives the same digest."""
-        return digest_of([cell.digest for cell in self.cells])
+        """Ten hex digits over the cells: the same command gives the same digest.
+
+        What was measured first is left out: the size that `auto` chose, and the curve's sample.
+        """
+        measured: dict[str, int | None] = {"curve_images": None}
+        if self.size_choice:
+            measured["image_size"] = min(IMAGE_SIZES)
+        digests = [cell.model_copy(update=measured).digest for cell in self.cells]
+        return digest_of([*digests, "auto"] if self.size_choice else digests)
