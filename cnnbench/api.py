@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints
 
 from cnnbench.base.files import disk_errors
 from cnnbench.data.dataset import Dataset
@@ -15,12 +15,15 @@ from cnnbench.data.open import require_outside
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
 from cnnbench.launch.execute import Callbacks, execute
+from cnnbench.planning.foresight import as_foreseen, foreseen, smallest_plan
 from cnnbench.planning.plan import folder_of, make_plan, respelled
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
 from cnnbench.planning.tuning import trial_plan, tuned_rates, with_rates
 from cnnbench.profiler.calibration import fastest_settings
+from cnnbench.profiler.pace import PaceMeter
 from cnnbench.schema.budget import Currency
-from cnnbench.schema.cell import Plan
+from cnnbench.schema.cell import Cell, Plan
+from cnnbench.schema.foresight import IMAGE_SIZES
 from cnnbench.store import RunFolder
 
 if TYPE_CHECKING:
@@ -80,7 +83,7 @@ def run(given: _Arguments) -> Path:
         RunBlocked, Stopped: as `execute`.
     """
     callbacks = given.callbacks or Callbacks()
-    plan, dataset, folder = _prepared_in_folder(given, given, given.argv)
+    plan, dataset, folder = _prepared_in_folder(given, given, given.argv, callbacks)
     if given.tune:
         with RunFolder(folder).lock():  # busy elsewhere: say so before the trials and not after
             pass
@@ -117,21 +120,26 @@ def dry_run(
 
 
 def _prepared_in_folder(
-    request: Request, options: RunOptions, argv: Sequence[str]
+    request: Request,
+    options: RunOptions,
+    argv: Sequence[str],
+    callbacks: Callbacks = Callbacks(),  # noqa: B008  (frozen)
 ) -> tuple[Plan, Dataset, Path]:
     """Return plan, dataset and run folder; the plan is in the words of the run that it holds.
 
     That run is the same one if only the order of its cells differs, or how its images were typed:
-    from another working folder, or before there was one spelling for all.
+    from another working folder, or before there was one spelling for all. What was measured for it
+    is not measured again, so it keeps its image size.
     """
-    plan, dataset = prepare(request, argv=argv)
-    as_typed = respelled(plan, request.dataset, request.data)
-    folders = [folder_of(each, options) for each in (plan, as_typed)]
-    with disk_errors(folders[0]):  # a name that is too long
-        kept_in = [folder for folder in folders if (folder / "plan.json").exists()]
-    folder = [*kept_in, folders[0]][0]
+
+    def earlier(plan: Plan) -> Plan | None:
+        folder, is_kept = _folder_of(plan, request, options)
+        return RunFolder(folder).plan() if is_kept and not options.fresh else None
+
+    plan, dataset = prepare(request, argv=argv, earlier=earlier, on_measure=callbacks.on_measure)
+    folder, is_kept = _folder_of(plan, request, options)
     require_outside(dataset, folder)
-    if kept_in and not options.fresh:
+    if is_kept and not options.fresh:
         kept = RunFolder(folder).plan()
         if kept.dataset.fingerprint == plan.dataset.fingerprint:
             plan = respelled(plan, kept.cells[0].dataset, kept.cells[0].dataset_options)
@@ -140,11 +148,29 @@ def _prepared_in_folder(
     return plan, dataset, folder
 
 
-def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Dataset]:
+def _folder_of(plan: Plan, request: Request, options: RunOptions) -> tuple[Path, bool]:
+    """Return the folder of a plan, and whether a run is in it; it may be named as was typed."""
+    as_typed = respelled(plan, request.dataset, request.data)
+    folders = [folder_of(each, options) for each in (plan, as_typed)]
+    with disk_errors(folders[0]):  # a name that is too long
+        kept_in = [folder for folder in folders if (folder / "plan.json").exists()]
+    return [*kept_in, folders[0]][0], bool(kept_in)
+
+
+def prepare(
+    request: Request,
+    *,
+    argv: Sequence[str] = (),
+    earlier: Callable[[Plan], Plan | None] = lambda plan: None,
+    on_measure: Callable[[Cell], None] = lambda cell: None,
+) -> tuple[Plan, Dataset]:
     """Check all that was asked for, on this machine; no network of the plan is trained.
 
-    For the precision `auto` a processor with bf16 is measured once: a small network is trained in
-    a process of its own for about two seconds, and its speeds are kept in the cache folder.
+    Processes of their own measure what the machine decides, for seconds, and the cache folder
+    keeps it: for the precision `auto` whether bf16 is faster, and how many images a second each
+    network trains on, from which the image size `auto` and what the budget buys follow. A run that
+    is there already, which `earlier` knows by its plan, keeps what was found for it.
+    `on_measure` hears of each network whose speed is looked at.
 
     Raises:
         PlanError: if a name or a number is wrong.
@@ -154,8 +180,23 @@ def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Datase
     with plan_errors():
         device = choose_device(request.device, hardware)
         precision = choose_precision(request.precision, device, hardware)
-    line = machine_line(hardware, device)
-    plan, dataset = make_plan(request, device=device, precision=precision, machine=line, argv=argv)
+    machine: dict[str, Any] = {"line": machine_line(hardware, device)}
+    dataset: Dataset | None = None
+
+    def plan_at(size: int) -> Plan:
+        nonlocal dataset
+        plan, dataset = make_plan(
+            request,
+            device=device,
+            precision=precision,
+            machine=machine,
+            argv=argv,
+            auto_size=size,
+            dataset=dataset,
+        )
+        return plan
+
+    plan = smallest_plan(plan_at)
     if plan.cells[0].budget.currency is Currency.JOULES:
         try:
             energy_counter(device)
@@ -163,10 +204,15 @@ def prepare(request: Request, *, argv: Sequence[str] = ()) -> tuple[Plan, Datase
             raise PlanError(f"a budget in joules needs a counter: {error}") from None
     if request.precision == "auto":  # after every check: no plan, no wait for a measurement
         choice = fastest_settings("auto", device=device, hardware=hardware)
-        cells = tuple(c.model_copy(update={"precision": choice.precision}) for c in plan.cells)
-        machine = {**plan.machine, "threads": choice.threads, "precision_why": choice.why}
-        plan = plan.model_copy(update={"cells": cells, "machine": machine})
-    return plan, dataset
+        precision = choice.precision
+        machine |= {"threads": choice.threads, "precision_why": choice.why}
+        plan = plan_at(plan.size_choice.chosen if plan.size_choice else min(IMAGE_SIZES))
+    assert dataset is not None
+    if kept := earlier(plan):
+        return as_foreseen(plan, plan_at, kept), dataset
+    with PaceMeter(hardware=hardware, on_measure=on_measure) as meter:
+        pace = functools.partial(meter.pace_of, plan=plan)
+        return foreseen(plan, plan_at, pace, large_first=device != "cpu"), dataset
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:

@@ -72,6 +72,14 @@ def calibrate() -> int:
     return serve_race()
 
 
+@app.command("pace", hidden=True)
+def pace() -> None:
+    """Tell how fast the networks that stdin names train in this process; a plan asks for it."""
+    from cnnbench.profiler.pace import serve_paces
+
+    serve_paces()
+
+
 @app.command()
 def doctor(as_json: Json = False) -> int:
     """Say what this machine can do and what will go wrong on it, with a way out of each."""

@@ -61,6 +61,7 @@ def _train(request: Request, options: RunOptions, display: Display) -> int:
         return 0
     with Progress(stderr_console()) as progress:
         callbacks = Callbacks(
+            on_measure=progress.measure,
             on_start=progress.start,
             on_decode=progress.decode,
             on_update=progress.update,

@@ -24,7 +24,7 @@ from cnnbench.launch.processes import (
 )
 from cnnbench.launch.warm import WarmServer
 from cnnbench.planning.request import Request, RunOptions
-from cnnbench.schema.cell import Plan, stored_size
+from cnnbench.schema.cell import Cell, Plan, stored_size
 from cnnbench.store import RunFolder, StoreError
 
 __all__ = ["Callbacks", "execute"]
@@ -36,11 +36,13 @@ PARTIAL_REPORT_SECONDS = 60.0  # a report is drawn between cells no more often t
 class Callbacks:
     """Whom to tell how a plan goes on.
 
+    `on_measure` hears of a cell whose speed is measured before there is a plan.
     `on_start` hears the plan and how many of its cells are final already, `on_decode` a split with
     the images that are decoded and all of them, `on_update` how a cell stands. `on_wait` hears for
     which process the run waits, again and again as long as it does.
     """
 
+    on_measure: Callable[[Cell], None] = lambda cell: None
     on_start: Callable[[Plan, int], None] = lambda plan, n_final: None
     on_decode: Callable[[str, int, int], None] = lambda split, done, total: None
     on_update: Callable[[CellUpdate], None] = lambda update: None

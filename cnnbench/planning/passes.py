@@ -8,7 +8,7 @@ from cnnbench.planning.request import PlanError, plan_errors
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell
 
-__all__ = ["memory_and_passes", "require_passes"]
+__all__ = ["images_bought", "memory_and_passes", "require_passes"]
 
 
 def require_passes(cell: Cell, *, num_classes: int, train_images: int) -> None:
@@ -21,13 +21,13 @@ def require_passes(cell: Cell, *, num_classes: int, train_images: int) -> None:
     Raises:
         PlanError: if it cannot; the message says what to do.
     """
-    if cell.recipe.batch_size > 1 and _images_bought(cell, num_classes, train_images) != 1:
+    if cell.recipe.batch_size > 1 and images_bought(cell, num_classes, train_images) != 1:
         return
     with plan_errors():
         zoo.probe(cell.model, num_classes=num_classes, image_size=cell.image_size, n_images=1)
 
 
-def _images_bought(cell: Cell, num_classes: int, train_images: int) -> int | None:
+def images_bought(cell: Cell, num_classes: int, train_images: int) -> int | None:
     """Return how many images the budget buys, None where only a meter can tell."""
     flops_per_image = math.nan
     if cell.budget.currency is Currency.FLOPS:

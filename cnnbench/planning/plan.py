@@ -12,8 +12,9 @@ from cnnbench.data.open import one_spelling, open_dataset
 from cnnbench.data.quick_check import quick_check
 from cnnbench.planning.passes import memory_and_passes, require_passes
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors, split_commas
-from cnnbench.schema.budget import Budget
+from cnnbench.schema.budget import Budget, Currency
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
+from cnnbench.schema.foresight import IMAGE_SIZES, SizeChoice
 from cnnbench.schema.recipes import Recipe, make_recipe
 from cnnbench.version import __version__
 
@@ -26,11 +27,22 @@ SMOKE_SUBSET = 48
 
 
 def make_plan(
-    request: Request, *, device: str, precision: Precision, machine: str, argv: Sequence[str]
+    request: Request,
+    *,
+    device: str,
+    precision: Precision,
+    machine: Mapping[str, str | int | None],
+    argv: Sequence[str],
+    auto_size: int | None = None,
+    dataset: Dataset | None = None,
 ) -> tuple[Plan, Dataset]:
     """Check a request and return the plan with its dataset, whose images are not decoded yet.
 
-    `device` and `precision` are what the request's words mean on this machine.
+    `device` and `precision` are what the request's words mean on this machine, of which `machine`
+    keeps what the plan is to say. `auto_size` is the
+    image size where it is to be chosen; the plan then has a `size_choice` that is not made yet.
+    Without it each network has its own paper's. `dataset` is the one of an earlier plan of the
+    same request, which is not opened again.
 
     Raises:
         PlanError: if a model, number or combination is wrong.
@@ -45,13 +57,15 @@ def make_plan(
     if len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise PlanError(f"seeds must be different whole numbers from 0 on, saw {seeds}")
     subset = SMOKE_SUBSET if request.smoke else None
-    dataset = open_for_cell(request.dataset, request.data, subset)
+    dataset = dataset or open_for_cell(request.dataset, request.data, subset)
     name, options = one_spelling(request.dataset, request.data)
     request = replace(request, dataset=name, dataset_options=options, skip_broken=None)
+    is_chosen = auto_size is not None and _size_is_chosen(request, models, budgets[0])
+    size = auto_size if is_chosen else None
     batch_sizes, lrs = request.batch_sizes or (None,), request.lrs or (None,)
     # The models stand innermost: they take turns, and a drift of the machine hits all alike.
     grid = itertools.product(seeds, budgets, batch_sizes, lrs, models)
-    cells = tuple(_cell(request, dataset, device, precision, *point) for point in grid)
+    cells = tuple(_cell(request, dataset, device, precision, size, *point) for point in grid)
     if len({cell.digest for cell in cells}) < len(cells):
         raise PlanError("two cells of this plan are the same; is a value given twice?")
     facts = facts_of(dataset, request.data)
@@ -60,9 +74,23 @@ def make_plan(
         argv=tuple(argv),
         dataset=facts.model_copy(update={"notices": (*facts.notices, *filter(None, (typed,)))}),
         cells=cells,
-        machine={"line": machine},
+        machine=dict(machine),
+        size_choice=SizeChoice(chosen=size, why="") if size else None,
     )
     return plan, dataset
+
+
+def _size_is_chosen(request: Request, models: Sequence[str], budget: Budget) -> bool:
+    """Tell whether an image size is to be chosen: none was typed, and it makes a difference.
+
+    It makes none to what a budget in epochs, images or joules buys, nor to networks whose own
+    images are the smallest there is to choose from, and `paper` has each paper's.
+    """
+    with plan_errors():
+        native = max(zoo.card(model).image_size for model in models)
+    counts = budget.currency in (Currency.SECONDS, Currency.FLOPS)
+    is_open = request.pixels is None and request.recipe == "common"
+    return is_open and counts and native > min(IMAGE_SIZES)
 
 
 def _with_smoke(request: Request) -> Request:
@@ -86,6 +114,7 @@ def _cell(
     dataset: Dataset,
     device: str,
     precision: Precision,
+    auto_size: int | None,
     seed: int,
     budget: Budget,
     batch_size: int | None,
@@ -94,8 +123,9 @@ def _cell(
 ) -> Cell:
     with plan_errors(f"{model}: "):
         card = zoo.card(model)
-    least = card.smallest_image_size
-    image_size = _at_least(least, request.image_size, card.image_size, f"{model}: --image-size")
+    least, native = card.smallest_image_size, card.image_size
+    typed = request.pixels if auto_size is None else min(auto_size, native)
+    image_size = _at_least(least, typed, native, f"{model}: --image-size")
     evaluations = _at_least(1, request.evaluations, DEFAULT_EVALUATIONS, "--evaluations")
     size = {"num_classes": len(dataset.classes), "image_size": image_size}
     recipe = _recipe(request.recipe, model, size, lr=lr, batch_size=batch_size)

@@ -14,6 +14,7 @@ from cnnbench.base.exits import Exit
 
 __all__ = ["SKIP_HELP", "Flag", "PlanError", "Request", "RunOptions", "plan_errors", "split_commas"]
 
+AUTO = "auto"
 SKIP_HELP = "Leave out up to this many broken images, for every model.  [default: 0]"
 
 T = TypeVar("T")
@@ -74,7 +75,10 @@ class Request:
     recipe: Annotated[str, Flag("common, one for all, or paper, each paper's own.")] = "common"
     lr: Annotated[Floats | None, Flag("Learning rate for every model.")] = None
     batch_size: Annotated[Ints | None, Flag("Images a step.  [default: 16]")] = None
-    image_size: Annotated[int | None, Flag("Pixels.  [default: the paper's]")] = None
+    image_size: Annotated[
+        int | str | None,
+        Flag("Pixels, or auto: the largest that feeds every network.  [default: auto]", typed=str),
+    ] = None
     memory: Annotated[
         str | None, Flag("Memory a model may use, like 8GiB; accumulates batches.")
     ] = None
@@ -105,6 +109,17 @@ class Request:
     def batch_sizes(self) -> list[int]:
         """The batch sizes; none means the recipe's. Raises PlanError if one is no number."""
         return _numbers("--batch-size", self.batch_size, int)
+
+    @property
+    def pixels(self) -> int | None:
+        """The image size that was typed; None is `auto`. Raises PlanError if it is no number."""
+        if self.image_size is None or str(self.image_size).strip() == AUTO:
+            return None
+        try:
+            return int(self.image_size)
+        except ValueError:
+            wrong = f"--image-size {self.image_size!r} is neither a number of pixels nor {AUTO}"
+            raise PlanError(wrong) from None
 
     @property
     def seed_numbers(self) -> list[int]:

@@ -22,12 +22,13 @@ from cnnbench.engine.hardware import Hardware, choose_precision
 from cnnbench.schema import Value
 from cnnbench.schema.cell import Precision
 
-__all__ = ["fastest_settings"]
+__all__ = ["QUIET_LOAD", "fastest_settings", "identity_of"]
 
 VERSION = 1
 # bf16 rounds every activation: it must be clearly faster to be chosen, and a result that moves
 # with the machine's mood must not.
 GAIN_WORTH_A_CHOICE = 1.15
+QUIET_LOAD = 0.5  # of the cores, over the last minute
 RACE_TIMEOUT_SECONDS = 60.0
 
 
@@ -104,7 +105,11 @@ def known_or_measured(hardware: Hardware) -> RaceSpeeds | None:
             return kept
     speeds = _raced()
     if speeds is not None:
-        content = {"version": VERSION, "machine": _identity(hardware), "trial": speeds.model_dump()}
+        content = {
+            "version": VERSION,
+            "machine": identity_of(hardware),
+            "trial": speeds.model_dump(),
+        }
         with contextlib.suppress(StoreError):
             write_text(path_of(hardware), json.dumps(content, indent=1))
     return speeds
@@ -112,11 +117,12 @@ def known_or_measured(hardware: Hardware) -> RaceSpeeds | None:
 
 def path_of(hardware: Hardware) -> Path:
     """Return the file that holds the speeds of this processor with this torch."""
-    words = json.dumps(_identity(hardware), sort_keys=True)
+    words = json.dumps(identity_of(hardware), sort_keys=True)
     return cache_folder() / "calibration" / f"{sha256_of(words.encode())[:16]}.json"
 
 
-def _identity(hardware: Hardware) -> dict[str, str | int]:
+def identity_of(hardware: Hardware) -> dict[str, str | int]:
+    """Return what tells this processor, with this torch, from others."""
     torch = importlib.metadata.version("torch")
     return {"cpu": hardware.cpu, "cores": hardware.cores, "torch": torch}
 

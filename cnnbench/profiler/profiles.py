@@ -13,7 +13,7 @@ from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan, Precision
 from cnnbench.schema.result import TRAINING_SAMPLE
 
-__all__ = ["CellEstimate", "FailedProfile", "Profile", "ProfileJob"]
+__all__ = ["CellEstimate", "FailedProfile", "Profile", "ProfileJob", "job_of"]
 
 
 class ProfileJob(Value):
@@ -28,6 +28,22 @@ class ProfileJob(Value):
     device: str
     threads: int | None = None
     seconds: float = Field(default=5.0, gt=0, description="measure at least this long")
+
+
+def job_of(cell: Cell, plan: Plan, *, seconds: float = 5.0) -> ProfileJob:
+    """Return the job that measures the steps of a plan's cell."""
+    threads = plan.machine.get("threads")
+    return ProfileJob(
+        model=cell.model,
+        num_classes=len(plan.dataset.classes),
+        batch_size=cell.recipe.batch_size,
+        micro_batch=cell.micro_batch,
+        image_size=cell.image_size,
+        precision=cell.precision,
+        device=cell.device,
+        threads=int(threads) if threads else None,
+        seconds=seconds,
+    )
 
 
 class Profile(Value):

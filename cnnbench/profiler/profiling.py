@@ -11,7 +11,14 @@ from cnnbench.engine.hardware import choose_device, detect, machine_line
 from cnnbench.planning.passes import memory_and_passes
 from cnnbench.planning.request import PlanError, Request, plan_errors, split_commas
 from cnnbench.profiler.calibration import fastest_settings
-from cnnbench.profiler.profiles import CellEstimate, FailedProfile, Profile, ProfileJob, estimate
+from cnnbench.profiler.profiles import (
+    CellEstimate,
+    FailedProfile,
+    Profile,
+    ProfileJob,
+    estimate,
+    job_of,
+)
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.recipes import COMMON_BATCH_SIZE
 
@@ -66,21 +73,7 @@ def _jobs_of(plan: Plan, seconds: float) -> list[ProfileJob]:
     first_cells: dict[str, Cell] = {}
     for cell in plan.cells:
         first_cells.setdefault(cell.model, cell)
-    threads = plan.machine.get("threads")
-    return [
-        ProfileJob(
-            model=model,
-            num_classes=len(plan.dataset.classes),
-            batch_size=cell.recipe.batch_size,
-            micro_batch=cell.micro_batch,
-            image_size=cell.image_size,
-            precision=cell.precision,
-            device=cell.device,
-            threads=int(threads) if threads else None,
-            seconds=seconds,
-        )
-        for model, cell in first_cells.items()
-    ]
+    return [job_of(cell, plan, seconds=seconds) for cell in first_cells.values()]
 
 
 def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
@@ -88,7 +81,7 @@ def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
     if not models:
         raise PlanError("no model was named; `cnnbench models` lists all")
     batch_size = next(iter(request.batch_sizes), None)
-    for flag, value in (("--batch-size", batch_size), ("--image-size", request.image_size)):
+    for flag, value in (("--batch-size", batch_size), ("--image-size", request.pixels)):
         if value is not None and value < 1:
             raise PlanError(f"{flag} must be at least 1, saw {value}")
     hardware = detect()
@@ -100,7 +93,7 @@ def _jobs(request: Request, seconds: float) -> list[ProfileJob]:
         network = {
             "num_classes": CLASSES_WITHOUT_DATASET,
             "batch_size": batch_size or COMMON_BATCH_SIZE,
-            "image_size": request.image_size or zoo.card(model).image_size,
+            "image_size": request.pixels or zoo.card(model).image_size,
         }
         _, micro_batch = memory_and_passes(request.memory, model, **network)
         jobs.append(

@@ -14,7 +14,7 @@ from cnnbench.engine.device import Device, prepare_device
 from cnnbench.engine.hardware import Hardware, detect
 from cnnbench.engine.optim import make_optimizer
 from cnnbench.engine.step import training_step
-from cnnbench.profiler.calibration import RaceSpeeds
+from cnnbench.profiler.calibration import QUIET_LOAD, RaceSpeeds
 from cnnbench.schema.recipes import make_recipe
 
 __all__ = ["serve_race"]
@@ -22,7 +22,6 @@ __all__ = ["serve_race"]
 BATCH_SIZE, IMAGE_SIZE = 8, 96
 SECONDS_A_RACE = 0.7
 LEAST_ROUNDS, MOST_ROUNDS = 3, 20
-QUIET_LOAD = 0.5  # of the cores, over the last minute
 _LR = 1e-6  # leaves the weights near their start
 
 

@@ -30,16 +30,16 @@ MATMUL_SIDE = {"cpu": 2048, "mps": 4096, "cuda": 8192}
 _LR = 1e-6  # leaves the weights near their start, however many steps are measured
 
 
-class _Bench:
+class Bench:
     """A network in training on drawn noise, and the seconds that its steps and their parts took."""
 
-    def __init__(self, job: ProfileJob) -> None:
+    def __init__(self, job: ProfileJob, *, init: zoo.Init = "common") -> None:
         self.device = Device(torch_device=torch.device(job.device), precision=job.precision)
         prepare_device(self.device, threads=job.threads)
         self.seconds: dict[str, list[float]] = {}
         torch.manual_seed(0)
         model = zoo.build(
-            job.model, num_classes=job.num_classes, init="common", image_size=job.image_size
+            job.model, num_classes=job.num_classes, init=init, image_size=job.image_size
         )
         model = model.to(self.device.torch_device).to(memory_format=torch.channels_last)
         self.model = model.train()
@@ -61,13 +61,14 @@ class _Bench:
         self._position, self._batch_size = 0, job.batch_size
         self._micro_batch = job.micro_batch
 
-    def step(self, measure: Measure = unmeasured) -> None:
-        """Take the training step that a run is charged for."""
-        self._position += self._batch_size
+    def step(self, measure: Measure = unmeasured, *, n_images: int | None = None) -> None:
+        """Take the training step that a run is charged for, on a batch of the job or a smaller."""
+        batch_size = n_images or self._batch_size
+        self._position += batch_size
         loss, _ = training_step(
             self.model,
             self._optimizer,
-            lambda: self._batches.batch(self._position, self._batch_size),
+            lambda: self._batches.batch(self._position, batch_size),
             self.device,
             lr=_LR,
             micro_batch=self._micro_batch,
@@ -92,6 +93,10 @@ class _Bench:
         )
         evaluate(self.model, [batches], self.device)
 
+    def least(self, name: str) -> float:
+        """Return the seconds of the quickest block of one name."""
+        return min(self.seconds[name])
+
     def median(self, name: str) -> float:
         """Return the median seconds of the blocks of one name."""
         return statistics.median(self.seconds[name])
@@ -104,7 +109,7 @@ def profile(job: ProfileJob, *, started: float) -> Profile:
         ValueError: the image is too small for the network.
         RuntimeError: the device cannot do it, for instance for lack of memory.
     """
-    bench = _Bench(job)
+    bench = Bench(job)
     network = {"num_classes": job.num_classes, "image_size": job.image_size}
     facts = zoo.describe(job.model, **network)
     flops_per_image = training_flops_per_image(job.model, **network)
@@ -145,7 +150,7 @@ def _matmul(device: Device) -> tuple[Callable[[], object], float]:
     return multiply, 2.0 * side**3
 
 
-def _measure(bench: _Bench, multiply: Callable[[], object], *, seconds: float) -> int:
+def _measure(bench: Bench, multiply: Callable[[], object], *, seconds: float) -> int:
     """Measure the product, a whole step and a step part by part in turn; return the rounds."""
     start, rounds = time.monotonic(), 0
     while rounds < LEAST_STEPS or (time.monotonic() - start < seconds and rounds < MOST_STEPS):
@@ -184,7 +189,7 @@ OTHER = "other"
 WORK_KINDS = (*(kind for kind, _ in _WORDS), OTHER)
 
 
-def _trace(bench: _Bench) -> dict[str, float]:
+def _trace(bench: Bench) -> dict[str, float]:
     """Return the share of each kind of work in a step; cutting the batch counts as `data`."""
     on_gpu = bench.device.torch_device.type == "cuda"
     activities = [torch.profiler.ProfilerActivity.CPU]

@@ -23,6 +23,7 @@ class Feed(Value):
     batch_size: int
     images_per_second: float | None = None
     epochs: float = Field(ge=0)
+    remedies: tuple[str, ...] = ()
 
     @property
     def is_starved(self) -> bool:

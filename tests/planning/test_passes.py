@@ -19,7 +19,11 @@ def plan_of(photos, **changes):
     values = {"models": "resnet18", "dataset": photos, "image_size": 32, **changes}
     device = values.pop("on", "cpu")
     return make_plan(
-        Request(**values), device=device, precision="fp32", machine="a machine", argv=["run"]
+        Request(**values),
+        device=device,
+        precision="fp32",
+        machine={},
+        argv=["run"],
     )
 
 

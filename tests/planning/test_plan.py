@@ -17,7 +17,11 @@ def photos(photos_of):
 def plan_of(photos, **changes):
     values = {"models": ["alexnet", "resnet"], "dataset": photos, **changes}
     made, _ = make_plan(
-        Request(**values), device="cpu", precision="fp32", machine="a machine", argv=["run"]
+        Request(**values),
+        device="cpu",
+        precision="fp32",
+        machine={},
+        argv=["run"],
     )
     return made
 

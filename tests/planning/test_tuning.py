@@ -25,7 +25,7 @@ def request_(photos_of):
 
 @pytest.fixture
 def planned_(request_):
-    return make_plan(request_, device="cpu", precision="fp32", machine="a machine", argv=[])
+    return make_plan(request_, device="cpu", precision="fp32", machine={}, argv=[])
 
 
 @pytest.fixture

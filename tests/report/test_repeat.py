@@ -104,7 +104,7 @@ def photos(tmp_path: Path) -> str:
 
 
 def plan_from_python(request: Request) -> tuple[Plan, Dataset]:
-    return make_plan(request, device="cpu", precision="fp32", machine="a machine", argv=())
+    return make_plan(request, device="cpu", precision="fp32", machine={}, argv=())
 
 
 def typed(words: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Request, RunOptions]:

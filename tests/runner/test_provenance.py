@@ -41,7 +41,7 @@ def folder(tmp_path, monkeypatch):
         image_size=32,
         evaluations=2,
     )
-    plan, _ = make_plan(request, device="cpu", precision="fp32", machine="a machine", argv=())
+    plan, _ = make_plan(request, device="cpu", precision="fp32", machine={}, argv=())
     run = RunFolder(tmp_path / "run")
     run.write_plan(plan)
     return run.cell(plan.cells[0])

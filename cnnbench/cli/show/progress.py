@@ -10,9 +10,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from cnnbench.base.words import printable
+from cnnbench.cli.show.foresight import foresight_lines
 from cnnbench.launch.processes import CellUpdate
 from cnnbench.schema.budget import Currency
-from cnnbench.schema.cell import Plan
+from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import planned
 
@@ -41,6 +42,10 @@ class Progress:
         if self._live:
             self._live.stop()
 
+    def measure(self, cell: Cell) -> None:
+        """Say which network's speed is measured."""
+        self._say(f"measuring how fast {cell.model} trains at {cell.image_size} pixels")
+
     def start(self, plan: Plan, n_final: int) -> None:
         """Begin to show a plan, `n_final` of its cells ended before; tuning's trials come first."""
         if self._live:
@@ -55,6 +60,8 @@ class Progress:
         if why := plan.machine.get("precision_why"):
             self._say(f"{plan.cells[0].device}, {plan.cells[0].precision}: {why}")
         self.was_done = n_final == len(plan.cells)
+        for line in [] if self.was_done else foresight_lines(plan):
+            self._say(line)
         self._names = labels(plan)
         self._updates = {c.id: CellUpdate(cell=c, result=planned(c)) for c in plan.cells}
         if self._console.is_terminal:

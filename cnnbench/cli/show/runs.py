@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cnnbench.base.words import printable
 from cnnbench.cli.show.console import counts, print_json, print_table, say
+from cnnbench.cli.show.foresight import foresight_lines
 from cnnbench.report.text.wording import NOTHING, p_value, percent, plural, signed_points
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
@@ -44,6 +45,8 @@ def show_plan(plan: Plan, folder: Path, n_final: int | None, *, as_json: bool) -
     print_table(("model", "seed", "budget", "recipe", "pixels", "device"), rows, "lrllrl")
     if plan.machine.get("precision_why"):
         say(f"  precision: {plan.machine['precision_why']}")
+    for line in foresight_lines(plan):
+        say(f"  {line}")
     if n_final == len(plan.cells):
         return say(f"every cell is done already in {folder}; without --dry-run it is reported anew")
     there = f" ({n_final} of {len(plan.cells)} cells are done there)" if n_final else ""

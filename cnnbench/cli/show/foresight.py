@@ -1,0 +1,43 @@
+"""How is it shown what a budget will buy, before it is spent?"""
+
+import math
+
+from cnnbench.planning.foresight import seconds_to_end
+from cnnbench.schema.cell import Plan
+from cnnbench.schema.foresight import STARVED_EPOCHS, Feed
+
+
+def foresight_lines(plan: Plan) -> list[str]:
+    """Return a line a network, which size was chosen and why, and how long all will take."""
+    lines = []
+    if choice := plan.size_choice:
+        lines.append(f"images of {choice.chosen} pixels: {choice.why}")
+    if not plan.feeds:
+        return lines
+    budget = min((cell.budget for cell in plan.cells), key=lambda each: each.limit)
+    width = max(len(_name(feed, plan)) for feed in plan.feeds)
+    lines += [f"{_name(feed, plan):{width}}  {_words(feed)}" for feed in plan.feeds]
+    lines.insert(-len(plan.feeds), f"foreseen, with {budget} each:")
+    if seconds := seconds_to_end(plan):
+        lines.append(f"about {_minutes(seconds)} in all, once the images are there")
+    return lines
+
+
+def _name(feed: Feed, plan: Plan) -> str:
+    batches = {each.batch_size for each in plan.feeds}
+    return f"{feed.model} batch {feed.batch_size}" if len(batches) > 1 else feed.model
+
+
+def _words(feed: Feed) -> str:
+    rate = feed.images_per_second
+    words = f"{rate:>7,.0f} images/s  " if rate else ""
+    words += f"{feed.epochs:>6.1f} epochs"
+    if feed.is_starved:
+        remedies = " or ".join(feed.remedies)
+        words += f"  too few to be ranked by ({STARVED_EPOCHS:g} are): {remedies} feeds it"
+    return words
+
+
+def _minutes(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,228 @@
+"""How well does a budget feed each network, and at which image size is every one fed enough?"""
+
+import math
+from collections.abc import Callable
+
+import zoo
+from cnnbench.planning.passes import images_bought
+from cnnbench.planning.request import PlanError
+from cnnbench.schema.budget import Budget, Currency
+from cnnbench.schema.cell import Cell, Plan
+from cnnbench.schema.foresight import FED_EPOCHS, IMAGE_SIZES, STARVED_EPOCHS, Feed, SizeChoice
+
+__all__ = ["Pace", "PlanAt", "as_foreseen", "choose_size", "feeds_of", "foreseen"]
+__all__ += ["seconds_to_end", "smallest_plan"]
+
+Pace = Callable[[Cell], float | None]
+"""How many images a second a cell trains on here; None where that could not be measured."""
+
+PlanAt = Callable[[int], Plan]
+"""The plan at an image size; it raises PlanError where a network does not take that size."""
+
+_MARGIN = 1.1  # a remedy is to be enough where the machine is a little slower than it was measured
+_MINUTES = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440)
+_START_SECONDS = 3.0  # of a cell, until its first step
+_EVALUATION_SHARE = 1 / 3  # of what training on an image costs: its forward pass
+
+
+_BRIEF_IMAGES = 5000  # of a plan that is over about as soon as its speed would be measured
+
+
+def smallest_plan(plan_at: PlanAt) -> Plan:
+    """Return the plan at the smallest of `IMAGE_SIZES` that every network takes.
+
+    Raises:
+        PlanError: if there is none, or for what has nothing to do with the size.
+    """
+    errors = []
+    for size in sorted(IMAGE_SIZES):
+        try:
+            return plan_at(size)
+        except PlanError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def foreseen(plan: Plan, plan_at: PlanAt, pace: Pace, *, large_first: bool) -> Plan:
+    """Return the plan with its image size chosen, if that is open, and what its budget buys.
+
+    A smoke run and one of few images are left as they are.
+    """
+    if plan.size_choice:
+        choice = choose_size(plan_at, pace, large_first=large_first)
+        plan = plan_at(choice.chosen).model_copy(update={"size_choice": choice})
+    return plan if _is_brief(plan) else plan.model_copy(update={"feeds": feeds_of(plan, pace)})
+
+
+def as_foreseen(plan: Plan, plan_at: PlanAt, kept: Plan) -> Plan:
+    """Return the plan with what was measured when the run began that it continues."""
+    if plan.size_choice and kept.size_choice:
+        plan = plan_at(kept.size_choice.chosen)
+    cells = [
+        cell.model_copy(update={"curve_images": kept.cells[0].curve_images}) for cell in plan.cells
+    ]
+    measured = {"cells": tuple(cells), "feeds": kept.feeds, "size_choice": kept.size_choice}
+    return plan.model_copy(update=measured)
+
+
+def _is_brief(plan: Plan) -> bool:
+    n_train, n_classes = plan.dataset.images["train"], len(plan.dataset.classes)
+    bought = [images_bought(cell, n_classes, n_train) for cell in plan.cells]
+    return plan.cells[0].subset is not None or sum(b or math.inf for b in bought) < _BRIEF_IMAGES
+
+
+# -- the image size --------------------------------------------------------------------------------
+
+
+def choose_size(
+    plan_at: PlanAt, pace: Pace, *, epochs: float = FED_EPOCHS, large_first: bool = False
+) -> SizeChoice:
+    """Choose the largest of `IMAGE_SIZES` at which every network gets as many epochs.
+
+    Where there is none it is the smallest that every network takes. By bisection, so that few
+    sizes are measured; the first is the smallest, or with `large_first`, for a GPU, the largest.
+
+    Raises:
+        PlanError: if the networks take none of the sizes.
+    """
+    least_fed: dict[int, Feed | None] = {}
+    sizes, best = sorted(IMAGE_SIZES), None
+    place = len(sizes) - 1 if large_first else 0
+    while sizes:
+        size = sizes[place]
+        try:
+            feed = least_fed[size] = _least_fed(plan_at(size), pace, epochs)
+        except PlanError:  # a network does not take this size
+            del sizes[place]
+        else:
+            is_fed = feed is not None and feed.epochs >= epochs
+            best = size if is_fed else best
+            sizes = sizes[place + 1 :] if is_fed else sizes[:place]
+        place = len(sizes) // 2
+    if not least_fed:
+        plan_at(min(IMAGE_SIZES))  # says what is wrong
+    return SizeChoice(
+        chosen=best or min(least_fed),
+        why=_why(best, least_fed, epochs),
+        tried=tuple(feed for _, feed in sorted(least_fed.items()) if feed),
+    )
+
+
+def _why(best: int | None, least_fed: dict[int, Feed | None], epochs: float) -> str:
+    sizes = f"{min(IMAGE_SIZES)} to {max(IMAGE_SIZES)} pixels"
+    if best == max(IMAGE_SIZES):
+        return f"at the largest size every network gets {epochs:g} epochs or more"
+    if best:
+        return f"the largest of {sizes} at which every network gets {epochs:g} epochs or more"
+    if not any(least_fed.values()):
+        return "the smallest, as the speed of no network could be measured"
+    return f"the smallest, as at none of {sizes} every network gets {epochs:g} epochs"
+
+
+def _least_fed(plan: Plan, pace: Pace, epochs: float) -> Feed | None:
+    """Return the network that gets the fewest epochs, or the first that gets too few."""
+    least: Feed | None = None
+    for cell in sorted(_fed_cells(plan), key=lambda each: -_macs(each, plan)):
+        feed = _feed(cell, plan, pace)
+        if feed and (least is None or feed.epochs < least.epochs):
+            least = feed
+        if feed and feed.epochs < epochs:
+            break
+    return least
+
+
+def _macs(cell: Cell, plan: Plan) -> int:
+    n_classes = len(plan.dataset.classes)
+    return zoo.describe(cell.model, num_classes=n_classes, image_size=cell.image_size).macs
+
+
+# -- what each network gets ------------------------------------------------------------------------
+
+
+def feeds_of(plan: Plan, pace: Pace) -> tuple[Feed, ...]:
+    """Return what the smallest budget buys each network, and what would feed those it starves.
+
+    Networks are left out whose budget only a meter can turn into images.
+    """
+    feeds = []
+    for cell in _fed_cells(plan):
+        feed = _feed(cell, plan, pace)
+        if feed and feed.is_starved:
+            remedies = _remedies(cell, feed, plan, pace)
+            feed = feed.model_copy(update={"remedies": remedies})
+        feeds += [feed] if feed else []
+    return tuple(feeds)
+
+
+def _fed_cells(plan: Plan) -> list[Cell]:
+    """Return a cell for each network and batch, with its smallest budget."""
+    cells: dict[tuple[str, int], Cell] = {}
+    for cell in sorted(plan.cells, key=lambda each: each.budget.limit):
+        cells.setdefault((cell.model, cell.recipe.batch_size), cell)
+    return list(cells.values())
+
+
+def _feed(cell: Cell, plan: Plan, pace: Pace) -> Feed | None:
+    n_train, rate = plan.dataset.images["train"], pace(cell)
+    images: float | None = images_bought(cell, len(plan.dataset.classes), n_train)
+    if cell.budget.currency is Currency.SECONDS and rate is not None:
+        images = rate * cell.budget.limit
+    if images is None:
+        return None
+    return Feed(
+        model=cell.model,
+        image_size=cell.image_size,
+        batch_size=cell.recipe.batch_size,
+        images_per_second=rate,
+        epochs=images / n_train,
+    )
+
+
+def _remedies(cell: Cell, feed: Feed, plan: Plan, pace: Pace) -> tuple[str, ...]:
+    """Return the flags that would feed a starved network: a budget, and a size where one does."""
+    factor = STARVED_EPOCHS / feed.epochs * _MARGIN if feed.epochs else math.inf
+    remedies = [f"--budget {_rounded_up(cell.budget, factor)}"] if factor < math.inf else []
+
+    def alone_at(size: int) -> Plan:
+        smaller = cell.model_copy(update={"image_size": min(size, cell.image_size)})
+        return plan.model_copy(update={"cells": (smaller,)})
+
+    counts = cell.budget.currency in (Currency.SECONDS, Currency.FLOPS)
+    if counts and min(IMAGE_SIZES) < cell.image_size:
+        choice = choose_size(alone_at, pace, epochs=STARVED_EPOCHS)
+        if any(f.image_size == choice.chosen and not f.is_starved for f in choice.tried):
+            remedies.append(f"--image-size {choice.chosen}")
+    return tuple(remedies)
+
+
+def _rounded_up(budget: Budget, factor: float) -> Budget:
+    """Return a budget that is at least `factor` times as large, in round figures."""
+    limit = budget.limit * factor
+    if budget.currency is Currency.SECONDS:
+        minutes = next((m for m in _MINUTES if m * 60 >= limit), math.ceil(limit / 60))
+        return Budget(currency=budget.currency, limit=minutes * 60.0)
+    step = 10 ** math.floor(math.log10(limit)) / 2
+    return Budget(currency=budget.currency, limit=math.ceil(limit / step) * step)
+
+
+def seconds_to_end(plan: Plan) -> float | None:
+    """Return about how many seconds all cells take, evaluations included; None if one is unknown.
+
+    Preparing the images comes on top, the first time.
+    """
+    rates = {(feed.model, feed.batch_size): feed.images_per_second for feed in plan.feeds}
+    total = 0.0
+    for cell in plan.cells:
+        rate = rates.get((cell.model, cell.recipe.batch_size))
+        if rate is None:
+            return None
+        images = images_bought(cell, len(plan.dataset.classes), plan.dataset.images["train"])
+        trained = cell.budget.limit if images is None else images / rate
+        total += trained + _tested_images(cell, plan) * _EVALUATION_SHARE / rate + _START_SECONDS
+    return total
+
+
+def _tested_images(cell: Cell, plan: Plan) -> int:
+    images, facts = plan.dataset.images, plan.dataset
+    on_the_way = (cell.evaluations - 1) * (cell.curve_images or images[facts.curve_split])
+    return on_the_way + sum(images[split] for split in {facts.curve_split, facts.headline_split})
