@@ -48,21 +48,45 @@ def resized_crops(
 ) -> torch.Tensor:
     """Cut a rectangle out of each of `images[indices]` and resize it to a square.
 
-    `boxes` is `(N, 4)`: top, left, height, width in pixels. Bilinear with antialiasing. Shapes
-    and types are those of `crop_and_flip`.
+    `boxes` is `(N, 4)`: top, left, height, width in pixels. Bilinear with antialiasing, on bytes,
+    in whose kernels it is four times as fast as on floats. Shapes and types are those of
+    `crop_and_flip`.
     """
+    stored = np.asarray(images)
     cut = torch.empty((len(indices), image_size, image_size, 3), dtype=torch.uint8)
-    for place, (index, (top, left, height, width)) in enumerate(
-        zip(indices.tolist(), boxes.tolist(), strict=True)
-    ):
-        patch = np.array(images[index, top : top + height, left : left + width])
-        planes = torch.from_numpy(patch).permute(2, 0, 1)[None].float()
-        square = functional.interpolate(
-            planes, size=(image_size, image_size), mode="bilinear", antialias=True
-        )
-        square = square.flip(3) if flip[place] else square
-        cut[place] = square[0].round_().clamp_(0, 255).permute(1, 2, 0).to(torch.uint8)
+    for place, (index, box) in enumerate(zip(indices.tolist(), boxes.tolist(), strict=True)):
+        square = _resized(stored[index], image_size, box)
+        cut[place] = square.flip(1) if flip[place] else square
     return cut.permute(0, 3, 1, 2)
+
+
+def squares(images: Bytes, image_size: int, *, box: Sequence[int]) -> torch.Tensor:
+    """Cut the same rectangle out of each image `(N, S, S, 3)`, resized as by `resized_crops`."""
+    cut = torch.empty((len(images), image_size, image_size, 3), dtype=torch.uint8)
+    for place, image in enumerate(images):
+        cut[place] = _resized(image, image_size, box)
+    return cut.permute(0, 3, 1, 2)
+
+
+def central_square(side: int) -> tuple[int, int, int, int]:
+    """Return top, left, height and width of the square that is tested: 224 of 256 parts a side.
+
+    >>> central_square(256), central_square(109)
+    ((16, 16, 224, 224), (7, 7, 95, 95))
+    """
+    inner = round(side * 224 / 256)
+    start = (side - inner) // 2
+    return start, start, inner, inner
+
+
+def _resized(image: Bytes, image_size: int, box: Sequence[int]) -> torch.Tensor:
+    top, left, height, width = box
+    patch = torch.from_numpy(np.array(image[top : top + height, left : left + width]))
+    planes = patch.permute(2, 0, 1)[None]
+    square = functional.interpolate(
+        planes, size=(image_size, image_size), mode="bilinear", antialias=True
+    )
+    return square[0].permute(1, 2, 0)
 
 
 def crop_at(

@@ -18,23 +18,34 @@ from cnnbench.data.augment import (
     Bytes,
     Floats,
     Ints,
+    central_square,
     crop_and_flip,
     crop_at,
     gather_crops,
     resized_crops,
+    squares,
     standardise,
+)
+from cnnbench.data.draws import (
+    FLIP,
+    JITTER,
+    LEFT,
+    ORDER,
+    SAMPLE,
+    TOP,
+    below,
+    boxes,
+    hashed,
+    normal,
 )
 from cnnbench.schema.result import TRAINING_SAMPLE
 
 __all__ = ["Batch", "Batches", "evaluation_batches", "training_sample"]
 
+JITTER_STD = 0.1  # of a principal component (AlexNet, section 4.1)
+
 # The share of a GPU's free memory that the images may take; the rest is the network's.
 _RESIDENT_SHARE = 0.25
-
-# What is drawn at random; each draws numbers of its own.
-_ORDER, _TOP, _LEFT, _FLIP, _AREA, _ASPECT, _JITTER, _SAMPLE = range(8)
-_JITTER_STD = 0.1  # of a principal component (AlexNet, section 4.1)
-_TRIES = 10
 
 Augment = Literal["none", "crop-flip", "crop-flip-jitter", "area-aspect"]
 
@@ -55,9 +66,9 @@ class Batches:
 
     `augment`: `crop-flip` cuts an image at a random place and mirrors it half the time;
     `crop-flip-jitter` also adds a random colour along `colours`, `(3, 3)`, the principal
-    components in [0, 1]; `area-aspect` cuts 8 to 100 % of the area at an aspect of 3/4 to 4/3
-    (GoogLeNet, section 6); `none` cuts the central square. `mean` and `std` are as `standardise`
-    takes them.
+    components in [0, 1]; `area-aspect` cuts `least_area` to all of the area at an aspect of 3/4 to
+    4/3 and resizes it (GoogLeNet, section 6); `none` cuts the central square. `mean` and `std` are
+    as `standardise` takes them.
 
     Images that a GPU has room for are kept there, unless `may_stay` forbids it: under a limit of
     memory all of that was promised to the network. Where they are not kept, the next batch is cut
@@ -75,6 +86,7 @@ class Batches:
         augment: Augment,
         mean: npt.ArrayLike,
         std: Sequence[float],
+        least_area: float = 0.08,
         colours: npt.NDArray[np.float64] | None = None,
         device: torch.device | str = "cpu",
         prefetch: bool | None = None,
@@ -86,6 +98,7 @@ class Batches:
         self._seed = seed
         self._image_size = image_size
         self._augment = augment
+        self._least_area = least_area
         self._mean, self._std = np.asarray(mean), tuple(std)
         self._colours = colours
         self._device = torch.device(device)
@@ -146,17 +159,19 @@ class Batches:
         return _Cut(positions=positions, chosen=chosen, images=images)
 
     def _cut(self, chosen: Ints, positions: Ints) -> torch.Tensor:
-        flip = _below(2, hashed(self._seed, _FLIP, positions)) == 1
+        flip = below(2, hashed(self._seed, FLIP, positions)) == 1
         if self._augment == "area-aspect":
-            boxes = _boxes(self._seed, positions, self._images.shape[1])
-            return resized_crops(self._images, chosen, self._image_size, boxes=boxes, flip=flip)
+            cut_boxes = boxes(
+                self._seed, positions, self._images.shape[1], least_area=self._least_area
+            )
+            return resized_crops(self._images, chosen, self._image_size, boxes=cut_boxes, flip=flip)
         spare = self._images.shape[1] - self._image_size
         if self._augment == "none":
             top = left = np.full(len(positions), spare // 2, dtype=np.int64)
             flip = np.zeros(len(positions), dtype=np.bool_)
         else:
-            top = _below(spare + 1, hashed(self._seed, _TOP, positions))
-            left = _below(spare + 1, hashed(self._seed, _LEFT, positions))
+            top = below(spare + 1, hashed(self._seed, TOP, positions))
+            left = below(spare + 1, hashed(self._seed, LEFT, positions))
         if self._resident is not None:
             return gather_crops(
                 self._resident, chosen, self._image_size, top=top, left=left, flip=flip
@@ -168,7 +183,7 @@ class Batches:
         if self._augment != "crop-flip-jitter" or self._colours is None:
             return None
         places = positions[:, None] * 3 + np.arange(3)
-        draws = _JITTER_STD * _normal(self._seed, _JITTER, places)
+        draws = JITTER_STD * normal(self._seed, JITTER, places)
         return (draws @ self._colours.T).astype(np.float32)
 
     def _order_of(self, epoch: int) -> Ints:
@@ -176,7 +191,7 @@ class Batches:
             first = epoch * self.epoch_images
             positions = np.arange(first, first + self.epoch_images, dtype=np.int64)
             # Sorting by a hash is a permutation that no change of a library's generator can move.
-            keys = hashed(self._seed, _ORDER, positions)
+            keys = hashed(self._seed, ORDER, positions)
             self._permutation = np.argsort(keys, kind="stable")
             self._epoch = epoch
         return self._permutation
@@ -205,15 +220,21 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Yield every image once, in order, cut to one square; the last batch may be smaller.
 
-    `view` 0 is the central square; 1 to 4 are the corners, and 5 to 9 the mirror images of 0 to 4:
-    the ten crops of the AlexNet paper. Shapes and types are those of `Batches.batch`.
+    `view` 0 is the central square, 224 of 256 parts of a side, resized where images are stored
+    larger than for crops; 1 to 4 are the corners, and 5 to 9 the mirror images of 0 to 4: the ten
+    crops of the AlexNet paper. Shapes and types are those of `Batches.batch`.
     """
     _require_fit(images, labels, image_size)
+    centre = central_square(images.shape[1])
+    is_resized = view == 0 and centre[2] > image_size + 1  # a pixel is but rounding
     spare = images.shape[1] - image_size
     top, left = [(spare // 2, spare // 2), (0, 0), (0, spare), (spare, 0), (spare, spare)][view % 5]
     for start in range(0, len(labels), batch_size):
         some = slice(start, start + batch_size)
-        cut = crop_at(images[some], image_size, top=top, left=left, flip=view >= 5).to(device)
+        if is_resized:
+            cut = squares(images[some], image_size, box=centre).to(device)
+        else:
+            cut = crop_at(images[some], image_size, top=top, left=left, flip=view >= 5).to(device)
         yield standardise(cut, mean, std), torch.from_numpy(labels[some].copy()).to(device)
 
 
@@ -222,65 +243,8 @@ def training_sample(n_images: int) -> Ints:
 
     They are drawn once for a number of images: every network and every seed has the same.
     """
-    keys = hashed(0, _SAMPLE, np.arange(n_images, dtype=np.int64))
+    keys = hashed(0, SAMPLE, np.arange(n_images, dtype=np.int64))
     return np.sort(np.argsort(keys, kind="stable")[:TRAINING_SAMPLE])
-
-
-def hashed(seed: int, draw: int, positions: Ints) -> npt.NDArray[np.uint64]:
-    """Return 64 random bits a position, a function of (seed, draw, position) alone.
-
-    Counter-based: SplitMix64's finalizer (Steele, Lea, Flood, OOPSLA 2014) over a counter.
-    """
-    key = _mixed(np.array([seed % 2**64], dtype=np.uint64))
-    key = _mixed(key + np.uint64(draw + 1))
-    return _mixed(key + positions.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-
-
-def _mixed(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))
-
-
-def _below(limit: int, bits: npt.NDArray[np.uint64]) -> Ints:
-    """Map random bits to 0 .. limit - 1, evenly to within 2^-32."""
-    return ((bits >> np.uint64(32)) * np.uint64(limit) >> np.uint64(32)).astype(np.int64)
-
-
-def _uniform(seed: int, draw: int, positions: Ints) -> npt.NDArray[np.float64]:
-    """Return numbers in [0, 1) a position."""
-    bits = hashed(seed, draw, positions) >> np.uint64(11)
-    return bits.astype(np.float64) * 2.0**-53
-
-
-def _normal(seed: int, draw: int, positions: Ints) -> npt.NDArray[np.float64]:
-    """Return numbers of the normal distribution a position (Box and Muller, 1958)."""
-    radius = np.sqrt(-2 * np.log1p(-_uniform(seed, draw, 2 * positions)))
-    numbers: npt.NDArray[np.float64] = radius * np.cos(
-        2 * np.pi * _uniform(seed, draw, 2 * positions + 1)
-    )
-    return numbers
-
-
-def _boxes(seed: int, positions: Ints, side: int) -> Ints:
-    """Return top, left, height, width a position, `(N, 4)`: 8 to 100 % of a square of `side`.
-
-    The first of ten draws that fits inside counts; if none does, the whole square.
-    """
-    draws = positions[:, None] * _TRIES + np.arange(_TRIES)
-    area = (0.08 + 0.92 * _uniform(seed, _AREA, draws)) * side**2
-    aspect = np.exp((2 * _uniform(seed, _ASPECT, draws) - 1) * np.log(4 / 3))
-    heights = np.rint(np.sqrt(area / aspect)).astype(np.int64)
-    widths = np.rint(np.sqrt(area * aspect)).astype(np.int64)
-    fits = (heights <= side) & (widths <= side)
-    first = fits.argmax(axis=1)
-    rows = np.arange(len(positions))
-    any_fits = fits.any(axis=1)
-    height = np.where(any_fits, heights[rows, first], side)
-    width = np.where(any_fits, widths[rows, first], side)
-    top = np.floor(_uniform(seed, _TOP, positions) * (side - height + 1)).astype(np.int64)
-    left = np.floor(_uniform(seed, _LEFT, positions) * (side - width + 1)).astype(np.int64)
-    return np.stack([top, left, height, width], axis=1)
 
 
 def _require_fit(images: Bytes, labels: Ints, image_size: int) -> None:

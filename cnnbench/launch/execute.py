@@ -24,7 +24,7 @@ from cnnbench.launch.processes import (
 )
 from cnnbench.launch.warm import WarmServer
 from cnnbench.planning.request import Request, RunOptions
-from cnnbench.schema.cell import Cell, Plan, stored_size
+from cnnbench.schema.cell import Cell, Plan
 from cnnbench.store import RunFolder, StoreError
 
 __all__ = ["Callbacks", "execute"]
@@ -112,7 +112,7 @@ def _decode(plan: Plan, dataset: Dataset, callbacks: Callbacks, stop_signal: Sto
         callbacks.on_decode(split, done, total)
         stop_signal.raise_if_received()
 
-    for size in sorted({stored_size(cell.image_size) for cell in plan.cells}):
+    for size in sorted({cell.stored_size for cell in plan.cells}):
         for split in dataset.splits:
             decoded(dataset, split, size, progress=partial(on_progress, split))
 

@@ -23,7 +23,7 @@ from cnnbench.engine.step import training_flops_per_image
 from cnnbench.planning.plan import open_for_cell
 from cnnbench.planning.request import Request
 from cnnbench.schema.budget import Currency
-from cnnbench.schema.cell import Cell, stored_size
+from cnnbench.schema.cell import Cell
 from cnnbench.store import CellFolder
 
 # A position in the training batches that no training reaches: other crops than the first steps see.
@@ -76,8 +76,9 @@ def open_inputs(cell: Cell, typed: Request | None = None) -> Inputs:
             f"{cell.dataset_fingerprint[:8]}, now {dataset.fingerprint[:8]}); "
             "start a new run, or bring the images back"
         )
-    size = stored_size(cell.image_size)
-    splits: dict[str, Decoded] = {name: decoded(dataset, name, size) for name in dataset.splits}
+    splits: dict[str, Decoded] = {
+        name: decoded(dataset, name, cell.stored_size) for name in dataset.splits
+    }
     pixels = splits["train"].images
     mean, std = _scaling(cell, pixels)
     jitter = cell.recipe.augment == "crop-flip-jitter"
@@ -137,6 +138,7 @@ def _training_batches(context: CellContext, inputs: Inputs) -> Batches:
         seed=cell.seed,
         image_size=cell.image_size,
         augment=cell.recipe.augment,
+        least_area=cell.recipe.least_area,
         mean=inputs.mean,
         std=inputs.std,
         colours=inputs.colours,

@@ -23,9 +23,13 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:60] or "unnamed"
 
 
-def stored_size(image_size: int) -> int:
-    """Return the side at which images are kept for crops of `image_size`: 256 for 224."""
-    return round(image_size * 256 / 224)
+def stored_size(image_size: int, detail: float = 256 / 224) -> int:
+    """Return the side at which images are kept for inputs of `image_size`: 256 for 224.
+
+    `detail` asks for more pixels, to cut parts out that are not blurred; they are kept up to 256.
+    """
+    for_crops = round(image_size * 256 / 224)
+    return max(for_crops, min(round(image_size * detail), 256))
 
 
 class DatasetFacts(Value):
@@ -81,6 +85,11 @@ class Cell(Value):
         ge=1,
         description="images of a sample that the curve is tested on; its last point is of all",
     )
+
+    @property
+    def stored_size(self) -> int:
+        """The side at which its images are kept."""
+        return stored_size(self.image_size, self.recipe.detail)
 
     @property
     def digest(self) -> str:

@@ -55,6 +55,16 @@ class Recipe(Value):
     init: Literal["common", "paper"]
     scaling: Literal["standardise", "mean-image", "mean-rgb"] = "standardise"
     augment: Literal["crop-flip", "crop-flip-jitter", "area-aspect"] = "crop-flip"
+    least_area: float = Field(
+        default=0.08, gt=0, le=1, description="of an image, that `area-aspect` cuts out"
+    )
+    detail: float = Field(
+        default=256 / 224, ge=1, description="side of the stored images over that of the inputs"
+    )
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    clip_norm: float | None = Field(
+        default=None, gt=0, description="largest norm of a step's gradient, over all weights"
+    )
     test_views: Literal[1, 10] = 1
 
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnbench.data.augment import crop_and_flip, crop_at, gather_crops, standardise
-from cnnbench.data.loader import Batches, evaluation_batches, hashed, training_sample
+from cnnbench.data.draws import hashed
+from cnnbench.data.loader import Batches, evaluation_batches, training_sample
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 

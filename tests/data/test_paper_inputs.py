@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnbench.data.augment import colour_directions, mean_image, standardise
-from cnnbench.data.loader import Batches, _boxes, evaluation_batches
+from cnnbench.data.draws import boxes
+from cnnbench.data.loader import Batches, evaluation_batches
 
 RAW = (1 / 255, 1 / 255, 1 / 255)
 
@@ -71,7 +72,7 @@ def test_jitter_has_a_tenth_of_a_deviation_along_each_component() -> None:
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**40), side=st.integers(16, 300))
 def test_patches_lie_inside_the_image_and_keep_area_and_aspect(seed: int, side: int) -> None:
-    top, left, height, width = _boxes(seed, np.arange(200), side).T
+    top, left, height, width = boxes(seed, np.arange(200), side, least_area=0.08).T
     assert (top >= 0).all()
     assert (left >= 0).all()
     assert (top + height <= side).all()
@@ -83,7 +84,7 @@ def test_patches_lie_inside_the_image_and_keep_area_and_aspect(seed: int, side: 
 
 
 def test_patches_are_spread_evenly_over_their_areas() -> None:
-    *_, height, width = _boxes(1, np.arange(20_000), 256).T
+    *_, height, width = boxes(1, np.arange(20_000), 256, least_area=0.08).T
     share = height * width / 256**2
     assert abs(np.quantile(share, 0.1) - 0.16) < 0.02  # large narrow patches do not fit as often
 
