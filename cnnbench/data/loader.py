@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from cnnbench.base.processes import usable_cores
 from cnnbench.data.augment import (
     Bytes,
     Floats,
@@ -107,6 +108,8 @@ class Batches:
         if prefetch is None:
             prefetch = self._device.type == "cuda" and self._resident is None
         self._helper = ThreadPoolExecutor(1) if prefetch else None
+        # Resizing is work for many threads, which the helper that cuts ahead hands out.
+        self._resizers = ThreadPoolExecutor(usable_cores()) if prefetch else None
         self._foreseen: tuple[tuple[int, int], Future[_Cut]] | None = None
         self._epoch = -1  # the epoch of the permutation that is kept
         self._permutation = np.empty(0, dtype=np.int64)
@@ -164,7 +167,14 @@ class Batches:
             cut_boxes = boxes(
                 self._seed, positions, self._images.shape[1], least_area=self._least_area
             )
-            return resized_crops(self._images, chosen, self._image_size, boxes=cut_boxes, flip=flip)
+            return resized_crops(
+                self._images,
+                chosen,
+                self._image_size,
+                boxes=cut_boxes,
+                flip=flip,
+                pool=self._resizers,
+            )
         spare = self._images.shape[1] - self._image_size
         if self._augment == "none":
             top = left = np.full(len(positions), spare // 2, dtype=np.int64)

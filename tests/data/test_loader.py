@@ -6,9 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnbench.data.augment import crop_and_flip, crop_at, gather_crops, standardise
-from cnnbench.data.draws import hashed
+from cnnbench.data.augment import (
+    central_square,
+    crop_and_flip,
+    crop_at,
+    gather_crops,
+    standardise,
+)
+from cnnbench.data.draws import boxes, hashed
 from cnnbench.data.loader import Batches, evaluation_batches, training_sample
+from cnnbench.schema.cell import stored_size
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
@@ -202,3 +209,47 @@ def test_the_training_sample_is_drawn_once_for_all() -> None:
     assert training_sample(1178)[:5].tolist() == training_sample(1178)[:5].tolist()
     quarters = np.bincount(training_sample(100_000) // 25_000, minlength=4)
     assert quarters.min() > 40  # of 256: it takes from everywhere, though a folder has its order
+
+
+@pytest.mark.parametrize("least_area", [0.08, 0.35, 1.0])
+def test_a_part_of_an_image_has_at_least_the_area_that_is_asked_for(least_area: float) -> None:
+    _, _, height, width = boxes(0, np.arange(2000), 100, least_area=least_area).T
+    areas = height * width / 100**2
+    assert areas.min() >= least_area - 0.02
+    assert areas.min() <= least_area + 0.05
+    assert areas.max() > 0.95
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(image_size=st.integers(8, 300), detail=st.sampled_from([256 / 224, 1.7]))
+def test_images_are_tested_on_the_same_part_however_large_they_are_stored(image_size, detail):
+    stored = stored_size(image_size, detail)
+    top, left, height, width = central_square(stored)
+    assert height == width
+    assert height / stored == pytest.approx(224 / 256, abs=0.5 / stored)
+    assert abs((stored - height) - 2 * top) <= 1
+    assert left == top
+    if detail < 1.2:
+        assert height == image_size  # nothing is resized
+    elif image_size <= 150:
+        assert stored == round(1.7 * image_size)
+
+
+def test_an_image_that_is_stored_larger_is_tested_as_its_central_square_resized() -> None:
+    ramp = np.broadcast_to(np.arange(109, dtype=np.uint8)[None, :, None], (109, 109, 3))
+    images = np.stack([ramp, ramp])
+    raw = {"mean": (0, 0, 0), "std": (1 / 255,) * 3}
+    ((batch, _),) = evaluation_batches(images, np.array([0, 1]), 2, image_size=64, **raw)
+    assert batch.shape == (2, 3, 64, 64)
+    across = batch[0, 0, 0].numpy()
+    assert across[0] == pytest.approx(7.2, abs=1)  # the first of 95 columns from the 7th on
+    assert across[-1] == pytest.approx(101, abs=1)
+    assert np.all(np.diff(across) >= 1)
+
+
+def test_parts_that_are_cut_by_several_threads_are_the_same() -> None:
+    images, labels = numbered(40, 16)
+    options = {"seed": 3, "image_size": 8, "augment": "area-aspect", "mean": MEAN, "std": STD}
+    alone = Batches(images, labels, prefetch=False, **options).batch(0, 40)
+    together = Batches(images, labels, prefetch=True, **options).batch(0, 40)
+    assert torch.equal(alone[0], together[0])
