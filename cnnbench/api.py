@@ -83,7 +83,7 @@ def run(given: _Arguments) -> Path:
         RunBlocked, Stopped: as `execute`.
     """
     callbacks = given.callbacks or Callbacks()
-    plan, dataset, folder = _prepared_in_folder(given, given, given.argv, callbacks)
+    plan, dataset, folder = _prepared_in_folder(given, given, given.argv, callbacks.on_measure)
     if given.tune:
         with RunFolder(folder).lock():  # busy elsewhere: say so before the trials and not after
             pass
@@ -98,17 +98,21 @@ def run(given: _Arguments) -> Path:
 
 
 def dry_run(
-    request: Request, options: RunOptions, *, argv: Sequence[str] = ()
+    request: Request,
+    options: RunOptions,
+    *,
+    argv: Sequence[str] = (),
+    on_measure: Callable[[Cell], None] = lambda cell: None,
 ) -> tuple[Plan, Path, int | None]:
-    """Check what `run` checks; return the plan, its folder, and how many of its cells are final.
+    """Check and foresee what `run` would; return the plan, its folder, and its number of final cells.
 
-    The last is None with tuning: what the trials will choose is not known yet.
+    The number is None with tuning: what the trials will choose is not known yet.
 
     Raises:
         PlanError, DataError: as `run`.
         StoreError: if the folder holds another run.
     """
-    plan, dataset, folder = _prepared_in_folder(request, options, argv)
+    plan, dataset, folder = _prepared_in_folder(request, options, argv, on_measure)
     if options.tune:
         trial_plan(plan, dataset, options.tune)  # refuses what the run would refuse
         return plan, folder, None
@@ -123,7 +127,7 @@ def _prepared_in_folder(
     request: Request,
     options: RunOptions,
     argv: Sequence[str],
-    callbacks: Callbacks = Callbacks(),  # noqa: B008  (frozen)
+    on_measure: Callable[[Cell], None],
 ) -> tuple[Plan, Dataset, Path]:
     """Return plan, dataset and run folder; the plan is in the words of the run that it holds.
 
@@ -136,7 +140,7 @@ def _prepared_in_folder(
         folder, is_kept = _folder_of(plan, request, options)
         return RunFolder(folder).plan() if is_kept and not options.fresh else None
 
-    plan, dataset = prepare(request, argv=argv, earlier=earlier, on_measure=callbacks.on_measure)
+    plan, dataset = prepare(request, argv=argv, earlier=earlier, on_measure=on_measure)
     folder, is_kept = _folder_of(plan, request, options)
     require_outside(dataset, folder)
     if is_kept and not options.fresh:

@@ -13,7 +13,10 @@ from cnnbench.planning.request import Request
 def profile(
     models: Annotated[str, typer.Argument(help="Names with commas between.")],
     batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 16]")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Pixels.  [default: the paper's]")] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help="Pixels.  [the paper's; auto with --budget]"),
+    ] = None,
     memory: Annotated[
         str | None, typer.Option(help="Memory a model may use, like 8GiB; accumulates batches.")
     ] = None,

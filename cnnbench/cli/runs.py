@@ -56,9 +56,6 @@ def _train(request: Request, options: RunOptions, display: Display) -> int:
     from cnnbench.launch.execute import Callbacks
 
     argv = sys.argv[1:]
-    if display.dry_run:
-        show_plan(*api.dry_run(request, options, argv=argv), as_json=display.as_json)
-        return 0
     with Progress(stderr_console()) as progress:
         callbacks = Callbacks(
             on_measure=progress.measure,
@@ -67,6 +64,10 @@ def _train(request: Request, options: RunOptions, display: Display) -> int:
             on_update=progress.update,
             on_wait=progress.wait,
         )
+        if display.dry_run:
+            checked = api.dry_run(request, options, argv=argv, on_measure=progress.measure)
+            show_plan(*checked, as_json=display.as_json)
+            return 0
         folder = api.run(**vars(request), **vars(options), argv=argv, callbacks=callbacks)
     if display.track:
         export_curves(folder, display.track)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cnnbench.cli.show.console import print_json, print_table, say
+from cnnbench.cli.show.foresight import foresight_lines
 from cnnbench.profiler.doctor import MachineFinding
 from cnnbench.profiler.profiles import CellEstimate, Profile
 from cnnbench.profiler.profiling import ProfileOutcome
@@ -26,6 +27,8 @@ def show_profiled(profiled: ProfileOutcome, *, as_json: bool) -> None:
         say(f"{failure.job.model} was not profiled: {failure.reason}")
     if profiled.estimates and profiled.plan:
         _show_estimates(profiled.estimates, profiled.plan.dataset.name)
+        for line in foresight_lines(profiled.plan):
+            say(line)
     return None
 
 
