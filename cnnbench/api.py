@@ -104,7 +104,7 @@ def dry_run(
     argv: Sequence[str] = (),
     on_measure: Callable[[Cell], None] = lambda cell: None,
 ) -> tuple[Plan, Path, int | None]:
-    """Check and foresee what `run` would; return the plan, its folder, and its number of final cells.
+    """Check and foresee what `run` does; return the plan, its folder, and how many cells are final.
 
     The number is None with tuning: what the trials will choose is not known yet.
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 
-import zoo
 from cnnbench.planning.passes import images_bought
 from cnnbench.planning.request import PlanError
 from cnnbench.schema.budget import Budget, Currency
@@ -86,15 +85,17 @@ def choose_size(
         PlanError: if the networks take none of the sizes.
     """
     least_fed: dict[int, Feed | None] = {}
+    slowest: str | None = None
     sizes, best = sorted(IMAGE_SIZES), None
     place = len(sizes) - 1 if large_first else 0
     while sizes:
         size = sizes[place]
         try:
-            feed = least_fed[size] = _least_fed(plan_at(size), pace, epochs)
+            feed = least_fed[size] = _least_fed(plan_at(size), pace, epochs, slowest)
         except PlanError:  # a network does not take this size
             del sizes[place]
         else:
+            slowest = feed.model if feed else None
             is_fed = feed is not None and feed.epochs >= epochs
             best = size if is_fed else best
             sizes = sizes[place + 1 :] if is_fed else sizes[:place]
@@ -119,21 +120,19 @@ def _why(best: int | None, least_fed: dict[int, Feed | None], epochs: float) -> 
     return f"the smallest, as at none of {sizes} every network gets {epochs:g} epochs"
 
 
-def _least_fed(plan: Plan, pace: Pace, epochs: float) -> Feed | None:
-    """Return the network that gets the fewest epochs, or the first that gets too few."""
+def _least_fed(plan: Plan, pace: Pace, epochs: float, first: str | None) -> Feed | None:
+    """Return the network that gets the fewest epochs, or the one met first that gets too few.
+
+    `first` is the model to begin with: the slowest at one size is mostly so at another.
+    """
     least: Feed | None = None
-    for cell in sorted(_fed_cells(plan), key=lambda each: -_macs(each, plan)):
+    for cell in sorted(_fed_cells(plan), key=lambda each: each.model != first):
         feed = _feed(cell, plan, pace)
         if feed and (least is None or feed.epochs < least.epochs):
             least = feed
         if feed and feed.epochs < epochs:
             break
     return least
-
-
-def _macs(cell: Cell, plan: Plan) -> int:
-    n_classes = len(plan.dataset.classes)
-    return zoo.describe(cell.model, num_classes=n_classes, image_size=cell.image_size).macs
 
 
 # -- what each network gets ------------------------------------------------------------------------

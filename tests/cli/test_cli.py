@@ -13,6 +13,7 @@ from PIL import Image
 
 from cnnbench.cli import main
 from cnnbench.profiler.calibration import Choice
+from cnnbench.profiler.pace import PaceMeter
 from cnnbench.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +21,7 @@ TINY = ["--budget", "24img", "--batch-size", "8", "--image-size", "32", "--evalu
 
 
 ON_PHOTOS = ["--dataset", "photos", "--precision", "fp32"]  # `auto` would measure first
-DRY = ["run", "--models", "alexnet", *ON_PHOTOS, "--dry-run"]
+DRY = ["run", "--models", "alexnet", *ON_PHOTOS, "--budget", "2ep", "--dry-run"]
 
 
 def environment(here):
@@ -153,7 +154,7 @@ def test_a_dry_run_says_what_the_run_would(here, typed):
     one_trial = typed(*DRY, "--out", "run", "--tune", "1")
     assert one_trial.returncode == 2
     assert "at least 2 trials" in one_trial.stderr
-    other = typed(*DRY, "--out", "run", "--budget", "1m")
+    other = typed(*DRY, "--out", "run", "--seeds", "2")
     assert other.returncode == 4
     assert "holds another run" in other.stderr
 
@@ -169,9 +170,22 @@ def test_an_output_folder_that_cannot_be_made_is_a_disk_error(here, typed):
 def test_a_plan_says_which_precision_auto_chose_and_why(here, typed, monkeypatch):
     choice = Choice(precision="bf16", threads=None, why="the fastest that a GPU offers")
     monkeypatch.setattr("cnnbench.api.fastest_settings", lambda *_, **__: choice)
-    done = typed("run", "--models", "alexnet", "--dataset", "photos", "--dry-run")
+    done = typed("run", "--models", "alexnet", "--dataset", "photos", "--budget=2ep", "--dry-run")
     assert "cpu bf16" in done.stdout
     assert "precision: the fastest that a GPU offers" in done.stdout
+
+
+def test_a_dry_run_says_what_the_budget_buys_and_what_would_feed_a_starved_network(
+    typed, monkeypatch
+):
+    monkeypatch.setattr(PaceMeter, "pace_of", lambda *_: 0.02)  # images a second
+    done = typed("run", "--models", "alexnet", *ON_PHOTOS, "--budget", "2m", "--dry-run")
+    assert "images of 64 pixels: the smallest, as at none of 64 to 224 pixels" in done.stdout
+    line = next(
+        each for each in done.stdout.splitlines() if "alexnet  " in each and "epochs" in each
+    )
+    assert "too few to be ranked by (5 are): --budget" in line
+    assert "in all, once the images are there" in done.stdout
 
 
 def test_one_network_fails_and_the_other_is_done(here):

@@ -97,7 +97,8 @@ def test_a_number_from_python_has_the_bounds_of_the_flag():
 
 @pytest.mark.parametrize(("verb", "code", "said"), [("sweep", 0, ""), ("run", 2, "'--lr'")])
 def test_a_sweep_takes_lists_where_a_run_takes_a_number(tmp_path, verb, code, said):
-    words = ["--models", "lenet5-relu", "--lr", "0.1,0.01", "--precision", "fp32", "--dry-run"]
+    words = ["--models", "lenet5-relu", "--lr", "0.1,0.01", "--precision", "fp32"]
+    words += ["--budget", "20img", "--dry-run"]
     done = subprocess.run(
         [sys.executable, "-m", "cnnbench", verb, *words], capture_output=True, text=True
     )

@@ -1,7 +1,7 @@
 """Before a budget is spent it is said what it buys; the image size follows where none was typed."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
@@ -134,6 +134,7 @@ def test_a_starved_network_is_named_with_a_budget_and_a_size_that_feed_it():
     assert size == "--image-size 128"  # 200 * (64 / 128)^2 * 10 s = 5 epochs of 100 images
 
 
+@settings(deadline=None, max_examples=40, derandomize=True)
 @given(rate=st.floats(0.01, 1e4), budget=st.sampled_from(["5s", "2m", "3h", "1e12flop", "1ep"]))
 def test_the_budget_that_is_advised_feeds_the_network(rate, budget):
     plan = planner(models=["alexnet"], budget=budget, image_size=64)(64)
