@@ -178,7 +178,7 @@ def test_a_plan_says_which_precision_auto_chose_and_why(here, typed, monkeypatch
 def test_a_dry_run_says_what_the_budget_buys_and_what_would_feed_a_starved_network(
     typed, monkeypatch
 ):
-    monkeypatch.setattr(PaceMeter, "pace_of", lambda *_: 0.02)  # images a second
+    monkeypatch.setattr(PaceMeter, "pace_of", lambda *_, **__: 0.001)  # images a second
     done = typed("run", "--models", "alexnet", *ON_PHOTOS, "--budget", "2m", "--dry-run")
     assert "images of 64 pixels: the smallest, as at none of 64 to 224 pixels" in done.stdout
     line = next(
