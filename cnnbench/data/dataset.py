@@ -36,7 +36,9 @@ class Split:
 
     `names` are POSIX paths relative to the dataset's folder, or drawn ids. `labels` is int64
     `(N,)`. `digests` are sha256 of each file's content, empty for drawn images. `fingerprint`
-    covers all that decides the pixels and labels.
+    covers all that decides the pixels and labels. `drawn_size` is the width in pixels at which a
+    program draws them, None for those that are decoded. `whole` is the split of which this is a
+    part.
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,8 @@ class Split:
     source: ImageSource
     digests: tuple[str, ...]
     fingerprint: str
+    drawn_size: int | None = None
+    whole: "Split | None" = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -182,6 +186,8 @@ def choose(split: Split, indices: Sequence[int]) -> Split:
         source=ChosenImages(source=split.source, indices=chosen),
         digests=tuple(split.digests[i] for i in chosen) if split.digests else (),
         fingerprint=fingerprint_of(["chosen", split.fingerprint, chosen]),
+        drawn_size=split.drawn_size,
+        whole=split,
     )
 
 

@@ -1,5 +1,6 @@
 """Is the drawn set a dataset like any other, whatever the number of images asked for?"""
 
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from PIL import Image
 
 from cnnbench import fruits
 from cnnbench.data import DataError
-from cnnbench.data.dataset import Dataset, first_of_each_class
+from cnnbench.data.dataset import Dataset, ImageSource, first_of_each_class, hold_out
 from cnnbench.data.open import open_dataset
 from cnnbench.data.pixels.cache import decoded
 from cnnbench.data.sources.drawn import nuisance_columns
@@ -48,9 +49,93 @@ def test_drawn_pixels_and_labels_are_the_renderers(card: str, tmp_path: Path) ->
     assert np.bincount(result.labels).tolist() == [1] * 12
 
 
-def test_another_stored_size_scales_the_picture(card: str, tmp_path: Path) -> None:
-    images = decoded(opened(card), "test", 40, folder=tmp_path / "cache").images
-    assert images.shape == (12, 40, 40, 3)
+@pytest.mark.parametrize("size", [20, 80])
+def test_another_size_is_the_drawn_picture_scaled_to_the_byte(
+    card: str, tmp_path: Path, size: int
+) -> None:
+    split = opened(card).splits["test"]
+    images = decoded(opened(card), "test", size, folder=tmp_path / "cache").images
+    assert images.shape == (12, size, size, 3)
+    for index in (0, 11):
+        assert (images[index] == split.source.image(index, size)).all()
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Images of another source that count how often each is asked for."""
+
+    source: ImageSource
+    calls: list[int] = field(default_factory=list)
+    releases_gil: bool = True
+
+    def image(self, index: int, size: int) -> np.ndarray:
+        self.calls.append(index)
+        return self.source.image(index, size)
+
+
+def counted(card: str, **options: str) -> tuple[Dataset, list[int]]:
+    """Open the set and return with it the training images drawn so far, as a list that grows."""
+    dataset = opened(card, **options)
+    source = Counted(dataset.splits["train"].source)
+    train = replace(dataset.splits["train"], source=source)
+    return replace(dataset, splits={**dataset.splits, "train": train}), source.calls
+
+
+def test_a_picture_is_drawn_once_for_every_size(card: str, tmp_path: Path) -> None:
+    dataset, drawn = counted(card)
+    seen: list[tuple[int, int]] = []
+    for size in (40, 64, 48):
+        decoded(dataset, "train", size, folder=tmp_path, progress=lambda *now: seen.append(now))
+    assert sorted(drawn) == list(range(24))
+    assert seen == [(8, 24), (16, 24), (24, 24)]
+
+
+def test_tuning_draws_no_picture_that_the_run_will_not_need(card: str, tmp_path: Path) -> None:
+    dataset, drawn = counted(card)
+    trial = hold_out(dataset, 0.2)
+    for size in (40, 64):
+        for split in ("train", "val"):
+            images = decoded(trial, split, size, folder=tmp_path).images
+            source = trial.splits[split].source
+            assert (images[3] == source.image(3, size)).all()
+            del drawn[-1]  # which the line before has drawn
+    decoded(dataset, "train", 64, folder=tmp_path)
+    assert sorted(drawn) == list(range(24))
+
+
+def test_a_small_part_is_drawn_by_itself_until_the_whole_is_there(
+    card: str, tmp_path: Path
+) -> None:
+    dataset, drawn = counted(card, train="48")
+    few = first_of_each_class(dataset, {"train": 12})
+    first = decoded(few, "train", 40, folder=tmp_path).images
+    assert len(drawn) == 12
+    decoded(dataset, "train", 64, folder=tmp_path)
+    assert len(drawn) == 12 + 48
+    other = decoded(first_of_each_class(dataset, {"train": 13}), "train", 40, folder=tmp_path)
+    assert len(drawn) == 12 + 48
+    assert (other.images[0] == first[0]).all()
+
+
+def test_a_trial_of_a_small_part_draws_that_part_only(card: str, tmp_path: Path) -> None:
+    dataset, drawn = counted(card, train="48")
+    trial = hold_out(first_of_each_class(dataset, {"train": 24 - 1}), 0.2)
+    for split in trial.splits:
+        decoded(trial, split, 40, folder=tmp_path)
+    assert len(drawn) == len(set(drawn)) == 23
+
+
+def test_photos_of_another_size_are_read_from_their_files(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
+    for folder in ("train/a", "train/b", "test/a", "test/b"):
+        (tmp_path / folder).mkdir(parents=True)
+        pixels = noise.integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / folder / "1.png")
+    photos = open_dataset(str(tmp_path), options={})
+    decoded(photos, "train", 64, folder=tmp_path / "cache")
+    small = decoded(photos, "train", 16, folder=tmp_path / "cache").images
+    assert (small[0] == photos.splits["train"].source.image(0, 16)).all()
+    assert len([*(tmp_path / "cache").rglob("*.npy")]) == 2
 
 
 def test_more_test_images_leave_training_in_the_cache(card: str) -> None:

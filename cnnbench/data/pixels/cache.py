@@ -7,7 +7,7 @@ never stale; a lock lets one process build it while others wait.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile
@@ -28,11 +28,19 @@ from cnnbench.base.files import (
     write_whole,
 )
 from cnnbench.data import Progress
-from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
+from cnnbench.data.dataset import (
+    ChosenImages,
+    Dataset,
+    ImageSource,
+    Split,
+    SplitName,
+    fingerprint_of,
+)
 from cnnbench.data.pixels.decode import DECODE_VERSION, MAX_MEGAPIXELS
 from cnnbench.data.pixels.formats import readable_formats
 from cnnbench.data.pixels.hashes import COLOUR_SIDE, GREY_SIDE, HASH_VERSION, ImageHash, hash_files
 from cnnbench.data.pixels.ingest import write_images
+from cnnbench.data.pixels.kept import KeptImages
 
 __all__ = ["ADVICE", "Cleaned", "Decoded", "cache_folder", "clean_cache", "decoded"]
 
@@ -72,17 +80,12 @@ def decoded(
 ) -> Decoded:
     """Return a split's images as squares of `size` pixels, from the cache or decoded now.
 
-    `folder` replaces `cache_folder()`. Raises DataError for unreadable images, all in one, and
+    `folder` replaces `cache_folder()`. `progress` counts the images that are decoded or drawn;
+    what is only scaled takes a moment. Raises DataError for unreadable images, all in one, and
     StoreError when the cache cannot be written; neither leaves a file behind.
     """
     split = dataset.splits[split_name]
-    path = (folder or cache_folder()) / "decoded" / f"{cache_key(split, size)}.npy"
-    shape = (len(split), size, size, 3)
-    entry = _load(path, shape)
-    if entry is None:
-        with disk_errors(path, advice=ADVICE):
-            entry = _build(split, size, path, shape, progress)
-    images, sha256 = entry
+    images, sha256 = _entry(split, size, folder or cache_folder(), progress)
     return Decoded(images=images, labels=split.labels, names=split.names, sha256=sha256)
 
 
@@ -94,19 +97,55 @@ def cache_key(split: Split, size: int) -> str:
 Entry = tuple[npt.NDArray[np.uint8], str]
 
 
-def _build(
-    split: Split, size: int, path: Path, shape: tuple[int, ...], progress: Progress | None
-) -> Entry:
+def _entry(split: Split, size: int, home: Path, progress: Progress | None) -> Entry:
+    path, shape = _place(split, size, home)
+    entry = _load(path, shape)
+    if entry is not None:
+        return entry
+    with disk_errors(path, advice=ADVICE):
+        return _build(split, size, home, progress)
+
+
+def _place(split: Split, size: int, home: Path) -> tuple[Path, tuple[int, ...]]:
+    """Return the path of an entry's array in the cache at `home`, and its shape."""
+    path = home / "decoded" / f"{cache_key(split, size)}.npy"
+    return path, (len(split), size, size, 3)
+
+
+def _source(split: Split, size: int, home: Path, progress: Progress | None) -> ImageSource:
+    """Return what a split's images are made from, which may fill another entry first.
+
+    Drawing takes a hundred times as long as scaling. So an image is drawn once, at its own size,
+    and entries of other sizes, and of parts of its split, are made from that entry. Only a part
+    that is less than half is drawn by itself, as long as nobody needed the whole.
+    """
+    if split.drawn_size is None:
+        return split.source
+    if split.whole is not None and isinstance(split.source, ChosenImages):
+        is_most = 2 * len(split) >= len(split.whole)
+        if is_most or _load(*_place(split.whole, split.drawn_size, home)) is not None:
+            images, _ = _entry(split.whole, split.drawn_size, home, progress)
+            return replace(split.source, source=KeptImages(images=images))
+    if size == split.drawn_size:
+        return split.source
+    images, _ = _entry(split, split.drawn_size, home, progress)
+    return KeptImages(images=images)
+
+
+def _build(split: Split, size: int, home: Path, progress: Progress | None) -> Entry:
+    path, shape = _place(split, size, home)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         entry = _load(path, shape)  # another process may have built it while this one waited
         if entry is not None:
             return entry
+        source = _source(split, size, home, progress)
+        heard = progress if source is split.source else None
         needed_bytes = int(np.prod(shape, dtype=np.int64)) + _SPARE_BYTES
         require_room(path.parent, needed_bytes, content="the decoded images", advice=ADVICE)
         part = path.with_suffix(".part")  # what a killed process left of it is overwritten
         try:
-            write_images(split.source, len(split), size, part, progress=progress)
+            write_images(source, len(split), size, part, progress=heard)
             facts = _facts(part, shape)
             path.with_suffix(".json").unlink(missing_ok=True)
             commit(part, path)

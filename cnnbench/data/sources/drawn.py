@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 import cnnbench.fruits as fruits
 from cnnbench.base.files import write_text
@@ -26,6 +25,7 @@ from cnnbench.data.dataset import (
     fingerprint_of,
 )
 from cnnbench.data.pixels.cache import ADVICE, cache_folder
+from cnnbench.data.pixels.kept import scaled
 
 __all__ = ["nuisance_columns"]
 
@@ -43,11 +43,7 @@ class DrawnImages:
 
     def image(self, index: int, size: int) -> npt.NDArray[np.uint8]:
         """Draw image `index` at the size of the options, then scale it when another is wanted."""
-        drawn = fruits.draw(self.options, self.split, index)
-        if drawn.shape[0] == size:
-            return drawn
-        scaled = Image.fromarray(drawn).resize((size, size), Image.Resampling.BILINEAR)
-        return np.asarray(scaled)
+        return scaled(fruits.draw(self.options, self.split, index), size)
 
 
 def open_drawn(card: Card, values: Mapping[str, Any]) -> Dataset:
@@ -83,6 +79,7 @@ def _split(options: fruits.FruitOptions, name: SplitName, count: int) -> Split:
         source=DrawnImages(options=options, split=name),
         digests=(),
         fingerprint=fingerprint_of(decisive),
+        drawn_size=options.size,
     )
 
 
