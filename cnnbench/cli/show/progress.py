@@ -18,6 +18,7 @@ from cnnbench.schema.names import labels
 from cnnbench.schema.result import planned
 
 LINE_EVERY_SECONDS = 30.0
+_ESTIMATE_AFTER_SECONDS = 2.0  # the first images come in bursts, one from each process
 
 
 class Progress:
@@ -34,6 +35,8 @@ class Progress:
         self._updates: dict[str, CellUpdate] = {}
         self._printed: dict[str, float] = {}
         self._waited_for = ""
+        self._makes_images_by = "decoding"
+        self._counted: tuple[str, int, float] = ("", 0, 0.0)
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +65,7 @@ class Progress:
         self.was_done = n_final == len(plan.cells)
         for line in [] if self.was_done else foresight_lines(plan):
             self._say(line)
+        self._makes_images_by = "drawing" if plan.dataset.drawn else "decoding"
         self._names = labels(plan)
         self._updates = {c.id: CellUpdate(cell=c, result=planned(c)) for c in plan.cells}
         if self._console.is_terminal:
@@ -75,12 +79,25 @@ class Progress:
             self._say(f"waiting for {who}; its launcher was killed, and it saves its state")
 
     def decode(self, split: str, done: int, total: int) -> None:
-        """Say how far the images of a split are decoded or drawn."""
-        text = f"preparing {split} images: {done} of {total}"
+        """Say how far the images of a split are decoded or drawn, and how long the rest takes."""
+        left = self._count(split, done, total)
+        text = f"{self._makes_images_by} {split} images: {done} of {total}{left}"
         if self._live:
             self._live.update(text, refresh=True)
-        elif done == total:
+        elif done == total or self._is_due(f"images of {split}"):
             self._say(text)
+
+    def _count(self, split: str, done: int, total: int) -> str:
+        """Return how long the rest takes at the pace since the split's first images, if known."""
+        now = time.monotonic()
+        name, first, since = self._counted
+        if name != split or done <= first:
+            self._counted = (split, done, now)
+            return ""
+        seconds = now - since
+        if seconds < _ESTIMATE_AFTER_SECONDS or done == total:
+            return ""
+        return f", about {_duration(seconds / (done - first) * (total - done))} left"
 
     def update(self, update: CellUpdate) -> None:
         """Show how a cell stands."""
@@ -95,13 +112,19 @@ class Progress:
 
     def _line(self, update: CellUpdate) -> None:
         """Print a plain line now and then, and a line when the cell ends."""
-        now, id = time.monotonic(), update.cell.id
-        is_running = update.result.status == "running"
-        if is_running and now - self._printed.setdefault(id, now) < LINE_EVERY_SECONDS:
+        is_due = self._is_due(update.cell.id)
+        if update.result.status == "running" and not is_due:
             return
-        self._printed[id] = now
-        words = [word for word in _words(update, self._names[id]) if word]
+        words = [word for word in _words(update, self._names[update.cell.id]) if word]
         self._say("  ".join(words))
+
+    def _is_due(self, what: str) -> bool:
+        """Return whether it is time for another line about this; the first comes after a while."""
+        now = time.monotonic()
+        is_due = now - self._printed.setdefault(what, now) >= LINE_EVERY_SECONDS
+        if is_due:
+            self._printed[what] = now
+        return is_due
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False)
