@@ -4,8 +4,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["did_you_mean", "escape_bytes", "first_line", "last_line", "printable"]
-__all__ += ["unescape_bytes", "with_hint"]
+__all__ = ["did_you_mean", "escape_bytes", "first_line", "last_line", "plural"]
+__all__ += ["printable", "unescape_bytes", "with_hint"]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -28,6 +28,15 @@ def with_hint(mistake: str, word: str, known: Iterable[str], advice: str) -> str
     "unknown recipe 'papr'; did you mean 'paper'? there is common, paper"
     """
     return " ".join(filter(None, (f"{mistake};", did_you_mean(word, known), advice)))
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "class", "classes"), plural(128, "image")
+    ('1 class', '128 images')
+    """
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def escape_bytes(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+from cnnbench.base.words import plural
 from cnnbench.data import shortlist
 from cnnbench.data.pixels.hashes import ImageHash
 from cnnbench.data.pixels.rgb import FEW_LEVELS
@@ -22,15 +23,17 @@ _CONVERSIONS: Mapping[str, str] = {
 }
 
 
-_LOSSES: Mapping[str, tuple[Severity, str]] = {
+_LOSSES: Mapping[str, tuple[Severity, tuple[str, str], str]] = {
     "emptied": (
         "warning",
-        f"are left with one colour or under {FEW_LEVELS} levels in 8-bit RGB over white, though "
-        "their files hold more",
+        ("image is", "images are"),
+        f"left with one colour or under {FEW_LEVELS} levels in 8-bit RGB over white, where the "
+        "file holds more",
     ),
     "alpha unused": (
         "note",
-        "have an alpha of 0 everywhere above colours; the colours are used without it",
+        ("image has", "images have"),
+        "an alpha of 0 everywhere above colours; the colours are used without it",
     ),
 }
 
@@ -42,8 +45,8 @@ def findings_on_losses(hashes: Mapping[str, ImageHash]) -> list[Finding]:
     """
     by_note = _names_by_note(hashes)
     noted = [
-        on_files(severity, note, f"{len(by_note[note])} images {what}", by_note[note])
-        for note, (severity, what) in _LOSSES.items()
+        on_files(severity, note, f"{plural(len(by_note[note]), *subject)} {what}", by_note[note])
+        for note, (severity, subject, what) in _LOSSES.items()
         if note in by_note
     ]
     return [*_narrow(hashes), *noted]
@@ -58,8 +61,8 @@ def _narrow(hashes: Mapping[str, ImageHash]) -> Iterable[Finding]:
         yield on_files(
             "warning",
             "narrow",
-            f"the values of all {len(used)} images of 16 bits stay below {2**bits}, so that they "
-            f"turn dark: at most 1/{2 ** (16 - bits)} of the range is used; if they hold "
+            f"the values of all {plural(len(used), 'image')} of 16 bits stay below {2**bits}, so "
+            f"that they turn dark: at most 1/{2 ** (16 - bits)} of the range is used; if they hold "
             f"{bits} bits, multiply them by {2 ** (16 - bits)} or state the depth (PNG sBIT, TIFF "
             "MaxSampleValue, PGM's header)",
             sorted(used),

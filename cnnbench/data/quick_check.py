@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from cnnbench.base.words import plural
 from cnnbench.data import shortlist
 from cnnbench.data.dataset import Dataset, Split, SplitName
 
@@ -63,12 +64,13 @@ def _duplicates_within(dataset: Dataset) -> Iterable[Finding]:
         copies = len(split.digests) - len(set(split.digests))
         if copies:
             number = Counter(split.digests)
+            exact_copies = plural(copies, "exact copy", "exact copies")
             repeated = [i for i, digest in enumerate(split.digests) if number[digest] > 1]
             same = [i for i in repeated if split.digests[i] == split.digests[repeated[0]]]
             yield Finding(
                 severity="warning",
                 verdict="duplicates",
-                detail=f"{name} holds {copies} exact copies of its images, {_pair(split, same)}",
+                detail=f"{name} holds {exact_copies} of its images, {_pair(split, same)}",
                 names=tuple(split.names[i] for i in repeated),
             )
         yield from _contradictions(dataset, name, split)
@@ -113,8 +115,9 @@ def _imbalance(dataset: Dataset) -> Iterable[Finding]:
         yield Finding(
             severity="warning",
             verdict="imbalance",
-            detail=f"train is unequal: {shortlist([dataset.classes[large]])} has {counts[large]} "
-            f"images, {shortlist([dataset.classes[small]])} has {counts[small]}",
+            detail=f"train is unequal: {shortlist([dataset.classes[large]])} has "
+            f"{plural(counts[large], 'image')}, {shortlist([dataset.classes[small]])} has "
+            f"{counts[small]}",
         )
     tested = dataset.splits[dataset.headline_split]
     share = np.bincount(tested.labels, minlength=classes) / len(tested)
@@ -135,8 +138,8 @@ def _small_test(dataset: Dataset) -> Iterable[Finding]:
         yield Finding(
             severity="warning",
             verdict="small test",
-            detail=f"{n_images} {dataset.headline_split} images cannot separate models that are "
-            f"less than about {points:.0f} points apart",
+            detail=f"{plural(n_images, f'{dataset.headline_split} image')} cannot separate models "
+            f"that are less than about {points:.0f} points apart",
         )
 
 

@@ -42,7 +42,7 @@ def test_check_names_a_broken_image_and_leaves_with_three(cnnbench, photos) -> N
     assert "val/b/<i>.jpg: the file is empty (0 bytes)" in out
     code, out, _ = cnnbench("check", str(photos), "--skip-broken", "1")
     assert code == 0
-    assert "1 broken images are left out for every model" in out
+    assert "1 broken image is left out for every model" in out
 
 
 def test_check_in_json_has_every_finding_and_file(cnnbench, photos) -> None:

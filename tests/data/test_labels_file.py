@@ -188,7 +188,7 @@ def test_a_folder_of_unlabelled_images_says_which_list_to_type(kaggle) -> None:
 @pytest.mark.parametrize("empty", ["", " ", "nan"])
 def test_rows_without_a_class_are_named(kaggle, empty: str) -> None:
     dataset = opened(kaggle, rows().replace("3.png,dog", f"3.png,{empty}"))
-    assert "1 listed images without a class are not used: train/3.png" in dataset.notices
+    assert "not used: 1 listed image without a class, train/3.png" in dataset.notices
     assert "train/3.png" not in labels_of(dataset)
 
 

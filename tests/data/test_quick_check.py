@@ -17,7 +17,7 @@ def test_copies_within_and_between_splits_are_counted(make_tree) -> None:
     shutil.copy(root / "train/apple/0.png", root / "train/apple/9.png")
     shutil.copy(root / "train/apple/1.png", root / "val/apple/9.png")
     text = warnings_of(root)
-    assert "train holds 1 exact copies of its images, for example train/apple/0.png" in text
+    assert "train holds 1 exact copy of its images, for example train/apple/0.png" in text
     assert "1 of 5 val images are exact copies of train images, for example val/apple/9" in text
 
 
@@ -39,6 +39,13 @@ def test_a_small_test_is_said_and_a_clean_set_has_nothing_else(make_tree) -> Non
     assert warnings_of(root) == (
         "16 test images cannot separate models that are less than about 23 points apart"
     )
+
+
+def test_a_single_image_is_counted_as_one(make_tree) -> None:
+    root = make_tree({"train/a": 12, "train/b": 1, "test/a": 1})
+    text = warnings_of(root)
+    assert "train is unequal: a has 12 images, b has 1\n" in text
+    assert "\n1 test image cannot separate models" in text
 
 
 def test_smallest_difference_has_the_stated_arithmetic() -> None:

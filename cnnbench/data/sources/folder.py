@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnbench.base.processes import in_threads
+from cnnbench.base.words import plural
 from cnnbench.data import DataError, shortlist
 from cnnbench.data.catalog.checksums import digests_of
 from cnnbench.data.conversions import findings_on_losses
@@ -158,13 +159,14 @@ def _lost(tree: Tree, *, at_most: int) -> str:
     lost = [name for name, why in tree.passed_over.items() if why == NOWHERE]
     if not lost:
         return ""
-    said = f"{len(lost)} symbolic links lead nowhere: {shortlist(lost)}"
+    links = plural(len(lost), "symbolic link leads", "symbolic links lead")
+    said = f"{links} nowhere: {shortlist(lost)}"
     if len(lost) > at_most:
         raise DataError(
-            f"{said}; bring back what they lead to, remove them, or leave them out with "
+            f"{said}; bring back what is missing, remove the links, or leave them out with "
             f"--data ignore=NAME,NAME (skip_broken allows {at_most})"
         )
-    return f"{said}; they are left out for every model (skip_broken={at_most})"
+    return f"{said}; left out for every model (skip_broken={at_most})"
 
 
 def _at_risk(root: Path, digests: Mapping[str, str], max_megapixels: int) -> dict[str, str]:
@@ -207,8 +209,8 @@ def _linked_out(tree: Tree, splits: Mapping[SplitName, Split]) -> str:
     if not linked:
         return ""
     return (
-        f"{len(linked)} images are reached by symbolic links that lead out of the folder, for "
-        f"example {shortlist(linked[:1])}"
+        f"{plural(len(linked), 'image is', 'images are')} reached by symbolic links that lead "
+        f"out of the folder, for example {shortlist(linked[:1])}"
     )
 
 

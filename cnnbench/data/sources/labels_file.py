@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from cnnbench.base.words import plural
 from cnnbench.data import DataError, shortlist
 from cnnbench.data.dataset import SPLIT_NAMES, SplitName
 from cnnbench.data.sources.image_index import ImageIndex, listed_elsewhere
@@ -61,10 +62,10 @@ def read_list(path: Path, reading: Reading) -> tuple[Tree, Layout]:
     notices += filter(None, [encoding_notice, "" if split is not None else _split_folders(said)])
     repeated = len(table.rows) - len(said) - len(unlabelled)
     if repeated:
-        notices.append(f"{repeated} rows repeat an earlier one")
+        notices.append(f"{plural(repeated, 'row repeats', 'rows repeat')} an earlier one")
     if unlabelled:
         notices.append(
-            f"{len(unlabelled)} listed images without a class are not used: "
+            f"not used: {plural(len(unlabelled), 'listed image')} without a class, "
             f"{shortlist(unlabelled, at_most=3)}"
         )
     return tree, Layout(scans=scans, homes={}, is_split=split is not None, notices=tuple(notices))

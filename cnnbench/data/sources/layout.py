@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from posixpath import join
 
+from cnnbench.base.words import plural
 from cnnbench.data import DataError, shortlist
 from cnnbench.data.dataset import SPLIT_NAMES, SplitName
 from cnnbench.data.sources.reading import LISTS, Layout, Reading
@@ -180,9 +181,10 @@ def _in_splits(tree: Tree, home: str, folders: SplitFolders, reading: Reading) -
             raise _refusal(tree, home, f"has no images in {name}/")
     inside = sum(len(tree.images_below(join(home, name))) for name in tree.folders_in(home))
     if stray := len(tree.images_below(home)) - inside:
-        notices.append(f"not used: {stray} images beside the splits")
+        notices.append(f"not used: {plural(stray, 'image')} beside the splits")
     notices += [
-        f"not used: {len(tree.images_below(join(home, name)))} images of {_shown([name])}{why}"
+        f"not used: {plural(len(tree.images_below(join(home, name))), 'image')} of "
+        f"{_shown([name])}{why}"
         for name, why in unused.items()
     ]
     return Layout(scans=scans, homes=homes, is_split=True, notices=tuple(notices))

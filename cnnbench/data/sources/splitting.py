@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cnnbench.base.digests import sha256_of
+from cnnbench.base.words import plural
 from cnnbench.data import DataError, shortlist
 from cnnbench.data.dataset import SplitName
 from cnnbench.data.pixels.hashes import ImageHash
@@ -176,7 +177,8 @@ def leave_out_broken(
     kept = {split: _without(scan, gone) for split, scan in scans.items()}
     reasons = (f"{name} ({hashes[name].verdict})" for name in sorted(broken))
     return kept, (
-        f"{len(broken)} broken images are left out for every model (skip_broken={at_most}): "
+        f"{plural(len(broken), 'broken image is', 'broken images are')} left out for every model "
+        f"(skip_broken={at_most}): "
         f"{shortlist(reasons, at_most=20)}"
     )
 

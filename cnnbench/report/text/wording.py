@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from cnnbench.base.words import plural
 from cnnbench.schema.budget import Currency
 
 __all__ = ["EVALUATION_LOSS", "MINUS", "NOTHING", "RUNNING_LOSS", "amount", "decimals"]
@@ -133,12 +134,3 @@ def join_numbers(numbers: Sequence[int]) -> str:
             stretches.append([number])
     words = [[f"{s[0]} to {s[-1]}"] if len(s) > 3 else map(str, s) for s in stretches]
     return join_and([word for of_stretch in words for word in of_stretch])
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """Return a count with its noun.
-
-    >>> plural(1, "class", "classes"), plural(128, "image")
-    ('1 class', '128 images')
-    """
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
