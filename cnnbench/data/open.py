@@ -10,7 +10,7 @@ from typing import Any
 from cnnbench.base.words import with_hint
 from cnnbench.data import DataError
 from cnnbench.data.catalog.cards import Card, CardOption, Value, list_cards, load_card
-from cnnbench.data.catalog.fetch import require_fetched
+from cnnbench.data.catalog.here import offers, require_fetched
 from cnnbench.data.dataset import ChosenImages, Dataset
 from cnnbench.data.pixels.decode import MAX_MEGAPIXELS
 from cnnbench.data.sources.folder import FolderImages, look_through, open_folder
@@ -222,7 +222,7 @@ def _folder_of(card: Card, values: Mapping[str, Value]) -> Path:
     if "folder" in values and not named:
         raise DataError(
             f"dataset {card.name!r} is not downloaded by cnnbench; say where it lies: "
-            "--data folder=PATH"
+            f"--data folder=PATH{offers()}"
         )
     return Path(named) if named else card.path.parent / card.folder
 

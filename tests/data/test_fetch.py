@@ -18,7 +18,8 @@ from cnnbench.base.files import StoreError
 from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog.cards import load_card
 from cnnbench.data.catalog.checksums import SUMS
-from cnnbench.data.catalog.fetch import download, fetch, fetched_folder, require_safe
+from cnnbench.data.catalog.fetch import download, fetch, require_safe
+from cnnbench.data.catalog.here import fetched_folder
 from cnnbench.data.open import open_dataset
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "../shared/data/grocery-fruits.tar.gz"

@@ -8,7 +8,7 @@ from pathlib import Path
 from cnnbench.base.files import StoreError
 from cnnbench.cli.show.console import counts, print_json, print_table, say
 from cnnbench.data.catalog.cards import Card, list_cards, load_card
-from cnnbench.data.catalog.fetch import fetched_folder
+from cnnbench.data.catalog.here import fetched_folder
 from cnnbench.data.open import require_card
 from cnnbench.data.pixels.cache import Cleaned
 from cnnbench.data.quick_check import Finding

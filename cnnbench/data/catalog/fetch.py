@@ -18,44 +18,19 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from filelock import FileLock
-from platformdirs import user_data_path
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.files import commit, disk_errors, user_folder
+from cnnbench.base.files import commit, disk_errors
 from cnnbench.data import DataError, FetchError, Progress, shortlist
-from cnnbench.data.catalog.cards import Card, Download, list_cards
+from cnnbench.data.catalog.cards import Card, Download
 from cnnbench.data.catalog.checksums import SUMS, sums_of, text_of
+from cnnbench.data.catalog.here import data_folder, fetched_folder, offers
 from cnnbench.data.catalog.unpack import drop_top_folder, unpack
 from cnnbench.data.dataset import fingerprint_of
 
-__all__ = ["fetch", "fetched_folder"]
+__all__ = ["fetch"]
 
 _ROOM_TO_GROW = 8  # times the size a card states: a server may pack the same files less well
-
-
-def data_folder() -> Path:
-    """Return where fetched datasets are kept: `$CNNBENCH_DATA`, or the platform's place."""
-    return user_folder("CNNBENCH_DATA", user_data_path)
-
-
-def fetched_folder(card: Card) -> Path:
-    """Return where a card's files lie once fetched; another version of the files lies elsewhere."""
-    facts = card.download
-    identity = [facts.files_sha256 or facts.sha256] if facts else [card.loader]
-    return data_folder() / f"{card.name}-{fingerprint_of([card.name, *identity])[:10]}"
-
-
-def require_fetched(card: Card) -> Path:
-    """Return the folder of a card's files; DataError that says what to type when there is none."""
-    folder = fetched_folder(card)
-    if folder.is_dir():
-        return folder
-    size = card.download.archive_bytes if card.download else 0
-    words = card.name if card.name in list_cards() else str(card.path)
-    raise DataError(
-        f"dataset {card.name!r} is not on this machine yet; type: cnnbench fetch {words}"
-        + (f" (about {size / 1e6:.0f} MB)" if size else "")
-    )
 
 
 def fetch(card: Card, *, source: str | None = None, progress: Progress | None = None) -> Path:
@@ -198,7 +173,7 @@ def download(
         if idle > len(pauses):
             raise FetchError(
                 f"{url} cannot be downloaded: {cause}; {_size(part)} bytes are kept, the same "
-                "command continues"
+                f"command continues{offers()}"
             ) from cause
         time.sleep(pauses[idle - 1] if idle else 0)
     commit(part, target)

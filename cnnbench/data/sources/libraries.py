@@ -18,6 +18,7 @@ from cnnbench.base.words import with_hint
 from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog.cards import Card
 from cnnbench.data.catalog.checksums import SUMS
+from cnnbench.data.catalog.here import offers
 from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.decode import central_square
 from cnnbench.data.pixels.rgb import rgb_over_white
@@ -48,7 +49,7 @@ def open_digits(card: Card) -> Dataset:
     except ImportError as error:
         raise DataError(
             f"dataset {card.name!r} travels with scikit-learn, which is not installed; "
-            "type: pip install scikit-learn"
+            f"type: pip install scikit-learn{offers()}"
         ) from error
     stored = load_digits()
     pixels = np.round(stored.images * (255 / 16)).astype(np.uint8)
@@ -167,7 +168,8 @@ def fetch_torchvision(loader: str, folder: Path, source: str | None) -> Path:
         try:
             _load(loader, folder, arguments, download=source is None)
         except Exception as error:  # torchvision raises RuntimeError, OSError and others
-            raise FetchError(f"torchvision cannot bring {loader}: {error}") from error
+            other = offers() if source is None else ""
+            raise FetchError(f"torchvision cannot bring {loader}: {error}{other}") from error
     return folder
 
 
