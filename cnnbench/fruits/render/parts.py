@@ -182,11 +182,13 @@ def splat(sheet: Sheet, placed: Placed, size: int) -> Splat | None:
     normal = np.cross(np.gradient(points, axis=2), np.gradient(points, axis=3), axis=0)
     row, row_share = _between(points.shape[2], 2 + math.ceil(_span(points, 2) * size * _DICE))
     column, column_share = _between(points.shape[3], 2 + math.ceil(_span(points, 3) * size * _DICE))
-    lines = points[:, :, row]
-    lines += (points[:, :, row + 1] - lines) * row_share[:, None]
-    dice = lines[..., column]
-    dice += (lines[..., column + 1] - dice) * column_share
-    kept = _nearest(dice.reshape(3, -1), window, size)
+    # `take` leaves the dice in one row, an index would not.
+    lines = points.take(row, axis=2)
+    lines += (points.take(row + 1, axis=2) - lines) * row_share[:, None]
+    dice = lines.take(column, axis=3)
+    dice += (lines.take(column + 1, axis=3) - dice) * column_share
+    dice = dice.reshape(3, -1)
+    kept = _nearest(dice, window, size)
     if kept is None:
         return None
     pixels, winner, held = kept
@@ -196,7 +198,7 @@ def splat(sheet: Sheet, placed: Placed, size: int) -> Splat | None:
     u = (row + np.round(row_share).astype(np.int64))[u]
     v = (column + np.round(column_share).astype(np.int64))[v]
     return _pixels(
-        (dice.reshape(3, -1)[:, winner], normal[:, blade, u, v], sheet.albedo[:, blade, u, v]),
+        (dice[:, winner], normal[:, blade, u, v], sheet.albedo[:, blade, u, v]),
         held,
         (pixels // window[3] + window[0]) * size + pixels % window[3] + window[1],
     )
@@ -212,8 +214,8 @@ def _nearest(
         and whether there is one (N, 4); None when all dice fall outside.
     """
     top, left, height, width = window
-    column = np.floor((dice[0] + 0.5) * (2 * size)).astype(np.int64) - 2 * left
-    row = np.floor((0.5 - dice[1]) * (2 * size)).astype(np.int64) - 2 * top
+    column = np.floor((dice[0] + 0.5) * (2 * size)).astype(np.int32) - 2 * left
+    row = np.floor((0.5 - dice[1]) * (2 * size)).astype(np.int32) - 2 * top
     inside = np.flatnonzero((column >= 0) & (column < 2 * width) & (row >= 0) & (row < 2 * height))
     if not inside.size:
         return None
