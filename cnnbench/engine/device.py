@@ -18,8 +18,7 @@ from cnnbench.schema.origin import Origin
 
 __all__ = ["Device", "canary_gflops", "keep_freed_pages", "origin_of", "prepare_device"]
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
-_LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more on 64 bits
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _CANARY_SIDE, _CANARY_REPEATS = 1024, 9
 
 
@@ -98,15 +97,16 @@ def keep_freed_pages() -> bool:
     """Keep glibc from handing freed pages back to the kernel; return whether it agreed.
 
     A training step frees and asks for the same hundreds of megabytes again and again, and each
-    page that comes back has to be cleared first. Blocks of 32 MiB and more still get a mapping of
-    their own: in one heap with the small ones they fragment it, and the memory of VGG-11 grew
-    from one evaluation to the next. `benchmarks/allocator.py` measures the settings.
+    page that comes back has to be cleared first. So every block comes from one heap, which never
+    shrinks. Mappings of their own for large blocks, the gradients of AlexNet's and VGG's fully
+    connected layers above all, save a tenth of the memory and cost AlexNet a seventh of its speed
+    on small images. `benchmarks/allocator.py` measures the settings.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt: Callable[[int, int], int] = ctypes.CDLL(None).mallopt
     settings = (
-        (_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD),
+        (_M_MMAP_MAX, 0),
         (_M_TRIM_THRESHOLD, 2**31 - 1),
         (_M_TOP_PAD, 64 * 2**20),
     )
