@@ -7,11 +7,11 @@ was drawn.
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["AREA", "ASPECT", "FLIP", "JITTER", "LEFT", "ORDER", "SAMPLE", "TOP"]
+__all__ = ["AREA", "ASPECT", "CURVE", "FLIP", "JITTER", "LEFT", "ORDER", "SAMPLE", "TOP"]
 __all__ += ["below", "boxes", "hashed", "normal"]
 
 # Each kind of draw has numbers of its own.
-ORDER, TOP, LEFT, FLIP, AREA, ASPECT, JITTER, SAMPLE = range(8)
+ORDER, TOP, LEFT, FLIP, AREA, ASPECT, JITTER, SAMPLE, CURVE = range(9)
 _TRIES = 10
 
 Ints = npt.NDArray[np.int64]

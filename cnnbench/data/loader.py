@@ -28,6 +28,7 @@ from cnnbench.data.augment import (
     standardise,
 )
 from cnnbench.data.draws import (
+    CURVE,
     FLIP,
     JITTER,
     LEFT,
@@ -41,7 +42,7 @@ from cnnbench.data.draws import (
 )
 from cnnbench.schema.result import TRAINING_SAMPLE
 
-__all__ = ["Batch", "Batches", "evaluation_batches", "training_sample"]
+__all__ = ["Batch", "Batches", "evaluation_batches", "evaluation_sample", "training_sample"]
 
 JITTER_STD = 0.1  # of a principal component (AlexNet, section 4.1)
 
@@ -255,6 +256,20 @@ def training_sample(n_images: int) -> Ints:
     """
     keys = hashed(0, SAMPLE, np.arange(n_images, dtype=np.int64))
     return np.sort(np.argsort(keys, kind="stable")[:TRAINING_SAMPLE])
+
+
+def evaluation_sample(labels: Ints, n_images: int) -> Ints:
+    """Return which of a split's images its curve is tested on, in order: `n_images`, if so many.
+
+    Every n-th image of the split, sorted by class and within a class at random: each class has its
+    share of them, rounded up or down. They are drawn once for a split: every network and every
+    seed has the same.
+    """
+    n_images, n_all = min(n_images, len(labels)), len(labels)
+    keys = hashed(0, CURVE, np.arange(n_all, dtype=np.int64))
+    by_class = np.lexsort((keys, labels))
+    middles = (2 * np.arange(n_images) + 1) * n_all // (2 * n_images)
+    return np.sort(by_class[middles])
 
 
 def _require_fit(images: Bytes, labels: Ints, image_size: int) -> None:

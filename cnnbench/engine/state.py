@@ -38,7 +38,8 @@ class BatchSource(Protocol):
 class Training:
     """All that the loop is given.
 
-    `evaluate` is of the split that the curves are drawn on. `on_step` is called after each step,
+    `evaluate` is of the whole split that the curves are drawn on, `evaluate_sample` of the images
+    of it that are tested on the way, where they are fewer. `on_step` is called after each step,
     then `should_stop` is asked. `joules` reads an energy counter, where there is one.
     """
 
@@ -55,6 +56,7 @@ class Training:
     evaluations: int
     curve_split: str
     curve_is_headline: bool
+    evaluate_sample: Callable[[], Evaluation] | None = None
     checkpoint_seconds: float = 60.0
     should_stop: Callable[[], bool] = lambda: False
     on_step: Callable[[], None] = lambda: None

@@ -49,7 +49,8 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
     """Train until the budget is spent, saying what happens; go on from `checkpoint` if given.
 
     The first event is `Started`, the last is `Finished`, `Failed`, or `CheckpointDue` where a stop
-    was asked for. Evaluations come at equal shares of the budget, the last after the last step.
+    was asked for. Evaluations come at equal shares of the budget, the last after the last step;
+    it is of the whole split, those before it may be of a sample.
     """
     clock = training.clock
     state = TrainingState(
@@ -174,7 +175,8 @@ def _evaluate(state: TrainingState, *, final: bool) -> Scored:
     """Evaluate, uncharged, and start the mean training loss again."""
     training = state.training
     with training.clock.measure("eval"):
-        evaluation = training.evaluate()
+        sample = None if final else training.evaluate_sample
+        evaluation = (sample or training.evaluate)()
     state.evaluations_done += 1
     event = Evaluated(
         spent=state.spent(),

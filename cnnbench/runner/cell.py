@@ -106,8 +106,12 @@ def _train_cell(context: CellContext) -> Result:
 
 
 def best_of(curve: Sequence[Evaluated]) -> Evaluated:
-    """Return the best evaluation, and of equal ones the last: an earlier one was no better."""
-    return max(reversed(curve), key=lambda evaluated: evaluated.top1)
+    """Return the best evaluation, and of equal ones the last: an earlier one was no better.
+
+    Only those on as many images as the last count: the best of several small samples is luck.
+    """
+    comparable = [evaluated for evaluated in curve if evaluated.images == curve[-1].images]
+    return max(reversed(comparable), key=lambda evaluated: evaluated.top1)
 
 
 def _save_checkpoint(context: CellContext, event: CheckpointDue) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,13 @@ import zoo
 from cnnbench.data import DataError
 from cnnbench.data.augment import channel_statistics, colour_directions, mean_image
 from cnnbench.data.dataset import Dataset
-from cnnbench.data.loader import Batch, Batches, evaluation_batches, training_sample
+from cnnbench.data.loader import (
+    Batch,
+    Batches,
+    evaluation_batches,
+    evaluation_sample,
+    training_sample,
+)
 from cnnbench.data.pixels.cache import Decoded, decoded
 from cnnbench.engine.clock import Clock
 from cnnbench.engine.data_dependent_init import standardise_outputs
@@ -106,10 +113,13 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
     batches = _training_batches(context, inputs)
     if cell.recipe.init == "common":
         standardise_outputs(model, batches.batch(INIT_POSITION, INIT_IMAGES)[0], device)
+    evaluate = partial(evaluate_split, context, model, inputs, dataset.curve_split)
+    sample = _curve_sample(cell, inputs.splits[dataset.curve_split])
     return Training(
         model=model,
         batches=batches,
-        evaluate=lambda: evaluate_split(context, model, inputs, dataset.curve_split),
+        evaluate=evaluate,
+        evaluate_sample=None if sample is None else partial(evaluate, places=sample),
         recipe=cell.recipe,
         budget=cell.budget,
         device=device,
@@ -147,6 +157,11 @@ def _training_batches(context: CellContext, inputs: Inputs) -> Batches:
     )
 
 
+def _curve_sample(cell: Cell, split: Decoded) -> npt.NDArray[np.int64] | None:
+    """Return which images the curve is tested on, or None for all of its split."""
+    return None if cell.curve_images is None else evaluation_sample(split.labels, cell.curve_images)
+
+
 def _joules(cell: Cell) -> Callable[[], float] | None:
     """Return the energy counter, or None where nothing needs one and there is none."""
     try:
@@ -158,13 +173,19 @@ def _joules(cell: Cell) -> Callable[[], float] | None:
 
 
 def evaluate_split(
-    context: CellContext, model: torch.nn.Module, inputs: Inputs, split: str, *, views: int = 1
+    context: CellContext,
+    model: torch.nn.Module,
+    inputs: Inputs,
+    split: str,
+    *,
+    views: int = 1,
+    places: npt.NDArray[np.int64] | None = None,
 ) -> Evaluation:
-    """Run a network over one split, in one or more views of each image."""
-    part = inputs.splits[split]
-    batches = [
-        cut_batches(context, inputs, part.images, part.labels, view=view) for view in range(views)
-    ]
+    """Run a network over one split, or some `places` of it, in one or more views of each image."""
+    images, labels = inputs.splits[split].images, inputs.splits[split].labels
+    if places is not None:
+        images, labels = images[places], labels[places]
+    batches = [cut_batches(context, inputs, images, labels, view=view) for view in range(views)]
     return evaluate(model, batches, context.device)
 
 
@@ -172,10 +193,8 @@ def evaluate_training_sample(
     context: CellContext, model: torch.nn.Module, inputs: Inputs
 ) -> Evaluation:
     """Run a network over a few training images as over test images: what it has memorised."""
-    train = inputs.splits["train"]
-    places = training_sample(len(train.labels))
-    batches = cut_batches(context, inputs, train.images[places], train.labels[places])
-    return evaluate(model, [batches], context.device)
+    places = training_sample(len(inputs.splits["train"].labels))
+    return evaluate_split(context, model, inputs, "train", places=places)
 
 
 def cut_batches(

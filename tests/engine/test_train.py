@@ -101,6 +101,17 @@ def test_no_weights_are_evaluated_twice_and_all_evaluations_have_a_running_loss(
     assert all(event.train_loss is not None for event in scored)
 
 
+def test_the_last_evaluation_is_of_the_whole_split_and_those_before_it_of_the_sample():
+    logits = torch.zeros(6, 2)
+    training = a_training(
+        "32img",
+        evaluate=lambda: score(logits, torch.zeros(6, dtype=torch.int64)),
+        evaluate_sample=lambda: score(logits[:3], torch.zeros(3, dtype=torch.int64)),
+    )
+    scored = [event.event for event in train(training) if isinstance(event, Scored)]
+    assert [event.images for event in scored] == [3, 3, 3, 6]
+
+
 def test_epochs_and_flops_are_counted_too():
     assert list(train(a_training("3ep")))[-1].spent.images == 24
     assert list(train(a_training("200flop")))[-1].spent.images == 20
