@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 __all__ = ["Clock"]
 
-BUCKETS = ("train", "data_wait", "eval", "checkpoint", "warmup", "build", "logging")
+BUCKETS = ("train", "data_wait", "eval", "checkpoint", "warmup", "build", "logging", "gallery")
 
 
 class Clock:
@@ -65,5 +65,5 @@ class Clock:
     def restore(self, state: dict[str, float]) -> None:
         """Go on from saved buckets; what this process has measured so far is added."""
         for bucket in BUCKETS:
-            self.seconds[bucket] += state[bucket]
+            self.seconds[bucket] += state.get(bucket, 0.0)  # an older one has fewer
         self._earlier += state["total"]

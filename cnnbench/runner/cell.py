@@ -8,6 +8,7 @@ import torch
 
 from cnnbench.base.words import escape_bytes, first_line
 from cnnbench.data import DataError
+from cnnbench.engine.clock import Clock
 from cnnbench.engine.device import canary_gflops, origin_of, prepare_device
 from cnnbench.engine.evaluate import Evaluation
 from cnnbench.engine.state import Training
@@ -101,8 +102,7 @@ def _train_cell(context: CellContext) -> Result:
         notice=checkpoint.notice if checkpoint else "",
         canary=canary,
     )
-    write_cell_gallery(context, inputs, training, headline)
-    return result
+    return _write_gallery(context, inputs, training, headline, result)
 
 
 def best_of(curve: Sequence[Evaluated]) -> Evaluated:
@@ -112,6 +112,17 @@ def best_of(curve: Sequence[Evaluated]) -> Evaluated:
     """
     comparable = [evaluated for evaluated in curve if evaluated.images == curve[-1].images]
     return max(reversed(comparable), key=lambda evaluated: evaluated.top1)
+
+
+def _write_gallery(
+    context: CellContext, inputs: Inputs, training: Training, headline: Scored, result: Result
+) -> Result:
+    """Add the pictures to a cell whose result is on disk, and what they took to that result."""
+    with context.clock.measure("gallery"):
+        write_cell_gallery(context, inputs, training, headline)
+    result = result.model_copy(update={"seconds": _seconds(context.clock)})
+    context.folder.write_result(result)
+    return result
 
 
 def _save_checkpoint(context: CellContext, event: CheckpointDue) -> None:
@@ -206,12 +217,18 @@ def write_failure(
 
 def _usage(context: CellContext, spent: Spent, peak_memory_bytes: int | None) -> dict[str, Any]:
     """Return what a cell has spent, and with what it was trained by this process and others."""
-    clock = context.clock
     origins = [*origins_of(context.folder.events()), origin_of(context.device.torch_device)]
     facts = usage(context.cell, spent) | origin_fields(origins)
-    if clock.charged >= spent.seconds:  # else the clock of an earlier process was never taken over
-        facts["seconds"] = Seconds(**clock.seconds, total=clock.total())
+    # Else the clock of an earlier process was never taken over.
+    if context.clock.charged >= spent.seconds:
+        facts["seconds"] = _seconds(context.clock)
     return {**facts, "peak_memory_bytes": peak_memory_bytes}
+
+
+def _seconds(clock: Clock) -> Seconds:
+    """Return where the seconds went; a gallery that is not made yet took no known time."""
+    gallery = clock.seconds["gallery"] or None
+    return Seconds(**{**clock.seconds, "gallery": gallery}, total=clock.total())
 
 
 def failure_reason(error: Exception, cell: Cell) -> tuple[Status, str]:

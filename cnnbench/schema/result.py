@@ -38,9 +38,10 @@ class BudgetUsed(Value):
 class Seconds(Value):
     """Where the wall-clock seconds of a cell went. Only `train` is charged to a budget.
 
-    `train` holds `data_wait`, the part of it spent waiting for data; `total` is everything from
-    the start of the process to its result, over all restarts. A cell that was killed took its
-    clock along: only what it was charged is known, from its log.
+    `train` holds `data_wait`, the part of it spent waiting for data; `gallery` is making the
+    pictures of what the network sees; `total` is everything from the start of the process to its
+    end, over all restarts. A cell that was killed took its clock along: only what it was charged
+    is known, from its log.
     """
 
     train: float | None = None
@@ -50,6 +51,7 @@ class Seconds(Value):
     warmup: float | None = None
     build: float | None = None
     logging: float | None = None
+    gallery: float | None = None
     total: float | None = None
 
     @model_validator(mode="before")

@@ -175,3 +175,19 @@ def test_accumulated_batches_and_too_much_memory_are_said(tmp_path: Path) -> Non
     text = " ".join(notices(plan.model_copy(update={"cells": tuple(cells)}), table))
     assert "accumulates each batch of 32 images from passes of at most 8" in text
     assert "More memory than allowed was used by alexnet" in text
+
+
+def test_a_curve_on_a_sample_is_said_once_with_its_size(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    plan, rows = run.plan(), read_rows(run)
+
+    def sampled(*sizes: int | None) -> list[str]:
+        cells = zip(plan.cells, sizes, strict=False)
+        some = tuple(cell.model_copy(update={"curve_images": size}) for cell, size in cells)
+        changed = plan.model_copy(update={"cells": some})
+        return [text for text in notices(changed, rows) if "sample" in text]
+
+    (said,) = sampled(40, 40)
+    assert "of a sample of 40 of the 128 images of the test split" in said
+    assert "only the last is of all" in said
+    assert sampled(None, 128, 200) == []  # the whole split, however it was asked for

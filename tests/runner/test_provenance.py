@@ -1,64 +1,14 @@
 """A row says with what its cell was trained, also where it was continued or failed."""
 
-import itertools
-
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from contexts import N_TRAIN, a_context
 
 from cnnbench.engine import hardware
-from cnnbench.engine.clock import Clock
-from cnnbench.engine.device import Device
-from cnnbench.planning.plan import make_plan
-from cnnbench.planning.request import Request
 from cnnbench.runner import cell as runner
 from cnnbench.runner.cell import Interrupted, run_cell
-from cnnbench.runner.inputs import CellContext
 from cnnbench.runner.worker import _threads
 from cnnbench.schema.cell import DatasetFacts, Plan
-from cnnbench.store import RunFolder
-
-N_TRAIN = 30
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("CNNBENCH_CACHE", str(tmp_path / "cache"))
-    rng = np.random.default_rng(0)
-    for split, count in (("train", N_TRAIN // 3), ("val", 4)):
-        for label, shade in (("apple", 40), ("pear", 120), ("plum", 200)):
-            home = tmp_path / "photos" / split / label
-            home.mkdir(parents=True)
-            for index in range(count):
-                pixels = rng.integers(shade - 40, shade + 40, (16, 16, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(home / f"{index}.png")
-    request = Request(
-        models="lenet5-relu",
-        dataset=str(tmp_path / "photos"),
-        budget="96img",
-        batch_size=8,
-        image_size=32,
-        evaluations=2,
-    )
-    plan, _ = make_plan(request, device="cpu", precision="fp32", machine={}, argv=())
-    run = RunFolder(tmp_path / "run")
-    run.write_plan(plan)
-    return run.cell(plan.cells[0])
-
-
-def a_context(folder, *, stop_after=None, threads=1):
-    steps = itertools.count(1)
-    return CellContext(
-        cell=folder.cell,
-        folder=folder,
-        clock=Clock(),
-        device=Device(torch_device=torch.device("cpu"), precision="fp32"),
-        should_stop=lambda: next(steps) == stop_after,
-        on_step=lambda: None,
-        checkpoint_seconds=60.0,
-        threads=threads,
-    )
 
 
 def upgrade(monkeypatch, **versions):

@@ -113,7 +113,7 @@ def status_text(row: Row) -> str:
 def unmeasured(row: Row) -> float | None:
     """Return the seconds of the total that are in no bucket, such as starting Python."""
     s = row.seconds
-    known = (s.train, s.eval, s.checkpoint, s.warmup, s.build, s.logging)
+    known = (s.train, s.eval, s.checkpoint, s.warmup, s.build, s.logging, s.gallery)
     return None if s.total is None else max(0.0, s.total - sum(part or 0.0 for part in known))
 
 

@@ -111,6 +111,7 @@ BUCKETS: tuple[tuple[str, str, str, Callable[[Row], float | None]], ...] = (
     ("warm-up", "#e6b3a3", "#a8675a", lambda row: row.seconds.warmup),
     ("building", "#cdbfe0", "#7a68a0", lambda row: row.seconds.build),
     ("logging", "#b2dbd5", "#4f8f87", lambda row: row.seconds.logging),
+    ("gallery", "#d9b5c8", "#8a5f78", lambda row: row.seconds.gallery),
     ("not measured", "#e4e7eb", "#5d6670", unmeasured),
 )
 _MOST_BARS = 24  # cells; of more, each entry has one bar with the means of its cells
@@ -159,7 +160,10 @@ def _bars_of(rows: Sequence[Row], names: Mapping[str, str]) -> list[tuple[str, l
 
 def _draw_bars(axes: Axes, bars: Sequence[Sequence[Row]]) -> None:
     start, levels = np.zeros(len(bars)), range(len(bars))
+    every = [row for cells in bars for row in cells]
     for title, colour, _, seconds in BUCKETS:
+        if all(seconds(row) is None for row in every):  # of an older version
+            continue
         widths = [fmean(max(0.0, seconds(row) or 0.0) for row in cells) for cells in bars]
         axes.barh(
             levels, widths, left=start, height=0.62, color=colour, ec="white", lw=0.5, label=title

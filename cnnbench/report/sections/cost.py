@@ -1,6 +1,6 @@
 """What did each network see and cost while it trained: its curves, its size, its seconds?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cnnbench.report.analysis.rows import seed_suffixes, unmeasured
 from cnnbench.report.figures.cost import clock_picture, trade_picture
@@ -68,13 +68,30 @@ def clock_section(report: RunReport) -> Section:
 def clock_table(rows: Sequence[Row], names: Mapping[str, str]) -> Table:
     """Return where each cell's seconds went and how far it was off its budget, in plan order."""
     suffix = seed_suffixes(rows)
-    lines = tuple(
-        (names[row.cell] + suffix[row.cell], *_budget_line(row), *_clock_line(row)) for row in rows
+    lines = tuple((names[row.cell] + suffix[row.cell], *_budget_line(row)) for row in rows)
+    columns = [column for column in _CLOCK if any(column[1](row) is not None for row in rows)]
+    header = ("model", "budget", "used", "off by", *(title for title, _ in columns))
+    seconds = [[decimals(read(row), 1) for _, read in columns] for row in rows]
+    return Table(
+        header=header,
+        align="l" + "r" * (len(header) - 1),
+        rows=tuple((*line, *of_row) for line, of_row in zip(lines, seconds, strict=True)),
+        cells=tuple(row.cell for row in rows),
     )
-    header: tuple[str, ...] = ("model", "budget", "used", "off by", "train", "data wait", "eval")
-    header += ("checkpoint", "warm-up", "build", "logging", "other", "total")
-    cells = tuple(row.cell for row in rows)
-    return Table(header=header, align="l" + 12 * "r", rows=lines, cells=cells)
+
+
+_CLOCK: tuple[tuple[str, Callable[[Row], float | None]], ...] = (
+    ("train", lambda row: row.seconds.train),
+    ("data wait", lambda row: row.seconds.data_wait),
+    ("eval", lambda row: row.seconds.eval),
+    ("checkpoint", lambda row: row.seconds.checkpoint),
+    ("warm-up", lambda row: row.seconds.warmup),
+    ("build", lambda row: row.seconds.build),
+    ("logging", lambda row: row.seconds.logging),
+    ("gallery", lambda row: row.seconds.gallery),
+    ("other", unmeasured),
+    ("total", lambda row: row.seconds.total),
+)
 
 
 def _budget_line(row: Row) -> tuple[str, str, str]:
@@ -88,10 +105,3 @@ def _budget_line(row: Row) -> tuple[str, str, str]:
     missed = 100 * (budget.used / budget.limit - 1)
     exact = "0 %" if budget.used == budget.limit else f"{missed:+.2f} %".replace("-", MINUS)
     return limit, used, exact
-
-
-def _clock_line(row: Row) -> list[str]:
-    s = row.seconds
-    parts = (s.train, s.data_wait, s.eval, s.checkpoint, s.warmup, s.build, s.logging)
-    known = (*parts, unmeasured(row), s.total)
-    return [decimals(part, 1) for part in known]

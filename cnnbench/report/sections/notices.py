@@ -7,13 +7,20 @@ import zoo
 from cnnbench.report.analysis.origins import mixed_origins, values_of
 from cnnbench.report.analysis.rows import rows_words
 from cnnbench.report.sections import Points, RunReport, Section
-from cnnbench.report.text.wording import amount, join_and, percent, plural, significant
+from cnnbench.report.text.wording import (
+    amount,
+    join_and,
+    join_numbers,
+    percent,
+    plural,
+    significant,
+)
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 
-__all__ = ["run_notices", "section"]
+__all__ = ["run_notices", "sample_words", "section"]
 
 _LOADER_BOUND = 0.10  # rule 10
 _OFF_BUDGET = 0.02  # of the budget
@@ -40,7 +47,22 @@ def notices(plan: Plan, rows: Sequence[Row]) -> list[str]:
             f"The dataset has no third split, so the curves were drawn on the "
             f"{dataset.headline_split} split; nothing was chosen by them."
         )
-    return [*sentences, *run_notices(plan, rows)]
+    return [*sentences, *sample_words(plan), *run_notices(plan, rows)]
+
+
+def sample_words(plan: Plan) -> list[str]:
+    """Say on how many images the curves are tested, where that is not their whole split."""
+    split, images = plan.dataset.curve_split, plan.dataset.images
+    n_all = images.get(split, 0)
+    sizes = sorted({cell.curve_images or n_all for cell in plan.cells})
+    samples = [size for size in sizes if size < n_all]
+    if not samples:
+        return []
+    return [
+        f"To save time, each point of the curves is of a sample of {join_numbers(samples)} "
+        f"of the {n_all:,} images of the {split} split, the same for every network and with each "
+        "class by its share; only the last is of all. No point of a sample counts as the best."
+    ]
 
 
 def run_notices(plan: Plan, rows: Sequence[Row]) -> list[str]:

@@ -11,6 +11,7 @@ from cnnbench.report.analysis.curves import TRAINING_ERROR, Racer, TimeToAccurac
 from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.sections.ablation import base_of
+from cnnbench.report.sections.notices import sample_words
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import NOTHING, amount, percent, plural
 from cnnbench.schema.budget import Currency, Spent
@@ -29,9 +30,10 @@ def section(report: RunReport) -> Section | None:
     if target is None:
         return None
     points, table = Points(target_sentences(report.times, target)), target_table(report.times)
+    note = " ".join([_TARGET_NOTE, *sample_words(report.plan)])
     return Section(
         title=f"Time to {percent(target)} % on the {report.plan.dataset.curve_split} split",
-        blocks=[points, Grid(table), Paragraph(_TARGET_NOTE, note=True)],
+        blocks=[points, Grid(table), Paragraph(note, note=True)],
     )
 
 
