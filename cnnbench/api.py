@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +83,7 @@ def run(given: _Arguments) -> Path:
         StoreError: if the run folder cannot be written or holds another run.
         RunBlocked, Stopped: as `execute`.
     """
-    callbacks = given.callbacks or Callbacks()
+    started, callbacks = time.monotonic(), given.callbacks or Callbacks()
     plan, dataset, folder = _prepared_in_folder(given, given, given.argv, callbacks.on_measure)
     if given.tune:
         with RunFolder(folder).lock():  # busy elsewhere: say so before the trials and not after
@@ -90,10 +91,12 @@ def run(given: _Arguments) -> Path:
         trials, held_out = trial_plan(plan, dataset, given.tune)
         # A rate that is too high fails often; that is an answer, and no reason to end the run.
         options = replace(given, fail_fast=False)
-        execute(trials, held_out, given, folder / "tuning", options, callbacks)
-        results = map(RunFolder(folder / "tuning").result, trials.cells)
+        tuning = folder / "tuning"
+        execute(trials, held_out, given, tuning, options, callbacks, started=started)
+        started = time.monotonic()
+        results = map(RunFolder(tuning).result, trials.cells)
         plan = with_rates(plan, tuned_rates(trials, results))
-    execute(plan, dataset, given, folder, given, callbacks)
+    execute(plan, dataset, given, folder, given, callbacks, started=started)
     return folder
 
 

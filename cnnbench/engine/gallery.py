@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 IntArray = npt.NDArray[np.int64]
-_MOST_MACS = 3e11  # what the search for neighbours may cost a cell: some seconds on a CPU
+_MOST_MACS = 2e10  # what the search for neighbours may cost a cell: half a second on two cores
 
 
 def first_filters(model: nn.Module) -> tuple[npt.NDArray[np.uint8], int]:

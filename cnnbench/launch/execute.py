@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from cnnbench.launch.processes import (
     caught_signals,
     run_cells,
 )
+from cnnbench.launch.stopwatch import Stopwatch
 from cnnbench.launch.warm import WarmServer
 from cnnbench.planning.request import Request, RunOptions
 from cnnbench.schema.cell import Cell, Plan
@@ -29,7 +31,9 @@ from cnnbench.store import RunFolder, StoreError
 
 __all__ = ["Callbacks", "execute"]
 
-PARTIAL_REPORT_SECONDS = 60.0  # a report is drawn between cells no more often than this
+Measure = Callable[[], AbstractContextManager[None]]
+
+PARTIAL_REPORT_SECONDS = 300.0  # a report is drawn between cells no more often than this
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,10 +60,13 @@ def execute(
     folder: Path,
     options: RunOptions,
     callbacks: Callbacks,
+    *,
+    started: float | None = None,
 ) -> None:
     """Run a plan's cells that are not final, and write the report, a partial one if interrupted.
 
     The cells open the dataset of the `request`: the plan may name it as it was typed elsewhere.
+    `started` is when the command began, on the monotonic clock; None is now.
 
     Raises:
         StoreError: if the folder cannot be written, is busy or holds another run.
@@ -67,6 +74,7 @@ def execute(
         RunBlocked: if no cell of the run can go on.
         Stopped: if a signal asked for it.
     """
+    started = time.monotonic() if started is None else started
     run_folder = RunFolder(folder)
     with run_folder.lock(), caught_signals() as stop_signal:
         _wait_for_orphans(run_folder, callbacks, stop_signal)
@@ -76,10 +84,14 @@ def execute(
         require_room(folder, REPORT_BYTES)
         n_final = sum(run_folder.cell(cell).is_final() for cell in plan.cells)
         callbacks.on_start(plan, n_final)
+        measure: Measure = contextlib.nullcontext
         if n_final < len(plan.cells):
-            _decode(plan, dataset, callbacks, stop_signal)
-            _write_slices(run_folder, dataset)
-        reports = _Reports(run_folder)
+            stopwatch = Stopwatch(run_folder, started)
+            measure = partial(stopwatch.measure, "pages")
+            with stopwatch.measure("images"):
+                _decode(plan, dataset, callbacks, stop_signal)
+                _write_slices(run_folder, dataset)
+        reports = _Reports(run_folder, measure)
         try:
             with contextlib.closing(WarmServer(request)) as server:
                 for update in run_cells(plan, run_folder, options, stop_signal, server.start):
@@ -136,10 +148,11 @@ class _Reports:
     Drawing takes a core for seconds, and a cell that trains is charged for its time: only the
     first report may be drawn beside one, at the lowest priority where the system has one.
     A report on the way that fails stops no training: the one at the end says what is wrong.
+    `measure` is around each drawing that a cell would have to wait for.
     """
 
-    def __init__(self, run_folder: RunFolder) -> None:
-        self._run_folder = run_folder
+    def __init__(self, run_folder: RunFolder, measure: Measure = contextlib.nullcontext) -> None:
+        self._run_folder, self._measure = run_folder, measure
         self._early = threading.Thread(target=self._draw_early, daemon=True)
         self._running: str | None = None
         self._since = time.monotonic()
@@ -171,7 +184,8 @@ class _Reports:
 
         if self._early.ident is not None:
             self._early.join()
-        write_report(self._run_folder)
+        with self._measure():
+            write_report(self._run_folder)
 
     def _draw_early(self) -> None:
         """Draw in a thread that yields to the first cell, where the system lets it."""

@@ -15,6 +15,7 @@ __all__ = [
     "BudgetUsed",
     "Result",
     "Row",
+    "RunSeconds",
     "Seconds",
     "Status",
     "planned",
@@ -59,6 +60,22 @@ class Seconds(Value):
     def _without_old_zeros(cls, given: Any) -> Any:
         """Read what older versions wrote for a clock that was never read as not measured."""
         return {} if isinstance(given, dict) and given.get("total") == 0 else given
+
+
+class RunSeconds(Value):
+    """Where the wall-clock seconds of a run went beside its cells, over all its `commands`.
+
+    `preparing` is planning and what is measured before, `images` drawing or reading them, `pages`
+    drawing reports while no cell runs. `total` is everything, the cells included, to the end of
+    what was measured last. Commands that find all cells trained do not count.
+    """
+
+    version: int = VERSION
+    commands: int = 0
+    preparing: float = 0.0
+    images: float = 0.0
+    pages: float = 0.0
+    total: float = 0.0
 
 
 class Result(Value):

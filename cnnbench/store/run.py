@@ -21,7 +21,8 @@ from cnnbench.data import DataError
 from cnnbench.schema.cell import VERSION, Cell, Plan
 from cnnbench.schema.events import Event
 from cnnbench.schema.names import differences
-from cnnbench.schema.result import Result
+from cnnbench.schema.result import VERSION as RESULT_VERSION
+from cnnbench.schema.result import Result, RunSeconds
 from cnnbench.store.cell_folder import ORPHAN_WAIT_SECONDS, CellFolder, Predictions
 from cnnbench.store.locks import POLL_SECONDS, busy, is_locked, locked, owner_of
 
@@ -87,6 +88,7 @@ class RunFolder:
                 aside = tempfile.mkdtemp(dir=self.path, prefix=CLEARED)
                 (self.path / "cells").replace(aside)
                 pass_failpoint("cells", "forgetting")
+            (self.path / "seconds.json").unlink(missing_ok=True)
             (self.path / "plan.json").unlink()
             sync_folder(self.path)
         self._remove_cleared()
@@ -166,6 +168,22 @@ class RunFolder:
     def predictions(self, cell: Cell) -> Predictions | None:
         """Return a cell's predictions on the headline split, if it is done."""
         return self.cell(cell).predictions()
+
+    def seconds(self) -> RunSeconds | None:
+        """Return what commands spent beside the cells, or None where none has written it.
+
+        Raises:
+            StoreError: if `seconds.json` is damaged or of another version.
+        """
+        path = self.path / "seconds.json"
+        if not path.exists():
+            return None
+        advice = "delete that file; only the clock audit needs it"
+        return read_document(path, RunSeconds, version=RESULT_VERSION, advice=advice)
+
+    def write_seconds(self, seconds: RunSeconds) -> None:
+        """Write what commands spent beside the cells."""
+        self.write_text("seconds.json", seconds.model_dump_json(indent=1) + "\n")
 
     def write_text(self, relative: str, text: str) -> Path:
         """Write a text file of the run, whole or not at all."""

@@ -123,7 +123,7 @@ def test_a_tuned_run_is_the_trials_and_then_the_plan_with_the_chosen_rates(
 ):
     executed = []
 
-    def execute(plan, dataset, request, folder, options, callbacks):
+    def execute(plan, dataset, request, folder, options, callbacks, *, started):
         executed.append((plan, folder, options))
         run_folder = RunFolder(folder)
         run_folder.write_plan(plan)

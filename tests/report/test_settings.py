@@ -11,8 +11,9 @@ from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.departures import departures
 from cnnbench.report.sections.notices import notices, run_notices
 from cnnbench.report.sections.settings import settings, title
+from cnnbench.report.write import write_report
 from cnnbench.schema.budget import Currency
-from cnnbench.schema.result import Row
+from cnnbench.schema.result import Row, RunSeconds
 
 
 def test_a_setting_that_differs_is_said_for_each_network(tmp_path: Path) -> None:
@@ -191,3 +192,14 @@ def test_a_curve_on_a_sample_is_said_once_with_its_size(tmp_path: Path) -> None:
     assert "of a sample of 40 of the 128 images of the test split" in said
     assert "only the last is of all" in said
     assert sampled(None, 128, 200) == []  # the whole split, however it was asked for
+
+
+def test_seconds_that_belong_to_no_cell_are_in_the_clock_audit(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FOUR)
+    assert "belongs to no cell" not in write_report(run).read_text()
+    run.write_seconds(RunSeconds(commands=2, preparing=3.2, images=40.0, pages=1.25, total=700.0))
+    said = next(line for line in write_report(run).read_text().splitlines() if "no cell" in line)
+    assert "3.2 s to plan" in said
+    assert "40.0 s to draw the images" in said
+    assert "1.2 s to draw pages" in said
+    assert "700.0 s over 2 commands" in said

@@ -17,7 +17,7 @@ from cnnbench.report.figures.style import Picture, Style, styles_of
 from cnnbench.report.text.table import Table
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
-from cnnbench.schema.result import Row
+from cnnbench.schema.result import Row, RunSeconds
 from cnnbench.store import RunFolder
 
 __all__ = ["Console", "Facts", "Grid", "MakeSection", "Paragraph", "Points"]
@@ -99,7 +99,8 @@ class RunReport:
 
     `names` says what each cell is called, by its id. `drawn` are the rows that fit into the
     pictures; `styles`, by name, and `curves` are theirs. `times` says when each cell first reached
-    the `target`, and is empty where none was asked for.
+    the `target`, and is empty where none was asked for. `seconds` are those of no cell, None where
+    an older version did not measure them.
     """
 
     run: RunFolder
@@ -112,6 +113,7 @@ class RunReport:
     curves: Sequence[Curve]
     target: float | None
     times: Sequence[TimeToAccuracy]
+    seconds: RunSeconds | None
 
     @classmethod
     def read(cls, run: RunFolder, *, target: float | None = None) -> RunReport:
@@ -131,6 +133,7 @@ class RunReport:
             curves=curves(run, drawn_names),
             target=target,
             times=[] if target is None else times_to_accuracy(run, names, target),
+            seconds=run.seconds(),
         )
 
     @property

@@ -8,7 +8,7 @@ from cnnbench.report.figures.curves import curves_picture
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.text.table import Table
 from cnnbench.report.text.wording import MINUS, NOTHING, amount, decimals, join_and, percent
-from cnnbench.schema.result import Row
+from cnnbench.schema.result import Row, RunSeconds
 
 
 def training_section(report: RunReport) -> Section | None:
@@ -45,6 +45,12 @@ _CLOCK_NOTE = (
     'In seconds. Only "train" is charged to the budget, and "data wait" is part of it; "other" is '
     "in no bucket, such as starting Python."
 )
+_PARTS = ("preparing", "images", "pages", "total")
+_NO_CELL = (
+    "Nor is charged what belongs to no cell: {preparing} s to plan and to measure this machine, "
+    "{images} s to {verb} the images, {pages} s to draw pages before this one. With the cells it "
+    "was {total} s{commands} when this page was begun."
+)
 
 
 def clock_section(report: RunReport) -> Section:
@@ -60,9 +66,19 @@ def clock_section(report: RunReport) -> Section:
         blocks=[
             clock_picture(report.drawn, report.names, alt=alt),
             Paragraph(_CLOCK_NOTE, note=True),
+            Paragraph(no_cell_words(seconds, drawn=report.plan.dataset.drawn), note=True)
+            if (seconds := report.seconds)
+            else None,
             Grid(clock_table(report.rows, report.names), "Clock audit"),
         ],
     )
+
+
+def no_cell_words(seconds: RunSeconds, *, drawn: bool) -> str:
+    """Say where the seconds of a run went that belong to no cell, and how many there were."""
+    several = f" over {seconds.commands} commands" if seconds.commands > 1 else ""
+    parts = {key: decimals(getattr(seconds, key), 1) for key in _PARTS}
+    return _NO_CELL.format(**parts, verb="draw" if drawn else "read", commands=several)
 
 
 def clock_table(rows: Sequence[Row], names: Mapping[str, str]) -> Table:
