@@ -68,6 +68,20 @@ def test_a_run_has_its_five_pictures(pictures: list[Picture]) -> None:
     assert names == ["accuracy", "curves-epochs", "curves-seconds", "trade", "clock"]
 
 
+def test_the_clock_names_only_what_can_be_seen_in_it(tmp_path: Path) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models[:1]))
+    (cell,) = run.plan().cells
+    clock = next(picture for picture in draw_all(run) if picture.name == "clock").svg
+    assert "checkpoints" in clock
+    assert not {"logging", "gallery"} & set(re.findall(r"[a-z]+", clock))
+    result = run.result(cell)
+    seconds = result.seconds.model_copy(update={"gallery": 2.0, "checkpoint": 0.0})
+    run.cell(cell).write_result(result.model_copy(update={"seconds": seconds}))
+    clock = next(picture for picture in draw_all(run) if picture.name == "clock").svg
+    assert "gallery" in clock
+    assert "checkpoints" not in clock
+
+
 def test_one_network_at_two_rates_has_no_trade_to_draw(tmp_path: Path) -> None:
     models = [FakeModel(name="alexnet", correct=60, lr=lr) for lr in (0.01, 0.001)]
     drawn = draw_all(build_run(tmp_path, FakeRun(models=models)))

@@ -11,6 +11,7 @@ from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.events import Finished, Started, Stepped
 from cnnbench.schema.origin import Origin
 from cnnbench.schema.recipes import make_recipe
+from cnnbench.schema.result import RunSeconds
 from cnnbench.store import DamagedError, Predictions, RunFolder, StoreError
 
 
@@ -132,10 +133,12 @@ def test_a_reader_sees_each_new_event_once(tmp_path):
 def test_fresh_forgets_the_plan_and_the_cells_and_nothing_else(tmp_path):
     run, _, cell = a_run(tmp_path)
     cell.append(stepped(1))
+    run.write_seconds(RunSeconds(commands=1, total=9.0))
     run.write_text("notes.txt", "mine")
     run.clear()
     run.write_plan(a_plan(budget="3m"))
     assert not cell.path.exists()
+    assert run.seconds() is None
     assert (run.path / "notes.txt").read_text() == "mine"
 
 

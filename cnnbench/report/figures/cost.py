@@ -114,6 +114,7 @@ BUCKETS: tuple[tuple[str, str, str, Callable[[Row], float | None]], ...] = (
     ("gallery", "#d9b5c8", "#8a5f78", lambda row: row.seconds.gallery),
     ("not measured", "#e4e7eb", "#5d6670", unmeasured),
 )
+_VISIBLE = 0.002  # of the longest bar; what is shorter would be a colour that nobody finds
 _MOST_BARS = 24  # cells; of more, each entry has one bar with the means of its cells
 
 
@@ -160,16 +161,15 @@ def _bars_of(rows: Sequence[Row], names: Mapping[str, str]) -> list[tuple[str, l
 
 def _draw_bars(axes: Axes, bars: Sequence[Sequence[Row]]) -> None:
     start, levels = np.zeros(len(bars)), range(len(bars))
-    every = [row for cells in bars for row in cells]
+    totals = [fmean(row.seconds.total or 0.0 for row in cells) for cells in bars]
     for title, colour, _, seconds in BUCKETS:
-        if all(seconds(row) is None for row in every):  # of an older version
-            continue
         widths = [fmean(max(0.0, seconds(row) or 0.0) for row in cells) for cells in bars]
+        if max(widths) < _VISIBLE * max(totals):
+            continue
         axes.barh(
             levels, widths, left=start, height=0.62, color=colour, ec="white", lw=0.5, label=title
         )
         start += widths
-    totals = [fmean(row.seconds.total or 0.0 for row in cells) for cells in bars]
     for level, total in zip(levels, totals, strict=True):
         note(axes, f"{total:,.0f} s", (total, level), (5, 0), va="center", fontsize=9.5)
     axes.set_xlim(0, 1.01 * max(totals))
