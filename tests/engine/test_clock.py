@@ -60,3 +60,9 @@ def test_a_restored_clock_goes_on_where_the_saved_one_stood():
     assert second.charged == 7
     assert second.seconds["build"] == 2
     assert second.total() == 9
+
+
+def test_the_state_of_an_older_clock_has_fewer_buckets():
+    clock = Clock(now=iter(range(100)).__next__)
+    clock.restore({"train": 3.0, "total": 5.0})
+    assert (clock.charged, clock.seconds["gallery"]) == (3.0, 0.0)

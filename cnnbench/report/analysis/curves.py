@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 class Curve:
     """One cell's evaluations on the curve's split; every array is `(evaluations,)`.
 
-    `images` counts the training images so far, `total` the images of the split. `top1` is a share
+    `images` counts the training images so far, `total` those it was tested on. `top1` is a share
     in [0, 1]; `train_loss` is the mean since the evaluation before.
     """
 
