@@ -1,12 +1,13 @@
 """How well does a budget feed each network, and at which image size is every one fed enough?"""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cnnbench.planning.passes import images_bought
 from cnnbench.planning.request import PlanError
 from cnnbench.schema.budget import Budget, Currency
 from cnnbench.schema.cell import Cell, Plan
+from cnnbench.schema.curve import EVALUATION_COST, evaluated_images, largest_sample
 from cnnbench.schema.foresight import FED_EPOCHS, IMAGE_SIZES, STARVED_EPOCHS, Feed, SizeChoice
 
 __all__ = ["Pace", "PlanAt", "as_foreseen", "choose_size", "feeds_of", "foreseen"]
@@ -21,7 +22,6 @@ PlanAt = Callable[[int], Plan]
 _MARGIN = 1.1  # a remedy is to be enough where the machine is a little slower than it was measured
 _MINUTES = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440)
 _START_SECONDS = 3.0  # of a cell, until its first step
-_EVALUATION_SHARE = 1 / 3  # of what training on an image costs: its forward pass
 
 
 _BRIEF_IMAGES = 5000  # of a plan that is over about as soon as its speed would be measured
@@ -45,12 +45,29 @@ def smallest_plan(plan_at: PlanAt) -> Plan:
 def foreseen(plan: Plan, plan_at: PlanAt, pace: Pace, *, large_first: bool) -> Plan:
     """Return the plan with its image size chosen, if that is open, and what its budget buys.
 
+    The curves are tested on fewer images where all of them would cost too much beside that.
+
     A smoke run and one of few images are left as they are.
     """
     if plan.size_choice:
         choice = choose_size(plan_at, pace, large_first=large_first)
         plan = plan_at(choice.chosen).model_copy(update={"size_choice": choice})
-    return plan if _is_brief(plan) else plan.model_copy(update={"feeds": feeds_of(plan, pace)})
+    if _is_brief(plan):
+        return plan
+    feeds = feeds_of(plan, pace)
+    cells = [c.model_copy(update={"curve_images": _sample(plan, feeds)}) for c in plan.cells]
+    return plan.model_copy(update={"feeds": feeds, "cells": tuple(cells)})
+
+
+def _sample(plan: Plan, feeds: Sequence[Feed]) -> int | None:
+    """Return on how many images all curves are tested: on as many as the slowest can afford."""
+    samples = [
+        largest_sample(cell, plan.dataset, feed.epochs * plan.dataset.images["train"])
+        for cell in _fed_cells(plan)
+        for feed in feeds
+        if (cell.model, cell.recipe.batch_size) == (feed.model, feed.batch_size)
+    ]
+    return min((sample for sample in samples if sample is not None), default=None)
 
 
 def as_foreseen(plan: Plan, plan_at: PlanAt, kept: Plan) -> Plan:
@@ -217,11 +234,6 @@ def seconds_to_end(plan: Plan) -> float | None:
             return None
         images = images_bought(cell, len(plan.dataset.classes), plan.dataset.images["train"])
         trained = cell.budget.limit if images is None else images / rate
-        total += trained + _tested_images(cell, plan) * _EVALUATION_SHARE / rate + _START_SECONDS
+        evaluated = evaluated_images(cell, plan.dataset) * EVALUATION_COST / rate
+        total += trained + evaluated + _START_SECONDS
     return total
-
-
-def _tested_images(cell: Cell, plan: Plan) -> int:
-    images, facts = plan.dataset.images, plan.dataset
-    on_the_way = (cell.evaluations - 1) * (cell.curve_images or images[facts.curve_split])
-    return on_the_way + sum(images[split] for split in {facts.curve_split, facts.headline_split})

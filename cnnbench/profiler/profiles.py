@@ -11,7 +11,7 @@ from pydantic import Field
 from cnnbench.schema import Value
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan, Precision
-from cnnbench.schema.result import TRAINING_SAMPLE
+from cnnbench.schema.curve import evaluated_images
 
 __all__ = ["CellEstimate", "FailedProfile", "Profile", "ProfileJob", "job_of"]
 
@@ -151,15 +151,11 @@ def _cell_estimate(cell: Cell, plan: Plan, profile: Profile) -> CellEstimate:
         )
         assert total_images is not None, "only seconds and joules cannot be turned into images"
         trained_images, seconds = float(total_images), total_images / profile.images_per_second
-    evaluated_images = cell.evaluations * n_images[dataset.curve_split]
-    evaluated_images += min(TRAINING_SAMPLE, n_images["train"])
-    if dataset.headline_split != dataset.curve_split:
-        evaluated_images += n_images[dataset.headline_split]
     return CellEstimate(
         model=cell.model,
         seed=cell.seed,
         train_seconds=seconds,
-        evaluation_seconds=evaluated_images / profile.evaluation_images_per_second,
+        evaluation_seconds=evaluated_images(cell, dataset) / profile.evaluation_images_per_second,
         start_seconds=profile.start_seconds,
         images=trained_images,
         epochs=trained_images / n_images["train"],

@@ -179,3 +179,24 @@ def test_a_smoke_run_and_one_of_few_images_are_not_measured():
         plan_at = planner(models=["alexnet"], **values)
         plan = plan_at(64)
         assert foreseen(plan, plan_at, never, large_first=False) == plan
+
+
+def test_curves_are_tested_on_as_many_images_as_the_slowest_network_can_afford():
+    plan_at = planner(models=["alexnet", "vgg"], budget="10s")
+    asked = plan_at(64)
+    many = asked.dataset.model_copy(update={"images": {"train": 100, "test": 5000}})
+    plans = {
+        rate: foreseen(
+            asked.model_copy(update={"dataset": many, "size_choice": None}),
+            plan_at,
+            speeds(alexnet=1e6, vgg11=rate),
+            large_first=False,
+        )
+        for rate in (10, 10_000, 1e6)
+    }
+    samples = {rate: {cell.curve_images for cell in plan.cells} for rate, plan in plans.items()}
+    assert samples[10] == {32}
+    assert samples[1e6] == {None}
+    (sample,) = samples[10_000]
+    # 100,000 images are bought: a tenth of them, at a third each, less 5,100 read at the end.
+    assert sample == (30_000 - 5_100) // 4 or sample is None

@@ -153,7 +153,7 @@ def test_a_step_is_profiled_in_its_passes(monkeypatch):
         return real(*args, **settings)
 
     monkeypatch.setattr(step, "accumulate_gradients", counted)
-    steps._Bench(JOB.model_copy(update={"micro_batch": 2})).step()
+    steps.Bench(JOB.model_copy(update={"micro_batch": 2})).step()
     assert passes == [2]
 
 
