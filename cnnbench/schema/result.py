@@ -141,10 +141,13 @@ class Result(Value):
 
 
 class Row(Result):
-    """One line of `results.json`: a result with the interval that belongs to it."""
+    """One line of `results.json`: a result with what belongs to it: its interval, and whether it is
+    starved, which means that it saw too few epochs for a rank; None where it did not finish.
+    """
 
     top1_low: float | None = None
     top1_high: float | None = None
+    starved: bool | None = None
 
 
 def planned(cell: Cell) -> Result:

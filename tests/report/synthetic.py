@@ -45,6 +45,7 @@ class FakeRun:
     budget: str = "2m"
     classes: tuple[str, ...] = CLASSES
     title: str = "drawn fruit"
+    train_images: int = 200
     notices: tuple[str, ...] = ()
     argv: tuple[str, ...] = ("run", "--models", "alexnet,vgg,resnet", "--dataset", "fruits")
     curve_split: str = "test"
@@ -99,7 +100,7 @@ def build_run(path: Path, fake: FakeRun = FOUR) -> RunFolder:
         title=fake.title,
         drawn=fake.drawn,
         classes=fake.classes,
-        images={"train": 1178, "test": fake.test_images},
+        images={"train": fake.train_images, "test": fake.test_images},
         curve_split=fake.curve_split,
         headline_split="test",
         fingerprint=fake.fingerprint,
@@ -176,17 +177,17 @@ def _write_cell(run: RunFolder, fake: FakeRun, cell: Cell, model: FakeModel, ind
     folder.write_predictions(Predictions(labels=labels, logits=logits, names=names))
 
 
-def _spent(cell: Cell, model: FakeModel, share: float) -> Spent:
+def _spent(fake: FakeRun, cell: Cell, model: FakeModel, share: float) -> Spent:
     in_seconds = cell.budget.currency.value == "seconds"
     seconds = (cell.budget.limit if in_seconds else 120.0) * share
     images = int(seconds * model.images_per_second)
     if cell.budget.currency.value == "images":
         images = int(cell.budget.limit * share)
     if cell.budget.currency.value == "epochs":
-        images = round(cell.budget.limit * 1178 * share)
+        images = round(cell.budget.limit * fake.train_images * share)
     return Spent(
         seconds=images / model.images_per_second,
-        epochs=images / 1178,
+        epochs=images / fake.train_images,
         images=images,
         flops=6.0 * model.macs * images,
         steps=images // 32,
@@ -203,7 +204,7 @@ def _write_events(
             resumed=False,
             params=model.params,
             macs=model.macs,
-            train_images=1178,
+            train_images=fake.train_images,
             total_images=None,
         )
     )
@@ -212,7 +213,7 @@ def _write_events(
         done = step / fake.evaluations
         final = model.correct or fake.test_images // 3
         correct = round(final * (1 - np.exp(-4 * done)) / (1 - np.exp(-4)))
-        spent = _spent(cell, model, done)
+        spent = _spent(fake, cell, model, done)
         loss = float(1.8 * np.exp(-2.0 * done * final / fake.test_images))
         folder.append(
             Stepped(
@@ -241,11 +242,11 @@ def _write_events(
             )
         )
     if share == 1.0:
-        folder.append(Finished(spent=_spent(cell, model, 1.0), last_lr=0.0))
+        folder.append(Finished(spent=_spent(fake, cell, model, 1.0), last_lr=0.0))
 
 
 def _result(fake: FakeRun, cell: Cell, model: FakeModel, share: float) -> Result:
-    spent = _spent(cell, model, share)
+    spent = _spent(fake, cell, model, share)
     done = model.status == "done"
     return Result(
         cell=cell.id,

@@ -47,7 +47,7 @@ def test_an_effect_lies_within_its_interval(tmp_path: Path) -> None:
 def test_only_established_effects_are_called_effects(tmp_path: Path) -> None:
     run = ablated(tmp_path)
     sentences = ablation_sentences(effects(compare(run, read_rows(run)), "alexnet"), "alexnet")
-    assert sentences[0] == "alexnet gets 31.2 points more than alexnet-tanh (p < 0.001)."
+    assert sentences[0] == "alexnet gets 31.2 points more than alexnet-tanh (Holm's p < 0.001)."
     assert sentences[1].startswith(
         "No effect is established against alexnet-pool2x2, alexnet-no-lrn"
     )

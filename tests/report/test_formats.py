@@ -105,7 +105,7 @@ def test_the_csv_has_the_jsons_numbers_to_the_last_digit(
             flat = {key: value for key, value in row.items() if not isinstance(value, dict)}
             for outer in ("budget", "seconds"):
                 flat |= {f"{outer}_{key}": value for key, value in row[outer].items()}
-            numbers = {key: value for key, value in flat.items() if isinstance(value, int | float)}
+            numbers = {key: value for key, value in flat.items() if type(value) in (int, float)}
             assert {key: float(line[key]) for key in numbers} == numbers
 
 

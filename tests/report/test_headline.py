@@ -101,6 +101,36 @@ def test_what_became_of_some_seeds_is_not_said_of_the_network(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "said"), [("planned", "a is ahead so far: "), ("failed", "a is ahead: ")]
+)
+def test_a_network_of_which_seeds_are_missing_is_not_called_best(
+    tmp_path: Path, status: Status, said: str
+) -> None:
+    a = [FakeModel(name="a", seed=seed, status=status) for seed in range(1, 6)]
+    b = [FakeModel(name="b", seed=seed, correct=40 + seed) for seed in range(6)]
+    run = build_run(tmp_path, FakeRun(models=[FakeModel(name="a", correct=110), *a, *b]))
+    first = headline(run)[0]
+    assert first.startswith(said)
+    assert first.endswith("(110 of 128, 95 % interval 78.9 to 90.9 %; 1 of 6 seeds).")
+
+
+def test_a_rival_that_is_not_finished_leaves_the_ranking_open(tmp_path: Path) -> None:
+    models = [*FOUR.models[:3], FakeModel(name="resnet18", status="running")]
+    text = " ".join(headline(build_run(tmp_path, FakeRun(models=models))))
+    assert "There is no single winner yet" in text
+
+
+def test_a_rival_that_ran_out_of_memory_does_not(tmp_path: Path) -> None:
+    models = [FOUR.models[3], FOUR.models[2], FakeModel(name="b", status="oom", reason="x")]
+    assert headline(build_run(tmp_path, FakeRun(models=models)))[0].startswith("resnet18 is best")
+
+
+def test_two_equal_highest_scores_are_both_named(tmp_path: Path) -> None:
+    sentences = headline(run_with(tmp_path, {"a": 90, "b": 88, "c": 90}))
+    assert sentences[1].startswith("The highest score is that of a and c alike: 70.3 % right (90")
+
+
 def test_equal_scores_are_a_tie_that_no_number_of_images_separates(tmp_path: Path) -> None:
     run = run_with(tmp_path, {"a": 90, "b": 90})
     (pair,) = comparison(run).pairs
@@ -111,7 +141,9 @@ def test_equal_scores_are_a_tie_that_no_number_of_images_separates(tmp_path: Pat
 def test_a_pair_says_how_many_images_it_would_take(tmp_path: Path) -> None:
     (pair,) = comparison(run_with(tmp_path, {"alexnet": 113, "vgg11": 111})).pairs
     sentence = pair_sentence(pair)
-    assert sentence.startswith("alexnet and vgg11 cannot be told apart with 128 test images (p = ")
+    assert sentence.startswith(
+        "alexnet and vgg11 cannot be told apart with 128 test images (Holm's p = "
+    )
     assert "would separate a difference of this size, 1.6 points" in sentence
 
 

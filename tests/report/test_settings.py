@@ -32,7 +32,8 @@ def test_the_title_names_dataset_networks_and_budget(tmp_path: Path) -> None:
 
 
 def test_what_a_reader_must_know_is_said(tmp_path: Path) -> None:
-    run = build_run(tmp_path, FakeRun(models=FOUR.models, notices=("val has no images of: fig",)))
+    fake = FakeRun(models=FOUR.models, notices=("val has no images of: fig",), train_images=1178)
+    run = build_run(tmp_path, fake)
     sentences = notices(run.plan(), read_rows(run))
     assert sentences[0] == "Val has no images of: fig."
     assert sentences[1] == "The images are drawn by a program; they are not photos."

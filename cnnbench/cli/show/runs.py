@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 from cnnbench.base.words import printable
 from cnnbench.cli.show.console import counts, print_json, print_table, say
 from cnnbench.cli.show.foresight import foresight_lines
-from cnnbench.report.text.wording import NOTHING, p_value, percent, plural, signed_points
+from cnnbench.report.text.wording import (
+    NOTHING,
+    epochs_seen,
+    marked,
+    p_value,
+    percent,
+    plural,
+    signed_points,
+    significant,
+    span,
+)
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 from cnnbench.tracking import Tracker, TrackError, track
@@ -58,6 +68,7 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     from cnnbench.report.analysis.rows import ranked, read_rows
     from cnnbench.report.sections.headline import headline
     from cnnbench.report.sections.notices import run_notices
+    from cnnbench.report.sections.results import starved_note
     from cnnbench.schema.names import labels
 
     run_folder = RunFolder(folder)
@@ -71,19 +82,22 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     names = labels(plan)
     lines = [
         (
-            names[row.cell],
+            marked(names[row.cell], row.starved),
             str(row.seed),
             row.status,
-            "" if row.top1 is None else f"{row.top1:.1%}",
-            "" if row.top1_low is None else f"{row.top1_low:.1%} to {row.top1_high:.1%}",
-            "" if row.correct is None else f"{row.correct}/{row.test_images}",
-            "" if row.images_per_second is None else f"{row.images_per_second:.1f}",
+            percent(row.top1),
+            span(row.top1_low, row.top1_high),
+            NOTHING if row.correct is None else f"{row.correct}/{row.test_images}",
+            epochs_seen(row.epochs),
+            significant(row.images_per_second),
             row.reason,
         )
         for row in ranked(cells, names)
     ]
-    titles = ("model", "seed", "status", "top-1", "95 % interval", "right", "images/s", "reason")
-    print_table(titles, lines, "lrlrrrrl")
+    titles = ("model", "seed", "status", "top-1 %", "95 % interval", "right", "epochs")
+    print_table((*titles, "images/s", "reason"), lines, "lrlrrrrrl")
+    if note := starved_note(cells):
+        say(note)
     for sentence in headline(run_folder):
         say(sentence)
     for notice in run_notices(plan, cells):
@@ -124,7 +138,7 @@ def show_two_runs(comparison: TwoRuns, a: Path, b: Path, *, as_json: bool) -> in
     if not comparison.versions_recorded:
         say("  not all rows recorded their versions and threads: those may differ")
     print_table(
-        ("model", "A %", "B %", "B - A, points", "95 % interval", "p", "test", "verdict"),
+        ("model", "A %", "B %", "B - A, points", "95 % interval", "Holm's p", "test", "verdict"),
         [_line(network) for network in comparison.judged],
         "lrrrrrll",
     )

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.report.analysis.entries import Entry, difference_between, entries_of
+from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.stats.differences import Decision, Difference, decide
 from cnnbench.report.stats.intervals import over_images, over_seeds, spread_of
 from cnnbench.report.stats.power import images_needed, images_needed_with_seeds
@@ -88,6 +89,27 @@ class Comparison:
         """The letters of each row on every rung, by the id of its cell."""
         lettered = [pair for rung in self.rungs for pair in rung.lettered]
         return {row.cell: tied for entry, tied in lettered for row in entry.rows}
+
+    @property
+    def starved(self) -> list[Entry]:
+        """The entries that saw too little to be ranked, under the largest budget.
+
+        Where the budget is what varies, a network is as well fed as its best-fed entry.
+        """
+        lines = grouped(self.entries, lambda entry: entry.line or entry.label)
+        return [
+            entry
+            for of_line in lines.values()
+            if all(entry.is_starved for entry in of_line)
+            for entry in of_line
+        ]
+
+    def without(self, entries: Sequence[Entry]) -> Comparison:
+        """Leave some of the entries out; what is decided of the others stays as it is."""
+        dropped = {entry.label for entry in entries}
+        kept = tuple(entry for entry in self.entries if entry.label not in dropped)
+        pairs = tuple(p for p in self.pairs if not {p.better, p.worse} & dropped)
+        return replace(self, entries=kept, pairs=pairs, ties=tuple(_ties_of(kept, pairs)))
 
 
 # -- from a run to its comparison ------------------------------------------------------------------
@@ -202,6 +224,8 @@ def _entry_data(entry: Entry) -> dict[str, Any]:
         "top1_mean": entry.top1,
         "top1_deviation": float(np.std(shares, ddof=1)) if entry.several_seeds else None,
         "test_images": entry.test_images,
+        "epochs": entry.epochs,
+        "starved": entry.is_starved,
     }
     if entry.is_correct is None:
         return data

@@ -21,6 +21,7 @@ from cnnbench.report.stats.intervals import (
     wilson,
 )
 from cnnbench.schema.cell import Cell, Plan
+from cnnbench.schema.foresight import STARVED_EPOCHS
 from cnnbench.schema.names import labels, line_names
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
@@ -93,6 +94,17 @@ class Entry:
     def test_images(self) -> int:
         """The number of test images, the smallest where seeds differ."""
         return min(total for _, total in self.counts)
+
+    @property
+    def epochs(self) -> float | None:
+        """How many epochs the seeds saw in the mean; None where that was not recorded."""
+        known = [row.epochs for row in self.rows if row.epochs is not None]
+        return sum(known) / len(known) if known else None
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether the network saw too few epochs for its rank to mean anything."""
+        return self.epochs is not None and self.epochs < STARVED_EPOCHS
 
     @property
     def images_digest(self) -> str | None:

@@ -21,6 +21,7 @@ class Point:
     high: float
     seeds: int
     tie: str
+    starved: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +52,7 @@ def points(comparison: Comparison, lines: Mapping[str, str]) -> list[Point]:
             high=entry.interval[1],
             seeds=len(entry.answers),
             tie=letters,
+            starved=entry.is_starved,
         )
         for rung in comparison.rungs
         if rung.budget is not None
@@ -98,7 +100,10 @@ def ladder_data(comparison: Comparison, lines: Mapping[str, str]) -> dict[str, A
     return {
         "points": [
             {"model": point.line, "budget": str(point.budget)}
-            | {key: getattr(point, key) for key in ("top1", "low", "high", "seeds", "tie")}
+            | {
+                key: getattr(point, key)
+                for key in ("top1", "low", "high", "seeds", "tie", "starved")
+            }
             for point in points(comparison, lines)
         ],
         "crossings": [

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.text.escape import csv_text
 from cnnbench.report.text.wording import join_and, join_numbers, plural
+from cnnbench.schema.foresight import STARVED_EPOCHS
 from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.result import Result, Row
 from cnnbench.store import RunFolder
@@ -36,10 +37,12 @@ def read_rows(run: RunFolder) -> list[Row]:
 
 
 def _row(result: Result) -> Row:
-    low = high = None
+    low = high = starved = None
     if result.correct is not None and result.test_images:
         low, high = wilson(result.correct, result.test_images)
-    return Row(**result.model_dump(), top1_low=low, top1_high=high)
+    if result.status == "done" and result.epochs is not None:
+        starved = result.epochs < STARVED_EPOCHS
+    return Row(**result.model_dump(), top1_low=low, top1_high=high, starved=starved)
 
 
 def ranked(rows: Sequence[Row], names: Mapping[str, str]) -> list[Row]:

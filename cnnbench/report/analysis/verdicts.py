@@ -15,7 +15,8 @@ import numpy as np
 from cnnbench.report.analysis.entries import Entry, difference_between
 from cnnbench.report.analysis.rows import status_text
 from cnnbench.report.stats.differences import Decision, Difference, decide
-from cnnbench.report.text.wording import amount, join_and, plural
+from cnnbench.report.text.wording import amount, epochs_seen, join_and, plural
+from cnnbench.schema.foresight import STARVED_EPOCHS
 from cnnbench.schema.result import Row
 
 __all__ = ["NetworkRun", "NetworkVerdict", "Verdict", "judge"]
@@ -49,6 +50,11 @@ class NetworkRun:
         return len(self.entry.answers) if self.entry else 0
 
     @property
+    def epochs(self) -> float | None:
+        """How many epochs a finished seed saw, in the mean; None if that is unknown."""
+        return self.entry.epochs if self.entry else None
+
+    @property
     def images_seen(self) -> int | None:
         """How many training images a finished seed saw, in the mean; None if that is unknown."""
         rows = self.entry.rows if self.entry else []
@@ -73,6 +79,7 @@ class NetworkVerdict:
     failed: tuple[int, int]
     unfinished: tuple[int, int]
     images_seen: tuple[int | None, int | None]
+    epochs: tuple[float | None, float | None] = (None, None)
     difference: float | None = None
     low: float | None = None
     high: float | None = None
@@ -106,13 +113,14 @@ def _judged(label: str, a: NetworkRun, b: NetworkRun, decision: Decision | None)
         failed=(len(a.failed), len(b.failed)),
         unfinished=(len(a.unfinished), len(b.unfinished)),
         images_seen=(a.images_seen, b.images_seen),
+        epochs=(a.epochs, b.epochs),
         difference=decision.test.difference if decision else None,
         low=low,
         high=high,
         p=decision.test.p if decision else None,
         p_holm=decision.p_holm if decision else None,
         method=_method(decision.test) if decision else "",
-        reason="; ".join([*_failures(a, b), *_continuing(a, b), *_speed(a, b)]),
+        reason="; ".join([*_starved(a, b), *_failures(a, b), *_continuing(a, b), *_speed(a, b)]),
     )
 
 
@@ -141,6 +149,17 @@ def _method(test: Difference) -> str:
 
 
 # -- what stands beside a verdict ------------------------------------------------------------------
+
+
+def _starved(a: NetworkRun, b: NetworkRun) -> list[str]:
+    """Say so if a finished seed saw too little in either run for its score to mean much."""
+    saw = [
+        f"{epochs_seen(side.epochs)} epochs in {name}"
+        for name, side in (("A", a), ("B", b))
+        if side.entry and side.entry.is_starved
+    ]
+    least = f"where {STARVED_EPOCHS:g} are the least"
+    return [f"too early to judge: it saw {join_and(saw)}, {least}"] if saw else []
 
 
 def _failures(a: NetworkRun, b: NetworkRun) -> list[str]:

@@ -13,7 +13,7 @@ from cnnbench.report.figures.canvas import add_panel, as_picture, house_figure, 
 from cnnbench.report.figures.labels import label_width
 from cnnbench.report.figures.style import ABOVE, DASHED, INK, MUTED, SMALL, WIDTH, Picture, Style
 from cnnbench.report.text.escape import shorten
-from cnnbench.report.text.wording import percent
+from cnnbench.report.text.wording import STARVED, marked, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,12 +32,17 @@ def accuracy_picture(
     the right join networks that cannot be told apart.
     """
     entries = comparison.entries
-    labels = [entry.label for entry in entries] + [label for label, _ in unfinished]
+    foot = 0.22 if any(entry.is_starved for entry in entries) else 0.0  # inches, for a note
+    names = [marked(shorten(entry.label, 26), entry.is_starved) for entry in entries]
+    labels = names + [label for label, _ in unfinished]
     tied = [group for group in comparison.ties if len(group) > 1]
-    height, left = 1.05 + 0.46 * max(1, len(labels)), 0.3 + label_width(labels, size=11, limit=28)
+    height = 1.05 + foot + 0.46 * max(1, len(labels))
+    left = 0.3 + label_width(labels, size=11, limit=28)
     width = WIDTH - left - (1.8 + (0.2 + 0.16 * len(tied) if tied else 0.0))
     with house_figure(height) as figure:
-        axes = add_panel(figure, left=left, bottom=0.6, width=width, height=height - 0.95)
+        axes = add_panel(
+            figure, left=left, bottom=0.6 + foot, width=width, height=height - 0.95 - foot
+        )
         for rank, entry in enumerate(entries):
             _whiskers(axes, rank, entry, styles[entry.label])
         for rank, (_, reason) in enumerate(unfinished, start=len(entries)):
@@ -49,6 +54,8 @@ def accuracy_picture(
         if tied:
             _tie_bars(axes, tied, x=1 + 1.75 / width, step=0.16 / width)
         axes.set_xlabel("test images named right (%), with 95 % interval", loc="left")
+        if foot:
+            figure.text(left / WIDTH, 0.1 / height, STARVED, SMALL)
         return as_picture(figure, "accuracy", alt)
 
 

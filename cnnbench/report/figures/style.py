@@ -26,7 +26,7 @@ Dash = tuple[float, tuple[float, ...]]  # where the pattern begins, and its leng
 _DASHES: Final[Sequence[Dash]] = ((0, ()), (0, (5, 2)), (0, (1.2, 1.2)), (0, (6, 2, 1.2, 2)))
 DASHED: Final = (0, (4, 3))  # budgets and chance
 ABOVE: Final = ("data", "axes fraction")  # how a place over the top of the axes is given
-SMALL: Final = {"color": MUTED, "fontsize": 9}
+SMALL: Final[dict[str, Any]] = {"color": MUTED, "fontsize": 9}
 RC: Final[dict[str, object]] = {
     "text.parse_math": False,
     "text.usetex": False,

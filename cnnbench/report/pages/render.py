@@ -16,7 +16,7 @@ from cnnbench.report.figures.style import GRID, INK, MUTED, PAPER, Picture
 from cnnbench.report.pages.html import PAGE_COLOURS, script_hash
 from cnnbench.report.sections import Paragraph, RunReport, Section
 from cnnbench.report.sections.headline import headline_sentences
-from cnnbench.report.sections.results import TIES, report_table
+from cnnbench.report.sections.results import TIES, report_table, starved_note
 from cnnbench.report.sections.settings import settings
 from cnnbench.report.text.escape import escape_markdown, visible
 from cnnbench.report.text.table import as_markdown
@@ -226,6 +226,7 @@ def readme_section(run: RunFolder, folder: Path) -> str:
         f"**{headline[0]}** {' '.join(headline[1:])}",
         f"![{headline[0]}]({path}/figures/accuracy.svg)",
         as_markdown(report_table(report)),
+        *([note] if (note := starved_note(report.rows)) else []),
         *([TIES] if report.comparison.letter else []),
         f"{escape_markdown('; '.join(facts))}. [The whole report]({path}/report.md).",
     ]

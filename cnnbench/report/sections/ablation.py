@@ -8,7 +8,7 @@ from cnnbench.report.analysis.comparison import Comparison, Pair
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.stats.intervals import Interval
 from cnnbench.report.text.table import Column, Table, table_of
-from cnnbench.report.text.wording import NOTHING, p_value, signed_points
+from cnnbench.report.text.wording import NOTHING, holm_p, p_value, signed_points
 from cnnbench.schema.cell import Plan
 from zoo.cards import papers
 
@@ -106,7 +106,7 @@ def ablation_table(measured: Sequence[Effect], base: str) -> Table:
         ("leaves out", "l", lambda effect: _left_out(effect.label, base)),
         ("effect, points", "r", lambda effect: signed_points(effect.difference)),
         ("95 % interval", "r", lambda effect: " to ".join(map(signed_points, effect.interval))),
-        ("p", "r", lambda effect: p_value(effect.p_holm)),
+        ("Holm's p", "r", lambda effect: p_value(effect.p_holm)),
         ("established", "l", lambda effect: "yes" if effect.established else "no"),
         ("paper claims, points", "r", lambda effect: _claimed(effect.claimed)),
         ("where", "l", lambda effect: effect.source or NOTHING),
@@ -128,7 +128,7 @@ def ablation_sentences(measured: Sequence[Effect], base: str) -> list[str]:
     sentences = []
     for effect in (effect for effect in measured if effect.established):
         verb = "more" if effect.difference > 0 else "fewer"
-        points, p = f"{abs(100 * effect.difference):.1f}", p_value(effect.p_holm)
+        points, p = f"{abs(100 * effect.difference):.1f}", holm_p(effect.p_holm)
         sentences.append(f"{base} gets {points} points {verb} than {effect.label} ({p}).")
     rest = [effect.label for effect in measured if not effect.established]
     if rest:

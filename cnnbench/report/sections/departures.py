@@ -15,7 +15,7 @@ from cnnbench.report.stats.differences import Decision, decide, difference_of_co
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.stats.significance import letters, tie_groups
 from cnnbench.report.text.table import Column, Table, table_of
-from cnnbench.report.text.wording import join_and, p_value, percent, span
+from cnnbench.report.text.wording import holm_p, join_and, p_value, percent, span
 from cnnbench.schema.cell import Cell, Plan
 
 
@@ -180,4 +180,4 @@ def article_sentences() -> list[str]:
 
 
 def _p_holm(pair: ArticlePair) -> str:
-    return p_value(pair.decision.p_holm)
+    return holm_p(pair.decision.p_holm)

@@ -9,8 +9,9 @@ from cnnbench.report.figures.accuracy import accuracy_picture
 from cnnbench.report.figures.style import Picture
 from cnnbench.report.sections import RunReport
 from cnnbench.report.sections.ladder import established_crossings
-from cnnbench.report.text.wording import join_and, percent, plural, significant
+from cnnbench.report.text.wording import epochs_seen, join_and, percent, plural, significant
 from cnnbench.schema.budget import Currency
+from cnnbench.schema.foresight import STARVED_EPOCHS
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
@@ -18,6 +19,8 @@ from cnnbench.store import RunFolder
 __all__ = ["headline", "headline_picture", "headline_sentences"]
 
 _UNEVEN = 1.5  # times the rate of the slowest seed
+_MOST_NAMED = 6  # networks in a sentence; of more it says how many
+_PENDING = ("killed", "hung", "running", "planned")  # the command of the run continues these
 _MOST_TIES = 3  # more groups than that are read from the table
 _UNFINISHED = {  # what one row did, and what several did
     "failed": ("failed", "failed"),
@@ -54,37 +57,87 @@ def headline_sentences(
 ) -> list[str]:
     """Return what a comparison shows in a few plain sentences, the most important first."""
     return [
-        *_ranking(comparison, rows),
-        *established_crossings(comparison),
+        *_verdict(comparison, rows),
         *_chance(comparison),
         *_uneven(comparison),
         *_unfinished(rows, names),
     ]
 
 
-def _ranking(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
+def _verdict(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
+    """Rank the networks; those that saw too little are named first and are not ranked."""
+    starved = comparison.starved
+    if not starved:
+        return [*_ranking(comparison, rows), *established_crossings(comparison)]
+    fed = comparison.without(starved)
+    if not fed.entries:  # the tests speak of these weights, so no more than the first sentence
+        return [_too_early(starved, everyone=True), *_ranking(comparison, rows, early=True)[:1]]
+    others = _ranking(fed, rows, among="Among the others ")
+    return [_too_early(starved, everyone=False), *others, *established_crossings(fed)]
+
+
+def _too_early(starved: Sequence[Entry], *, everyone: bool) -> str:
+    """Say which entries saw too little, and how little that is."""
+    epochs = [entry.epochs or 0.0 for entry in starved]
+    few, many = epochs_seen(min(epochs)), epochs_seen(max(epochs))
+    saw = f"{few if few == many else f'{few} to {many}'} epochs"
+    least = f"where {STARVED_EPOCHS:g} are the least"
+    labels = [entry.label for entry in starved]
+    if not everyone:
+        who = join_and(labels) if len(labels) <= _MOST_NAMED else f"{len(labels)} networks"
+        return f"Too early to rank {who}, which saw {saw}, {least}."
+    lines = {entry.line for entry in starved}
+    if len(lines) == 1:
+        return f"Too early to judge {lines.pop() or labels[0]}: it saw {saw}, {least}."
+    return f"Too early to rank: {saw} each, {least}."
+
+
+def _ranking(
+    comparison: Comparison, rows: Sequence[Row], *, among: str = "", early: bool = False
+) -> list[str]:
+    """Rank the entries; `among` begins the first sentence, and `early` ranks may still change."""
     entries = comparison.entries
     if not entries:
         return [f"None of {plural(len(rows), 'cell')} has finished, so nothing can be said yet."]
     best = entries[0]
     if len(entries) == 1:
-        return [f"{best.label}: {_measured(best)}. There is nothing to compare it with."]
+        no_other = "Nothing else saw enough" if among else "There is nothing"
+        return [f"{best.label}: {_measured(best)}. {no_other} to compare it with."]
     tied = [group for group in comparison.ties if len(group) > 1]
+    open_ended = early or any(row.status in _PENDING for row in rows)
+    there = f"{among}there" if among else "There"
+    yet = " yet" if open_ended else ""
     if not any(0 in group for group in tied):
+        is_best = _is_best(best, open_ended=open_ended)
         others = _ties(comparison, tied) if tied else _order(comparison)
-        return [f"{best.label} is best: {_measured(best)}.", *others]
+        return [f"{among}{best.label} {is_best}: {_measured(best)}.", *others]
     if tied == [tuple(range(len(entries)))]:
         return [
-            f"There is no winner: {_tie(comparison, tied[0])}.",
-            f"The highest score is {best.label}'s: {_measured(best)}.",
+            f"{there} is no winner{yet}: {_tie(comparison, tied[0])}.",
+            _highest_score(entries),
         ]
     first = [group for group in tied if 0 in group]
     rest = [group for group in tied if 0 not in group]
     return [
-        f"There is no single winner: {_top_tie(comparison, first)}.",
+        f"{there} is no single winner{yet}: {_top_tie(comparison, first)}.",
         *_established(comparison),
         *_ties(comparison, rest),
     ]
+
+
+def _is_best(best: Entry, *, open_ended: bool) -> str:
+    """Return what may be said of the first entry, which flatters itself if its own seeds failed."""
+    if open_ended:
+        return "is ahead so far"
+    return "is ahead" if len(best.answers) < best.planned_seeds else "is best"
+
+
+def _highest_score(entries: Sequence[Entry]) -> str:
+    best = entries[0]
+    equal = [entry.label for entry in entries if entry.top1 == best.top1]
+    if len(equal) == 1:
+        return f"The highest score is {best.label}'s: {_measured(best)}."
+    return f"The highest score is that of {join_and(equal)} alike: {_measured(best)}."
 
 
 def _ties(comparison: Comparison, groups: Sequence[tuple[int, ...]]) -> list[str]:
@@ -136,11 +189,14 @@ def _established(comparison: Comparison) -> list[str]:
 
 def _measured(entry: Entry) -> str:
     rows, (low, high) = entry.rows, map(percent, entry.interval)
+    lacking, planned = len(rows) < entry.planned_seeds, plural(entry.planned_seeds, "seed")
     if len(rows) == 1:
         counts = f"{rows[0].correct} of {rows[0].test_images}"
-        return f"{percent(rows[0].top1)} % right ({counts}, 95 % interval {low} to {high} %)"
+        seeds = f"; 1 of {planned}" if lacking else ""
+        return f"{percent(rows[0].top1)} % right ({counts}, 95 % interval {low} to {high} %{seeds})"
     shares = [row.top1 or 0.0 for row in rows]
-    mean = f"{percent(entry.top1)} % right on average over {len(rows)} seeds"
+    seeds = f"{len(rows)} of {planned}" if lacking else planned
+    mean = f"{percent(entry.top1)} % right on average over {seeds}"
     between = f"{percent(min(shares))} to {percent(max(shares))} %"
     if entry.is_correct is None:
         return f"{mean} ({between})"

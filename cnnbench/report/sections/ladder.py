@@ -13,7 +13,7 @@ from cnnbench.report.figures.sweep import ladder_picture
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
 from cnnbench.report.sections.pairs import standing
 from cnnbench.report.text.table import Table
-from cnnbench.report.text.wording import NOTHING, p_value, percent, span
+from cnnbench.report.text.wording import NOTHING, STARVED, holm_p, marked, percent, span
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.names import line_names
 
@@ -35,7 +35,8 @@ def section(report: RunReport) -> Section | None:
     if measured:
         chance, styles = comparison.largest_class, styles_of(list(lines.values()))
         picture = ladder_picture(measured, styles, chance=chance, alt=" ".join(sentences))
-    table, note = Grid(ladder_table(comparison, lines)), Paragraph(_NOTE, note=True)
+    starved = f" {STARVED}" if any(point.starved for point in measured) else ""
+    table, note = Grid(ladder_table(comparison, lines)), Paragraph(_NOTE + starved, note=True)
     blocks = [picture, Points(sentences), table, note]
     return Section(title="Accuracy against budget", blocks=blocks)
 
@@ -63,8 +64,8 @@ def crossing_sentence(crossing: Crossing) -> str:
         return f"{crossing.ahead} overtakes {crossing.behind} {where}{machine}."
     return (
         f"{crossing.ahead} is seen to overtake {crossing.behind} {where}, but this is not "
-        f"established on both sides: {p_value(crossing.p_before)} at {crossing.before}, "
-        f"{p_value(crossing.p_after)} at {crossing.after}."
+        f"established on both sides: {holm_p(crossing.p_before)} at {crossing.before}, "
+        f"{holm_p(crossing.p_after)} at {crossing.after}."
     )
 
 
@@ -90,4 +91,5 @@ def ladder_table(comparison: Comparison, lines: Mapping[str, str]) -> Table:
 def _point_text(point: Point | None) -> str:
     if point is None:
         return NOTHING
-    return f"{percent(point.top1)} ({span(point.low, point.high)}) {point.tie}"
+    text = f"{percent(point.top1)} ({span(point.low, point.high)}) {point.tie}"
+    return marked(text, point.starved)

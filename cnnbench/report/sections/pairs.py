@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from cnnbench.report.analysis.comparison import Comparison, Pair
 from cnnbench.report.sections import Paragraph, Points, RunReport, Section
 from cnnbench.report.stats.power import POWER
-from cnnbench.report.text.wording import p_value, percent, plural, rounded_up
+from cnnbench.report.text.wording import holm_p, percent, plural, rounded_up
+from cnnbench.schema.foresight import STARVED_EPOCHS
 
 _MOST_PAIRS = 21  # seven entries; more than that are read from the letters in the table
 
@@ -20,7 +21,7 @@ def section(report: RunReport) -> Section | None:
     return Section(
         title="Which can be told apart",
         anchor="pairs",
-        menu="Who can be told apart",
+        menu="Which can be told apart",
         blocks=[
             Points(sentences) if sentences else None,
             Paragraph(" ".join(notes), note=True),
@@ -37,7 +38,7 @@ def pair_sentences(comparison: Comparison) -> list[str]:
 
 def pair_sentence(pair: Pair) -> str:
     """Say what one pair of entries proves, and how many images an open question would take."""
-    test = p_value(pair.decision.p_holm)
+    test = holm_p(pair.decision.p_holm)
     points = percent(pair.test.difference)
     if pair.separated:
         return f"{pair.better} is better than {pair.worse} by {points} points ({test})."
@@ -84,6 +85,11 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         notes.append(
             "Each network was trained once. The tests tell apart these trained networks; another "
             "seed gives another network, and --seeds 3 shows how much that moves the scores."
+        )
+    if any(entry.is_starved for rung in comparison.rungs for entry in rung.entries):
+        notes.append(
+            f"Of a network that saw fewer than {STARVED_EPOCHS:g} epochs a test says how far it "
+            "came in this budget, and not how good it is."
         )
     if comparison.smaller:
         notes.append("Only networks under the same budget are compared.")

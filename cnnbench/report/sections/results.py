@@ -1,29 +1,38 @@
 """What did every cell reach: the table of results, with unfinished cells and their reasons?"""
 
+import math
 from collections.abc import Sequence
 
-from cnnbench.report.analysis.rows import has_several_seeds, ranked, status_text
+from cnnbench.report.analysis.rows import grouped, has_several_seeds, ranked, status_text
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.text.table import Column, Table, table_of
 from cnnbench.report.text.wording import (
     EVALUATION_LOSS,
     NOTHING,
     RUNNING_LOSS,
+    STARVED,
     decimals,
+    epochs_seen,
+    marked,
     percent,
+    rounded_up,
     scaled,
     significant,
     span,
 )
 from cnnbench.schema.cell import Plan
+from cnnbench.schema.foresight import STARVED_EPOCHS
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import TRAINING_SAMPLE, Row
+
+__all__ = ["starved_note"]
 
 TIES = 'Networks that share a letter under "tie" cannot be told apart.'
 _NOTE = (
     f"{TIES} The interval is Wilson's, over the test images. "
     "results.csv and results.json have every number."
 )
+_MOST_TIMES = 1000  # of a budget; nobody would wait for more
 _MEMORISING = (
     f"(eval): the last weights in evaluation mode on up to {TRAINING_SAMPLE} training images, the "
     "same for every network. One that is right on those and wrong on test images has memorised. "
@@ -47,11 +56,33 @@ def section(report: RunReport) -> Section:
         menu="Results",
         blocks=[
             Grid(table, filtered=True, linked=True),
+            Paragraph(starved_note(report.rows), note=True) if starved_note(report.rows) else None,
             Paragraph(_NOTE, note=True, files=files) if report.comparison.letter else None,
             Paragraph(_MEMORISING, note=True, files=files[:1]) if memorised else None,
             Paragraph(_SELECTED, note=True) if selected else None,
             Grid(selected, "Best evaluations, selected") if selected else None,
         ],
+    )
+
+
+def starved_note(rows: Sequence[Row]) -> str:
+    """Say what the mark of starved rows means and what would feed them; empty if there are none.
+
+    On a ladder the lower rungs starve by design, so a network counts with the most that it saw.
+    """
+    if not any(row.starved for row in rows):
+        return ""
+    finished = [row for row in rows if row.starved is not None]
+    by_model = grouped(finished, lambda row: row.model).values()
+    least = min(max(row.epochs or 0.0 for row in of_model) for of_model in by_model)
+    if least >= STARVED_EPOCHS:
+        return STARVED
+    times = STARVED_EPOCHS / max(least, STARVED_EPOCHS / _MOST_TIMES)
+    more = f"{times:.1f}" if times < 10 else rounded_up(math.ceil(times))
+    largest = "largest " if len({row.budget.limit for row in rows}) > 1 else ""
+    return (
+        f"{STARVED} About {more} times the {largest}budget, or smaller images, would feed every "
+        "network."
     )
 
 
@@ -67,7 +98,7 @@ def report_table(report: RunReport) -> Table:
     tie: Column[Row] = ("tie", "l", lambda row: letters.get(row.cell, NOTHING))
     status: Column[Row] = ("status", "l", status_text)
     columns: list[Column[Row]] = [
-        ("model", "l", lambda row: names[row.cell]),
+        ("model", "l", lambda row: marked(names[row.cell], row.starved)),
         *([seed] if has_several_seeds(rows) else []),
         *_ACCURACY,
         *([tie] if letters else []),
@@ -99,7 +130,7 @@ _RUNNING: tuple[Column[Row], ...] = (  # of a run before the training sample was
 _COSTS: tuple[Column[Row], ...] = (
     ("params (M)", "r", lambda row: scaled(row.params, 1e6)),
     ("MACs (G)", "r", lambda row: scaled(row.macs, 1e9)),
-    ("epochs", "r", lambda row: decimals(row.epochs, 1)),
+    ("epochs", "r", lambda row: epochs_seen(row.epochs)),
     ("images/s", "r", lambda row: significant(row.images_per_second)),
     ("memory (GiB)", "r", lambda row: _gib(row.peak_memory_bytes)),
 )

@@ -5,7 +5,7 @@ from cnnbench.report.analysis.entries import Entry
 from cnnbench.report.sections import Grid, Paragraph, RunReport, Section
 from cnnbench.report.stats.intervals import over_images, over_seeds
 from cnnbench.report.text.table import Table
-from cnnbench.report.text.wording import NOTHING, percent, plural, span
+from cnnbench.report.text.wording import NOTHING, marked, percent, plural, span
 
 
 def section(report: RunReport) -> Section | None:
@@ -33,7 +33,8 @@ def _line(entry: Entry) -> tuple[str, ...]:
     shares = [correct / total for correct, total in entry.counts]
     n_seeds, planned = len(shares), entry.planned_seeds
     seeds = str(n_seeds) if n_seeds == planned else f"{n_seeds} of {planned}"
-    line = (entry.label, seeds, percent(entry.top1), span(min(shares), max(shares)))
+    name = marked(entry.label, entry.is_starved)
+    line = (name, seeds, percent(entry.top1), span(min(shares), max(shares)))
     is_correct = entry.is_correct
     if is_correct is None:
         return (*line, *[NOTHING] * 4)

@@ -36,6 +36,7 @@ _LATEX = {
     "'": r"\textquotesingle{}",
     "\u2212": r"\textminus{}",
     "\u2013": "--",
+    "\u2020": r"\textdagger{}",
 }
 _LATEX_SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
 # The full-width forms of = + - @ count in some spreadsheets.

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 
 from cnnbench.base.words import plural
 from cnnbench.schema.budget import Currency
+from cnnbench.schema.foresight import STARVED_EPOCHS
 
-__all__ = ["EVALUATION_LOSS", "MINUS", "NOTHING", "RUNNING_LOSS", "amount", "decimals"]
-__all__ += ["join_and", "join_numbers", "p_value", "percent", "plural", "rounded_up", "scaled"]
-__all__ += ["signed_points", "significant", "span"]
+__all__ = ["EVALUATION_LOSS", "MINUS", "NOTHING", "RUNNING_LOSS", "STARVED", "amount", "decimals"]
+__all__ += ["epochs_seen", "holm_p", "join_and", "join_numbers", "marked", "p_value", "percent"]
+__all__ += ["plural", "rounded_up", "scaled", "signed_points", "significant", "span"]
 
 NOTHING = "\u2013"
 MINUS = "\u2212"
+_MARK = "\u2020"  # a dagger beside a network that is starved
+STARVED = f"{_MARK} saw fewer than {STARVED_EPOCHS:g} epochs: too early to rank."
 # Of a row's `train_loss` and of its `train_eval_loss`.
 RUNNING_LOSS, EVALUATION_LOSS = "running train loss", "train loss (eval)"
 
@@ -99,6 +102,31 @@ def p_value(value: float) -> str:
     if value < 0.001:
         return "p < 0.001"
     return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def holm_p(value: float) -> str:
+    """Return a p-value after Holm's correction, named so that nobody takes it for a plain one.
+
+    >>> holm_p(1.0)
+    "Holm's p = 1.00"
+    """
+    return f"Holm's {p_value(value)}"
+
+
+def epochs_seen(epochs: float | None) -> str:
+    """Return epochs with one decimal; too few to rank are never rounded up to enough.
+
+    >>> epochs_seen(2.66), epochs_seen(4.97), epochs_seen(5.0)
+    ('2.7', '4.9', '5.0')
+    """
+    if epochs is not None and round(epochs, 1) >= STARVED_EPOCHS > epochs:
+        epochs = STARVED_EPOCHS - 0.1
+    return decimals(epochs, 1)
+
+
+def marked(name: str, is_starved: bool | None) -> str:
+    """Return a network's name, with a mark if it saw too little to be ranked."""
+    return f"{name} {_MARK}" if is_starved else name
 
 
 def rounded_up(count: int) -> str:
