@@ -11,6 +11,7 @@ import numpy as np
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Tuned
 from cnnbench.schema.events import Evaluated, Finished, Started, Stepped
+from cnnbench.schema.foresight import Feed, SizeChoice
 from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.recipes import Recipe
 from cnnbench.schema.result import BudgetUsed, Result, Seconds, Status
@@ -62,6 +63,8 @@ class FakeRun:
         default_factory=lambda: {name: f"{i}.0.0" for i, name in enumerate(VERSIONED, 1)}
     )
     fingerprint: str = "0123456789abcdef"
+    feeds: tuple[Feed, ...] = ()
+    size_choice: SizeChoice | None = None
 
 
 FOUR = FakeRun(
@@ -114,6 +117,8 @@ def build_run(path: Path, fake: FakeRun = FOUR) -> RunFolder:
             dataset=dataset,
             cells=cells,
             machine=dict(fake.machine),
+            feeds=fake.feeds,
+            size_choice=fake.size_choice,
         )
     )
     for index, (cell, model) in enumerate(zip(cells, fake.models, strict=True)):
@@ -291,7 +296,7 @@ def _result(fake: FakeRun, cell: Cell, model: FakeModel, share: float) -> Result
         ),
         lr=cell.recipe.lr,
         last_lr=0.0,
-        batch_size=32,
+        batch_size=cell.recipe.batch_size,
         image_size=224,
         precision="fp32",
         device="cpu",

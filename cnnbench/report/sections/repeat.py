@@ -24,12 +24,12 @@ SAME_BUDGET = (
     "Typed again, this command gives every network the same budget; the machine's speed decides "
     "how many images that makes, so the weights differ."
 )
+_SAME_SIZE = "It also chooses the image size anew; --image-size keeps this one."
 SAME_IMAGES = (
     "The learning rate then follows the images and no longer the budget's meter, so the weights "
     "differ."
 )
 _COMMANDS = f"To train on as many images again, one command a network. {SAME_IMAGES}"
-_IMAGES = f"To train on as many images again, give a row's images as --budget. {SAME_IMAGES}"
 
 
 def section(report: RunReport) -> Section:
@@ -42,20 +42,26 @@ def section(report: RunReport) -> Section:
         menu="To repeat it",
         blocks=[
             Console([command(plan)]),
-            Paragraph(what_it_gives(plan), code=("--deterministic",)),
+            Paragraph(what_it_gives(plan), code=("--deterministic", "--image-size")),
             Paragraph(_COMMANDS) if exact else None,
             Console(exact) if exact else None,
-            Paragraph(_IMAGES, code=("--budget",)) if images else None,
+            Paragraph(_images(plan), code=("--budget", "--image-size")) if images else None,
             Grid(images, "Images") if images else None,
             Facts(machine) if machine else None,
         ],
     )
 
 
+def _images(plan: Plan) -> str:
+    """Say how a row of several can be trained on as many images again."""
+    size = f" and {plan.size_choice.chosen} as --image-size" if plan.size_choice else ""
+    return f"To train on as many images again, give a row's images as --budget{size}. {SAME_IMAGES}"
+
+
 def what_it_gives(plan: Plan) -> str:
     """Say what the run's command gives when it is typed again."""
     if any(cell.budget.currency.is_metered for cell in plan.cells):
-        return SAME_BUDGET
+        return f"{SAME_BUDGET} {_SAME_SIZE}" if plan.size_choice else SAME_BUDGET
     varies = any(cell.device != "cpu" and not cell.deterministic for cell in plan.cells)
     return SAME_STEPS if varies else SAME_BITS
 
@@ -135,7 +141,7 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
         ("--recipe", lambda cell: cell.recipe.name),
         ("--lr", lambda cell: float(tried.get(cell.model, cell.recipe.lr))),
         ("--batch-size", lambda cell: cell.recipe.batch_size),
-        ("--image-size", lambda cell: cell.image_size),
+        ("--image-size", lambda cell: "auto" if plan.size_choice else cell.image_size),
         ("--memory", lambda cell: f"{cell.memory_bytes}B" if cell.memory_bytes else ""),
         ("--evaluations", lambda cell: cell.evaluations),
         ("--device", lambda cell: cell.device),
@@ -165,6 +171,8 @@ def _exact_words(plan: Plan, row: Row) -> list[str]:
     changed = {"--models": row.model, "--budget": f"{row.images_seen}img"}
     if plan.tuned:
         changed["--lr"] = str(row.lr)
+    if plan.size_choice:  # it followed from a budget that this command does not have
+        changed["--image-size"] = str(row.image_size)
     dropped, bare = (*changed, "--out", "--tune"), ("--fresh", "--json", "--dry-run")
     words = _words(plan)
     if any(word.partition("=")[0] == "--config" for word in words):
@@ -178,13 +186,13 @@ def _exact_words(plan: Plan, row: Row) -> list[str]:
     return [*kept, *(part for option in changed.items() for part in option)]
 
 
-_ENVIRONMENT = {"precision_why": "precision chosen", "threads": "threads planned"}
+_AMONG_SETTINGS = ("line", "precision_why", "threads")
 
 
 def environment(plan: Plan) -> list[tuple[str, str]]:
     """Return what the plan saw of its machine when it was made, as (name, value)."""
     return [
-        (_ENVIRONMENT.get(key) or key.replace("_", " "), str(value))
+        (key.replace("_", " "), str(value))
         for key, value in plan.machine.items()
-        if value is not None and key != "line"  # it stands among the settings
+        if value is not None and key not in _AMONG_SETTINGS
     ]

@@ -7,6 +7,7 @@ from importlib import resources
 from cnnbench.report.analysis.origins import values_of
 from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.sections import Facts, Paragraph, Points, RunReport, Section
+from cnnbench.report.sections.foresight import foresight_blocks
 from cnnbench.report.text.wording import (
     amount,
     join_and,
@@ -30,7 +31,10 @@ def section(report: RunReport) -> Section:
         title="Settings",
         anchor="settings",
         menu="Settings and rules",
-        blocks=[Facts(settings(report.plan, report.rows))],
+        blocks=[
+            Facts(settings(report.plan, report.rows)),
+            *foresight_blocks(report.plan, report.rows),
+        ],
     )
 
 
@@ -75,6 +79,7 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
     origins = {fact: join_and(values) for fact, values in values_of(rows).items()}
     machine = origins.get("ran on") or str(plan.machine.get("line") or "")
     versions = ", ".join(f"{name} {origins[name]}" for name in VERSIONED if name in origins)
+    chosen = ", chosen for this budget" if plan.size_choice else ""
     lines = [
         ("dataset", f"{name}; {origin}"),
         ("dataset options", options),
@@ -82,16 +87,24 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("budget", _by_value(plan.cells, lambda cell: budget_words(cell.budget))),
         ("recipe", _by_value(plan.cells, _recipe_words)),
         ("learning rate", _by_value(plan.cells, lambda cell: f"{cell.recipe.lr:g}")),
-        ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels")),
-        ("precision", _by_value(plan.cells, lambda cell: cell.precision)),
+        ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels") + chosen),
+        ("precision", _precision_words(plan)),
         ("device", _by_value(plan.cells, _device_words)),
         ("machine", machine),
-        ("threads", origins.get("threads", "")),
+        ("threads", origins.get("threads") or str(plan.machine.get("threads") or "")),
         ("seeds", join_numbers(list(dict.fromkeys(cell.seed for cell in plan.cells)))),
         ("dataset fingerprint", dataset.fingerprint[:16]),
         ("versions", versions or f"cnnbench {plan.cnnbench}"),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _precision_words(plan: Plan) -> str:
+    precisions, why = (
+        _by_value(plan.cells, lambda c: c.precision),
+        plan.machine.get("precision_why"),
+    )
+    return f"{precisions} ({why})" if why else precisions
 
 
 def _device_words(cell: Cell) -> str:
