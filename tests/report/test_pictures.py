@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,13 +19,14 @@ from cnnbench.report.analysis.curves import Curve, curves
 from cnnbench.report.figures.canvas import house_figure
 from cnnbench.report.figures.cost import round_numbers
 from cnnbench.report.figures.curves import Line, curves_picture, draw_lines
-from cnnbench.report.figures.labels import spread
-from cnnbench.report.figures.style import Picture, styles_of
+from cnnbench.report.figures.labels import clear_of, spread
+from cnnbench.report.figures.style import Picture, Style, styles_of
 from cnnbench.report.pages.html import PAGE_COLOURS
 from cnnbench.report.pages.render import inline_svg
 from cnnbench.report.sections import RunReport
 from cnnbench.report.write import page_of
 from cnnbench.schema.names import labels
+from cnnbench.schema.result import Status
 from cnnbench.store import RunFolder
 
 positions = st.lists(st.floats(-5, 15), min_size=1, max_size=12)
@@ -132,7 +134,7 @@ def test_a_cell_that_ended_early_shortens_no_other_line(tmp_path: Path) -> None:
     models[3] = replace(models[3], status="killed")
     run = build_run(tmp_path, FakeRun(models=models))
     names = labels(run.plan())
-    styles = styles_of(list(names.values()))
+    styles = styles_of({name: name for name in names.values()})
     lines = [
         Line(label=curve.label, style=styles[curve.label], x=curve.epochs, y=curve.top1)
         for curve in curves(run, names)
@@ -168,9 +170,37 @@ def test_drawing_leaves_matplotlibs_settings_alone() -> None:
     assert dict(mpl.rcParams) == before
 
 
-def test_colours_and_markers_tell_a_dozen_networks_apart() -> None:
-    styles = styles_of([f"model{index}" for index in range(12)]).values()
-    assert len({(style.colour, style.marker, style.dash) for style in styles}) == 12
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=14))
+def test_styles_tell_all_apart_and_a_network_has_one_colour(n_settings: list[int]) -> None:
+    networks = {
+        f"net{i} lr {lr}": f"net{i}" for i, count in enumerate(n_settings) for lr in range(count)
+    }
+    styles = styles_of(networks)
+    looks = {(style.colour, style.marker, style.dash) for style in styles.values()}
+    assert len(looks) == len(networks)
+    for network in set(networks.values()):
+        own = {styles[label].colour for label in networks if networks[label] == network}
+        assert len(own) == 1 or len(n_settings) == 1
+
+
+def test_a_network_keeps_its_colour_where_others_failed_and_on_every_rung(tmp_path: Path) -> None:
+    def styles(path: Path, *statuses: Status) -> Mapping[str, Style]:
+        models = [
+            FakeModel(name=name, correct=60, status=status, budget=budget)
+            for name, status in zip("abc", statuses, strict=True)
+            for budget in ("1m", "2m")
+        ]
+        return RunReport.read(build_run(path, FakeRun(models=models))).styles
+
+    whole = styles(tmp_path / "whole", "done", "done", "done")
+    broken = styles(tmp_path / "broken", "failed", "done", "planned")
+    assert whole.items() <= broken.items()
+    assert broken["a at 1m"].colour == whole["a at 2m"].colour != whole["b at 2m"].colour
+    assert broken["a at 1m"].dash != whole["a at 2m"].dash
+    assert whole == {
+        f"{name} at 2m": style
+        for name, style in styles_of(dict(zip("abc", "abc", strict=True))).items()
+    }
 
 
 def test_a_run_without_any_result_still_has_its_picture(tmp_path: Path) -> None:
@@ -188,7 +218,9 @@ def diverging(curve: Curve) -> Curve:
 def test_losses_that_explode_are_drawn_on_a_logarithmic_axis(four: RunFolder) -> None:
     names = labels(four.plan())
     wild = [diverging(curve) for curve in curves(four, names)]
-    picture = curves_picture(wild, styles_of(list(names.values())), "epochs", chance=None, alt="")
+    picture = curves_picture(
+        wild, styles_of({name: name for name in names.values()}), "epochs", chance=None, alt=""
+    )
     assert ">1000<" in picture.svg
     assert "mathdefault" not in picture.svg
 
@@ -226,3 +258,25 @@ def test_every_colour_of_a_picture_stands_out_from_a_dark_page() -> None:
     paper = luminance("#0d1117") + 0.05
     for _, dark in PAGE_COLOURS.values():
         assert (luminance(dark) + 0.05) / paper >= 3  # what WCAG asks of graphics
+
+
+@settings(deadline=None)  # scipy is imported on the way
+@given(
+    st.lists(st.floats(0, 100), min_size=1, max_size=5),
+    st.lists(st.floats(0, 100), max_size=3),
+)
+def test_a_name_stands_on_no_line_and_on_no_other_name_where_there_is_room(
+    wanted: list[float], passing: list[float]
+) -> None:
+    gap = 4.0
+    levels = spread(wanted, gap=gap, low=0.0, high=100.0)
+    placed = clear_of(levels, [np.array(passing)] * len(levels), gap=gap, high=100.0)
+    assert ((placed >= 0) & (placed <= 100)).all()
+    assert (np.diff(np.sort(placed)) >= 0.98 * gap).all()
+    for place, level in zip(placed, levels, strict=True):
+        assert place == level or all(abs(place - line) >= 0.5 * gap for line in passing)
+
+
+def test_a_name_that_lines_pass_on_all_heights_stays() -> None:
+    everywhere = np.arange(0.0, 20.0, 0.5)
+    assert clear_of(np.array([5.0]), [everywhere], gap=2.0, high=20.0) == [5.0]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import FOUR, FakeModel, FakeRun, build_run
 
@@ -219,6 +219,7 @@ def made_row(name: str, epochs: float | None, correct: int) -> Row:
     )
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0.0, 10.0, allow_nan=False), st.integers(0, 128)),

@@ -29,6 +29,7 @@ class SweepPoint:
 
     line: str
     label: str
+    model: str
     value: float
     text: str
     top1: float | None
@@ -90,6 +91,7 @@ def _point(
     return SweepPoint(
         line=line,
         label=label,
+        model=cell.model,
         value=value,
         text=str(cell.budget) if key == "budget" else f"{value:g}",
         top1=entry.top1 if entry else None,

@@ -1,6 +1,6 @@
 """What do all figures share: their width, colours, type, and how each network is drawn?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,16 +77,24 @@ class Style:
         return cues | {"markeredgecolor": "white", "markeredgewidth": 0.7}
 
 
-def styles_of(labels: Sequence[str]) -> dict[str, Style]:
-    """Give every network a style by its place in the plan, the same in every figure."""
-    distinct = list(dict.fromkeys(labels))
+def styles_of(networks: Mapping[str, str]) -> dict[str, Style]:
+    """Give every label of a plan a style; `networks` says, in plan order, of which network it is.
+
+    A network has one colour in all figures of a page, whatever became of the others; its settings
+    differ by the dash. Where all are of one network each has a colour of its own.
+    """
+    is_one = len(set(networks.values())) == 1
+    members: dict[str, list[str]] = {}
+    for label, network in networks.items():
+        members.setdefault(label if is_one else network, []).append(label)
     return {
         label: Style(
-            colour=COLOURS[index % len(COLOURS)],
-            marker=_MARKERS[index % len(_MARKERS)],
-            dash=_DASHES[(index // len(COLOURS)) % len(_DASHES)],
+            colour=COLOURS[hue % len(COLOURS)],
+            marker=_MARKERS[(hue + variant // len(_DASHES)) % len(_MARKERS)],
+            dash=_DASHES[(hue // len(COLOURS) + variant) % len(_DASHES)],
         )
-        for index, label in enumerate(distinct)
+        for hue, of_hue in enumerate(members.values())
+        for variant, label in enumerate(of_hue)
     }
 
 

@@ -122,6 +122,9 @@ class RunReport:
         names, comparison = labels(plan), compare(run, rows)
         drawn = _drawn(rows, names, comparison)
         drawn_names = {row.cell: names[row.cell] for row in drawn}
+        # The largest budget of a ladder first: its curves look like the ladder's own lines.
+        cells = sorted(plan.cells, key=lambda cell: -cell.budget.limit)
+        styles = styles_of({names[cell.id]: cell.model for cell in cells})
         return cls(
             run=run,
             plan=plan,
@@ -129,7 +132,7 @@ class RunReport:
             names=names,
             comparison=comparison,
             drawn=drawn,
-            styles=styles_of(list(drawn_names.values())),
+            styles={name: styles[name] for name in drawn_names.values()},
             curves=curves(run, drawn_names),
             target=target,
             times=[] if target is None else times_to_accuracy(run, names, target),

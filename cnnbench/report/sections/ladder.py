@@ -33,7 +33,8 @@ def section(report: RunReport) -> Section | None:
     measured, sentences = points(comparison, lines), ladder_sentences(comparison, lines)
     picture = None
     if measured:
-        chance, styles = comparison.largest_class, styles_of(list(lines.values()))
+        networks = {lines[report.names[cell.id]]: cell.model for cell in report.plan.cells}
+        chance, styles = comparison.largest_class, styles_of(networks)
         picture = ladder_picture(measured, styles, chance=chance, alt=" ".join(sentences))
     starved = f" {STARVED}" if any(point.starved for point in measured) else ""
     table, note = Grid(ladder_table(comparison, lines)), Paragraph(_NOTE + starved, note=True)

@@ -25,7 +25,7 @@ def section(report: RunReport, *, key: str) -> Section | None:
     sentences = sweep_sentences(points, key, report.comparison)
     picture = None
     if any(point.top1 is not None for point in points):
-        styles = styles_of([point.line for point in points])
+        styles = styles_of({point.line: point.model for point in points})
         picture = sweep_picture(points, styles, key, alt=" ".join(sentences))
     blocks = [picture, Points(sentences) if sentences else None, Paragraph(_NOTE, note=True)]
     return Section(title=f"Sweep of the {_WORDS[key]}", blocks=blocks)
