@@ -38,6 +38,14 @@ def test_a_rate_is_called_worse_only_if_that_is_established(tmp_path: Path) -> N
     assert diverged == "alexnet at lr 0.1 diverged: the training loss became nan."
 
 
+def test_two_rates_with_the_highest_score_are_both_named(tmp_path: Path) -> None:
+    models = [FakeModel(name="alexnet", correct=90, lr=lr) for lr in (0.01, 0.02)]
+    models.append(FakeModel(name="alexnet", correct=30, lr=0.04))
+    assert sentences_of(sweep(tmp_path, models), "lr") == [
+        "alexnet: the highest score is at lr 0.01 and 0.02 alike, 70.3 %; 0.04 is worse."
+    ]
+
+
 def test_a_rate_that_follows_the_batch_size_is_not_swept(tmp_path: Path) -> None:
     models = [FakeModel(name="alexnet", correct=60, lr=b / 3200, batch_size=b) for b in (16, 32)]
     run = sweep(tmp_path, models)

@@ -1,6 +1,7 @@
 """What does a person see while a run goes on? A live table, or plain lines in a pipe."""
 
 import time
+from collections.abc import Collection
 from typing import Self
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.table import Table
 from cnnbench.base.words import printable
 from cnnbench.cli.show.foresight import foresight_lines
 from cnnbench.launch.processes import CellUpdate
+from cnnbench.report.text.wording import RUNNING_LOSS, decimals, percent, significant
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
@@ -19,6 +21,10 @@ from cnnbench.schema.result import planned
 
 LINE_EVERY_SECONDS = 30.0
 _ESTIMATE_AFTER_SECONDS = 2.0  # the first images come in bursts, one from each process
+_BAR, _LOSS = "progress bar", RUNNING_LOSS
+_COLUMNS = ("model", "seed", "status", "budget", _BAR, _LOSS, "top-1 %", "images/s", "time left")
+_LEAST_NEEDED = (_LOSS, "images/s", "budget", _BAR)  # in this order they go from a narrow terminal
+_WIDER_THAN_ANY = 1000  # columns: only with room to spare does a table say how wide it would be
 
 
 class Progress:
@@ -127,24 +133,44 @@ class Progress:
         return is_due
 
     def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False)
-        titles = ("model", "seed", "status", "budget", "", "running train loss", "top-1")
-        for title in (*titles, "images/s"):
-            table.add_column(title, no_wrap=True)
-        table.add_column("time left", justify="right")
-        for update in self._updates.values():
-            bar = ProgressBar(total=1.0, completed=_progress(update), width=20)
-            table.add_row(
-                escape(self._names[update.cell.id]),
-                str(update.cell.seed),
-                update.result.status,
-                str(update.cell.budget),
-                bar,
-                *_numbers(update),
-                _time_left(update),
-            )
+        """Return a line a cell; a narrow terminal loses columns and never an accuracy."""
         left = _duration(sum(_seconds_left(update) for update in self._updates.values()))
+        seeds = {update.cell.seed for update in self._updates.values()}
+        dropped = set() if len(seeds) > 1 else {"seed"}
+        wide = self._console.options.update_width(_WIDER_THAN_ANY)
+        for unneeded in ("", *_LEAST_NEEDED):
+            dropped.add(unneeded)
+            table = self._table_without(dropped)
+            if self._console.measure(table, options=wide).maximum <= self._console.width:
+                break
         table.caption = f"about {left} left for all"
+        return table
+
+    def _table_without(self, dropped: Collection[str]) -> Table:
+        table = Table(box=None, pad_edge=False)
+        shown = [title for title in _COLUMNS if title not in dropped]
+        for title in shown:
+            right = title in {"top-1 %", "images/s", "time left"}
+            table.add_column(
+                "" if title == _BAR else title,
+                no_wrap=title != "model",
+                overflow="fold",
+                justify="right" if right else "left",
+            )
+        for update in self._updates.values():
+            loss, top1, rate = _numbers(update)
+            cells: dict[str, str | ProgressBar] = {
+                "model": escape(self._names[update.cell.id]),
+                "seed": str(update.cell.seed),
+                "status": update.result.status,
+                "budget": str(update.cell.budget),
+                _BAR: ProgressBar(total=1.0, completed=_progress(update), width=20),
+                _LOSS: loss,
+                "top-1 %": top1,
+                "images/s": rate,
+                "time left": _time_left(update),
+            }
+            table.add_row(*(cells[title] for title in shown))
         return table
 
 
@@ -153,9 +179,9 @@ def _words(update: CellUpdate, name: str) -> list[str]:
     status, left = update.result.status, _time_left(update)
     return [
         f"{name} seed {update.cell.seed}: {status}",
-        f"{_progress(update):.0%} of {update.cell.budget}",
-        f"running train loss {loss}" if loss else "",
-        f"top-1 {top1}" if top1 else "",
+        f"{percent(_progress(update), digits=0)} % of {update.cell.budget}",
+        f"{_LOSS} {loss}" if loss else "",
+        f"top-1 {top1} %" if top1 else "",
         f"{rate} images/s" if rate else "",
         f"{left} left" if left and status == "running" else "",
         update.result.reason,
@@ -163,15 +189,23 @@ def _words(update: CellUpdate, name: str) -> list[str]:
 
 
 def _numbers(update: CellUpdate) -> tuple[str, str, str]:
-    """Return running train loss, top-1 and images/s as text, the result's own once it is done."""
+    """Return running train loss, top-1 in per cent and images/s as text.
+
+    The loss is the mean since the evaluation before the last one, as in the result, so there is
+    none before the first. The result has the numbers of a cell that is done.
+    """
     result, stepped, evaluated = update.result, update.stepped, update.evaluated
-    loss = result.train_loss if result.train_loss is not None else stepped and stepped.train_loss
-    top1 = result.top1 if result.top1 is not None else evaluated and evaluated.top1
-    rate = result.images_per_second or (stepped and stepped.images_per_second)
+    loss, top1, rate = result.train_loss, result.top1, result.images_per_second
+    if loss is None and evaluated:
+        loss = evaluated.train_loss
+    if top1 is None and evaluated:
+        top1 = evaluated.top1
+    if rate is None and stepped:
+        rate = stepped.images_per_second
     return (
-        "" if loss is None else f"{loss:.3f}",
-        "" if top1 is None else f"{top1:.1%}",
-        "" if rate is None else f"{rate:.1f}",
+        "" if loss is None else decimals(loss, 3),
+        "" if top1 is None else percent(top1),
+        "" if rate is None else significant(rate),
     )
 
 

@@ -49,10 +49,13 @@ def _line_sentences(
     sentences = []
     if scored:
         best = max(scored, key=lambda point: point.top1 or 0.0)
-        others = [point for point in scored if point is not best]
+        equal = [point for point in scored if point.top1 == best.top1]
+        others = [point for point in scored if point not in equal]
         worse = [p.text for p in others if (best.label, p.label) in separated]
         tied = [p.text for p in others if (best.label, p.label) not in separated]
-        parts = [f"{line}: the highest score is at {key} {best.text}, {percent(best.top1)} %"]
+        where = join_and([point.text for point in equal])
+        alike = " alike" if len(equal) > 1 else ""
+        parts = [f"{line}: the highest score is at {key} {where}{alike}, {percent(best.top1)} %"]
         parts += [f"{join_and(worse)} {'is' if len(worse) == 1 else 'are'} worse"] if worse else []
         parts += [f"{join_and(tied)} cannot be told apart from it"] if tied else []
         sentences.append("; ".join(parts) + ".")
