@@ -130,6 +130,15 @@ def test_words_typed_filter_the_rows(seen: Seen) -> None:
     assert len(seen.column(RESULTS, 1)) == 9
 
 
+def test_on_a_telephone_no_picture_is_wider_than_the_screen(browser: Any, report: Path) -> None:
+    seen = Seen(browser, report, viewport={"width": 390, "height": 800})
+    figures = seen.page.locator("figure:visible:has(> svg)")
+    assert figures.count() >= 5
+    for figure in figures.all():
+        assert figure.evaluate("node => node.scrollWidth - node.clientWidth") == 0
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 def test_the_curves_are_pictures_until_a_reader_asks_for_the_chart(
     browser: Any, report: Path
 ) -> None:

@@ -280,3 +280,16 @@ def test_a_name_stands_on_no_line_and_on_no_other_name_where_there_is_room(
 def test_a_name_that_lines_pass_on_all_heights_stays() -> None:
     everywhere = np.arange(0.0, 20.0, 0.5)
     assert clear_of(np.array([5.0]), [everywhere], gap=2.0, high=20.0) == [5.0]
+
+
+def test_a_narrow_page_has_pictures_of_its_own_with_the_same_words(tmp_path: Path) -> None:
+    models = [*FOUR.models, FakeModel(name="b", status="oom", reason="out of memory")]
+    drawn = draw_all(build_run(tmp_path, replace(FOUR, models=models)))
+    narrow = {picture.name: picture.narrow for picture in drawn if picture.narrow}
+    assert list(narrow) == [picture.name for picture in drawn]
+    for svg in narrow.values():
+        root = ElementTree.fromstring(svg)
+        assert float(root.get("width", "").removesuffix("pt")) < 300
+        texts = {"".join(n.itertext()).strip() for n in root.iter() if n.tag.endswith("}text")}
+        assert {"alexnet", "resnet18"} <= texts
+    assert "out of memory" in narrow["accuracy"]

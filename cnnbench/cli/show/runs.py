@@ -90,12 +90,13 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
             NOTHING if row.correct is None else f"{row.correct}/{row.test_images}",
             epochs_seen(row.epochs),
             significant(row.images_per_second),
-            row.reason,
+            *([row.reason] if any(cell.reason for cell in cells) else []),
         )
         for row in ranked(cells, names)
     ]
-    titles = ("model", "seed", "status", "top-1 %", "95 % interval", "right", "epochs")
-    print_table((*titles, "images/s", "reason"), lines, "lrlrrrrrl")
+    titles = ["model", "seed", "status", "top-1 %", "95 % interval", "right", "epochs", "images/s"]
+    titles += ["reason"] if any(cell.reason for cell in cells) else []
+    print_table(titles, lines, "lrlrrrrrl"[: len(titles)])
     if note := starved_note(cells):
         say(note)
     for sentence in headline(run_folder):

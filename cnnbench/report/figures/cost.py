@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnbench.report.analysis.comparison import Comparison
 from cnnbench.report.analysis.entries import Entry
 from cnnbench.report.analysis.rows import grouped, seed_suffixes, unmeasured
-from cnnbench.report.figures.canvas import add_panel, as_picture, house_figure, name_rows, note
+from cnnbench.report.figures.canvas import add_panel, in_both_widths, name_rows, note
 from cnnbench.report.figures.labels import LineEnd, label_ends, label_width, set_ticks
-from cnnbench.report.figures.style import ABOVE, DASHED, INK, SMALL, WIDTH, Picture, Style
+from cnnbench.report.figures.style import ABOVE, DASHED, INK, ON_PAPER, SMALL, Picture, Style
 from cnnbench.report.text.escape import shorten
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.result import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _MOST_TICKS = 5  # their numbers would overlap
 _AXES = (
@@ -43,20 +44,29 @@ def trade_picture(comparison: Comparison, styles: Mapping[str, Style]) -> Pictur
         f"{e.label} {100 * e.top1:.1f} % with {costs[e.label][0] / 1e6:.3g} M parameters"
         for e in shown
     )
-    height, left, gap = 3.1, 0.55, 0.1
+    left, gap = 0.55, 0.1
     names = [entry.label for entry in shown]
     margin = 0.25 + label_width(names)
-    width = (WIDTH - left) / len(_AXES) - margin - gap
-    with house_figure(height) as figure:
+
+    def draw(figure: Figure, narrow: bool) -> None:
+        columns, rows = (1, len(_AXES)) if narrow else (len(_AXES), 1)
+        across, height = (figure.get_figwidth() - left) / columns, figure.get_figheight() / rows
         for index, (_, title, unit) in enumerate(_AXES):
-            x = left + index * (width + margin + gap)
-            axes = add_panel(figure, left=x, bottom=0.6, width=width, height=height - 1.0)
+            x, bottom = (0, rows - 1 - index) if narrow else (index, 0)
+            axes = add_panel(
+                figure,
+                left=left + x * across,
+                bottom=0.6 + bottom * height,
+                width=across - margin - gap,
+                height=height - 1.0,
+            )
             axes.set_xlabel(title)
             if index == 0:
                 axes.set_title("test images named right (%)")
             _draw_points(axes, shown, styles, [costs[name][index] / unit for name in names])
-        alt = f"Accuracy against parameters, multiply-adds and training speed: {words}."
-        return as_picture(figure, "trade", alt)
+
+    alt = f"Accuracy against parameters, multiply-adds and training speed: {words}."
+    return in_both_widths("trade", alt, draw, wide=3.1, narrow=3 * 2.8)
 
 
 def _costs(entry: Entry) -> list[float]:
@@ -129,21 +139,32 @@ def clock_picture(rows: Sequence[Row], names: Mapping[str, str], *, alt: str) ->
     bars = _bars_of(timed, names)
     labels = [label for label, _ in bars]
     limits = {row.budget.limit for row in timed if row.budget.currency is Currency.SECONDS}
-    height, left = 1.3 + 0.38 * len(bars), 0.3 + label_width(labels, size=10.5, limit=48)
-    with house_figure(height) as figure:
-        width = WIDTH - left - 0.85
-        axes = add_panel(figure, left=left, bottom=0.55, width=width, height=height - 1.25)
-        _draw_bars(axes, [cells for _, cells in bars])
+
+    def draw(figure: Figure, narrow: bool) -> None:
+        left = 0.15 if narrow else 0.3 + label_width(labels, size=10.5, limit=48)
+        head = 1.6 if narrow else 0.7  # of the legend
+        width, height = figure.get_figwidth() - left - 0.85, figure.get_figheight() - 0.55 - head
+        axes = add_panel(figure, left=left, bottom=0.55, width=width, height=height)
+        _draw_bars(axes, [cells for _, cells in bars], narrow=narrow)
         for limit in limits:
             axes.axvline(limit, color=INK, linewidth=1.1, linestyle=DASHED)
             note(axes, "budget", (limit, 1), (0, 3), xycoords=ABOVE, ha="center", **SMALL)
-        name_rows(axes, labels, size=10.5)
+        name_rows(axes, [""] * len(labels) if narrow else labels, size=10.5)
+        for level, label in enumerate(labels if narrow else ()):
+            at = (0, level - 0.34)
+            note(axes, label, at, (0, 0), va="center_baseline", fontsize=10.5, **ON_PAPER)
         axes.set_xlabel("wall-clock seconds")
-        place = ((left - 0.12) / WIDTH, 1.0)
+        place, columns = ((left - 0.12) / figure.get_figwidth(), 1.0), 2 if narrow else 4
         figure.legend(
-            loc="upper left", bbox_to_anchor=place, ncols=4, handlelength=1.2, columnspacing=1.4
+            loc="upper left",
+            bbox_to_anchor=place,
+            ncols=columns,
+            handlelength=1.2,
+            columnspacing=1.4,
         )
-        return as_picture(figure, "clock", alt)
+
+    wide, narrow = 1.3 + 0.38 * len(bars), 2.2 + 0.6 * len(bars)
+    return in_both_widths("clock", alt, draw, wide=wide, narrow=narrow)
 
 
 def _bars_of(rows: Sequence[Row], names: Mapping[str, str]) -> list[tuple[str, list[Row]]]:
@@ -159,16 +180,17 @@ def _bars_of(rows: Sequence[Row], names: Mapping[str, str]) -> list[tuple[str, l
     ]
 
 
-def _draw_bars(axes: Axes, bars: Sequence[Sequence[Row]]) -> None:
-    start, levels = np.zeros(len(bars)), range(len(bars))
+def _draw_bars(axes: Axes, bars: Sequence[Sequence[Row]], *, narrow: bool) -> None:
+    """Draw a bar a row, on a narrow page in its lower half, below its name."""
+    start, height, below = np.zeros(len(bars)), *((0.4, 0.14) if narrow else (0.62, 0.0))
+    levels = below + np.arange(len(bars))
     totals = [fmean(row.seconds.total or 0.0 for row in cells) for cells in bars]
     for title, colour, _, seconds in BUCKETS:
         widths = [fmean(max(0.0, seconds(row) or 0.0) for row in cells) for cells in bars]
         if max(widths) < _VISIBLE * max(totals):
             continue
-        axes.barh(
-            levels, widths, left=start, height=0.62, color=colour, ec="white", lw=0.5, label=title
-        )
+        look: dict[str, Any] = {"color": colour, "ec": "white", "lw": 0.5, "label": title}
+        axes.barh(levels, widths, left=start, height=height, **look)
         start += widths
     for level, total in zip(levels, totals, strict=True):
         note(axes, f"{total:,.0f} s", (total, level), (5, 0), va="center", fontsize=9.5)

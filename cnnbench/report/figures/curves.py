@@ -9,14 +9,15 @@ import numpy as np
 
 from cnnbench.report.analysis.curves import Curve, Floats
 from cnnbench.report.analysis.rows import grouped
-from cnnbench.report.figures.canvas import add_panel, as_picture, house_figure, limit_to_accuracies
+from cnnbench.report.figures.canvas import add_panel, in_both_widths, limit_to_accuracies
 from cnnbench.report.figures.labels import LineEnd, label_ends, label_width
-from cnnbench.report.figures.style import CURRENCIES, WIDTH, Picture, Style
+from cnnbench.report.figures.style import CURRENCIES, Picture, Style
 from cnnbench.report.stats.intervals import wilson
 from cnnbench.report.text.wording import RUNNING_LOSS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _MOST_BANDS = 6  # more than that mix to grey
 _MOST_LINES = 24  # cells; of more, each network's mean is drawn, and its cells as a band
@@ -50,24 +51,32 @@ def curves_picture(
     def lines_of(read: Callable[[Curve], Floats]) -> list[Line]:
         return [Line(c.label, styles[c.label], getattr(c, axis), read(c)) for c in curves]
 
-    left, top, bottom = 0.55, 3.95, 0.6
+    split, left, bottom = curves[0].split, 0.55, 0.6
     margin = 0.45 + label_width([curve.label for curve in curves])
-    whole, half = WIDTH - left - margin, (WIDTH - 2 * (left + margin)) / 2
-    split = curves[0].split
-    with house_figure(7.2) as figure:
-        accuracy = add_panel(figure, left=left, bottom=top, width=whole, height=2.9)
-        accuracy.set_title(f"accuracy on the {split} split (%)")
-        test = add_panel(figure, left=left, bottom=bottom, width=half, height=2.45)
-        test.set_title(f"loss on the {split} split (mean)")
+
+    def draw(figure: Figure, narrow: bool) -> None:
+        across = figure.get_figwidth()
+        whole, half = across - left - margin, (across - 2 * (left + margin)) / 2
         right = 2 * left + half + margin
-        train = add_panel(figure, left=right, bottom=bottom, width=half, height=2.45)
+        # Of each panel its left and lower end, its width and its height, in inches.
+        below = [(left, bottom, half, 2.45), (right, bottom, half, 2.45)]
+        places = [(left, 3.95, whole, 2.9), *below]
+        if narrow:
+            places = [(left, bottom + row * 3.0, whole, 2.0) for row in (2, 1, 0)]
+        accuracy, test, train = (
+            add_panel(figure, left=x, bottom=y, width=width, height=height)
+            for x, y, width, height in places
+        )
+        accuracy.set_title(f"accuracy on the {split} split (%)")
+        test.set_title(f"loss on the {split} split (mean)")
         train.set_title(f"{RUNNING_LOSS} (mean)")
         for axes in (accuracy, test, train):
             axes.set_xlabel(CURRENCIES[axis])
         _accuracy_panel(accuracy, lines_of(lambda curve: 100 * curve.top1), curves, chance)
         _loss_panel(test, lines_of(lambda curve: curve.test_loss))
         _loss_panel(train, lines_of(lambda curve: curve.train_loss))
-        return as_picture(figure, f"curves-{axis}", alt)
+
+    return in_both_widths(f"curves-{axis}", alt, draw, wide=7.2, narrow=9.0)
 
 
 def _accuracy_panel(

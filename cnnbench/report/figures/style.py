@@ -8,6 +8,7 @@ INK: Final = "#24292f"
 MUTED: Final = "#6e7781"
 GRID: Final = "#d8dee4"
 PAPER: Final = "#ffffff"
+NARROW: Final = 4.1  # inches, for the screen of a telephone
 WIDTH: Final = 9.0  # inches: 864 pixels, about the width of a page on GitHub
 # Okabe and Ito (2008), chosen so that colour-blind readers tell them apart; yellow is left out
 # because it cannot be seen on white.
@@ -27,6 +28,9 @@ _DASHES: Final[Sequence[Dash]] = ((0, ()), (0, (5, 2)), (0, (1.2, 1.2)), (0, (6,
 DASHED: Final = (0, (4, 3))  # budgets and chance
 ABOVE: Final = ("data", "axes fraction")  # how a place over the top of the axes is given
 SMALL: Final[dict[str, Any]] = {"color": MUTED, "fontsize": 9}
+ON_PAPER: Final[dict[str, Any]] = {  # words that no line is to cross
+    "bbox": {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
+}
 RC: Final[dict[str, object]] = {
     "text.parse_math": False,
     "text.usetex": False,
@@ -100,9 +104,13 @@ def styles_of(networks: Mapping[str, str]) -> dict[str, Style]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """A finished figure; `alt` states the finding for a reader who cannot see it."""
+    """A finished figure; `alt` states the finding for a reader who cannot see it.
+
+    `narrow` is the same as SVG for a narrow page, empty where there is none.
+    """
 
     name: str
     alt: str
     svg: str
     png: bytes
+    narrow: str = ""

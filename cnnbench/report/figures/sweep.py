@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from cnnbench.report.analysis.ladder import Point
 from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.analysis.sweeps import SweepPoint
-from cnnbench.report.figures.canvas import add_panel, as_picture, house_figure, limit_to_accuracies
+from cnnbench.report.figures.canvas import add_panel, in_both_widths, limit_to_accuracies
 from cnnbench.report.figures.labels import LineEnd, label_ends, label_width, set_ticks
-from cnnbench.report.figures.style import CURRENCIES, WIDTH, Picture, Style
+from cnnbench.report.figures.style import CURRENCIES, Picture, Style
 from cnnbench.report.text.wording import EVALUATION_LOSS, RUNNING_LOSS
 from cnnbench.schema.cell import slug
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _MOST_TICKS = 7
 
@@ -24,19 +25,22 @@ def ladder_picture(
     points: Sequence[Point], styles: Mapping[str, Style], *, chance: float | None, alt: str
 ) -> Picture:
     """Draw every network's accuracy with its 95 % interval against the budget."""
-    height, left = 4.2, 0.6
-    width = WIDTH - left - (0.5 + label_width([point.line for point in points]))
+    left, margin = 0.6, 0.5 + label_width([point.line for point in points])
     limits = [point.budget.limit for point in points]
-    with house_figure(height) as figure:
-        axes = add_panel(figure, left=left, bottom=0.6, width=width, height=height - 1.0)
-        axes.set_title("final accuracy under each budget (%), with 95 % interval")
+
+    def draw(figure: Figure, narrow: bool) -> None:
+        width, height = figure.get_figwidth() - left - margin, figure.get_figheight() - 1.0
+        axes = add_panel(figure, left=left, bottom=0.6, width=width, height=height)
+        title = "final accuracy (%)" if narrow else "final accuracy under each budget (%)"
+        axes.set_title(f"{title}, with 95 % interval")
         # Networks stand a little beside each other, so that their intervals can be told apart.
         ends = _draw(axes, points, styles, "top1", log_from=3.0, shift=0.006, caps=2.5)
         axes.set_xlabel(f"budget ({CURRENCIES[points[0].budget.currency]})")
         axes.set_xlim(min(limits) * 0.93, max(limits) * 1.04)
         limit_to_accuracies(axes, chance)
         label_ends(axes, ends)
-        return as_picture(figure, "ladder", alt)
+
+    return in_both_widths("ladder", alt, draw, wide=4.2, narrow=3.8)
 
 
 def sweep_picture(
@@ -44,14 +48,15 @@ def sweep_picture(
 ) -> Picture:
     """Draw final accuracy and losses against a swept setting, a line for all else that varies."""
     several = len({point.line for point in points if point.top1 is not None}) > 1
-    height = 3.2 + (0.3 if several else 0.0)
     panels = {
         "top1": "final accuracy (%)",
         "test_loss": "final test loss (mean)",
         **_train_panel(points),
     }
-    with house_figure(height) as figure:
-        all_axes = figure.subplots(1, len(panels))
+    legend = 0.3 if several else 0.0  # inches
+
+    def draw(figure: Figure, narrow: bool) -> None:
+        all_axes = figure.subplots(*((len(panels), 1) if narrow else (1, len(panels))))
         for axes, (field, title) in zip(all_axes, panels.items(), strict=True):
             axes.set_title(title)
             _draw(axes, points, styles, field, log_from=4.0)
@@ -59,9 +64,13 @@ def sweep_picture(
             axes.set_ylim(bottom=0)
         if several:
             handles, labels = all_axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="lower center", ncols=4)
-        figure.subplots_adjust(0.06, (0.95 if several else 0.6) / height, 0.975, 1 - 0.4 / height)
-        return as_picture(figure, f"sweep-{slug(key)}", alt)
+            figure.legend(handles, labels, loc="lower center", ncols=2 if narrow else 4)
+        height = figure.get_figheight()
+        left, foot = 0.54 / figure.get_figwidth(), (0.6 + legend * (2 if narrow else 1)) / height
+        figure.subplots_adjust(left, foot, 0.975, 1 - 0.4 / height, hspace=0.5)
+
+    narrow = 2.6 * len(panels) + 2 * legend
+    return in_both_widths(f"sweep-{slug(key)}", alt, draw, wide=3.2 + legend, narrow=narrow)
 
 
 def _train_panel(points: Sequence[SweepPoint]) -> dict[str, str]:

@@ -152,8 +152,10 @@ _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper"} 
 _COLOURS = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 
 
-def inline_svg(picture: Picture) -> Markup:
+def inline_svg(picture: Picture, *, narrow: bool = False) -> Markup:
     """Return a picture as an `<svg>` element: ids made unique, neutral colours left to the page.
+
+    `narrow` asks for the picture of a narrow page.
 
     The picture was written by matplotlib, which escapes text; parsing it again changes attributes
     only, so a name cannot become markup.
@@ -162,12 +164,13 @@ def inline_svg(picture: Picture) -> Markup:
 
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
-    root = ElementTree.fromstring(picture.svg)
+    root = ElementTree.fromstring(picture.narrow if narrow else picture.svg)
+    prefix = f"{picture.name}-narrow-" if narrow else f"{picture.name}-"
     for metadata in root.findall(f"{{{_SVG}}}metadata"):
         root.remove(metadata)
     for element in root.iter():
         for key, value in element.attrib.items():
-            element.set(key, _attribute(key, value, prefix=f"{picture.name}-"))
+            element.set(key, _attribute(key, value, prefix=prefix))
     for size in ("width", "height"):
         root.attrib.pop(size, None)
     root.set("role", "img")
