@@ -92,6 +92,15 @@ def test_exactly_the_least_is_enough(tmp_path: Path) -> None:
     assert [row.starved for row in read_rows(run)] == [False]
 
 
+@pytest.mark.parametrize(("budget", "helps"), [("2ep", False), ("2400img", False), ("2m", True)])
+def test_smaller_images_are_advised_only_where_they_buy_epochs(
+    tmp_path: Path, budget: str, helps: bool
+) -> None:
+    note = starved_note(read_rows(run_of(tmp_path, fed("a", 80, 2.0), budget=budget)))
+    assert "About 2.5 times the budget" in note
+    assert ("smaller images" in note) == helps
+
+
 def test_a_network_that_failed_is_not_called_starved(tmp_path: Path) -> None:
     run = run_of(tmp_path, fed("a", 80, 12), fed("b", 0, 0.3, status="oom", reason="x"))
     assert [row.starved for row in read_rows(run)] == [False, None]

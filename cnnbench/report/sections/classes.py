@@ -37,7 +37,7 @@ def section(report: RunReport) -> Section | None:
     return Section(
         title="Class by class",
         anchor="classes",
-        menu="Classes",
+        menu="Class by class",
         blocks=[Paragraph(_NOTE, note=True), Grid(table, "Right answers by class", filtered=True)],
         template="classes.html.jinja",
         content={

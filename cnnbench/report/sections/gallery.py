@@ -31,7 +31,7 @@ def section(report: RunReport) -> Section | None:
     return Section(
         title="What each network sees",
         anchor="gallery",
-        menu="What they see",
+        menu="What each network sees",
         blocks=[],
         template="gallery.html.jinja",
         content=gallery,

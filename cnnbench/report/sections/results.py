@@ -20,6 +20,7 @@ from cnnbench.report.text.wording import (
     significant,
     span,
 )
+from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.foresight import STARVED_EPOCHS
 from cnnbench.schema.names import labels
@@ -80,10 +81,9 @@ def starved_note(rows: Sequence[Row]) -> str:
     times = STARVED_EPOCHS / max(least, STARVED_EPOCHS / _MOST_TIMES)
     more = f"{times:.1f}" if times < 10 else rounded_up(math.ceil(times))
     largest = "largest " if len({row.budget.limit for row in rows}) > 1 else ""
-    return (
-        f"{STARVED} About {more} times the {largest}budget, or smaller images, would feed every "
-        "network."
-    )
+    counted = all(row.budget.currency in (Currency.EPOCHS, Currency.IMAGES) for row in rows)
+    smaller = "" if counted else ", or smaller images,"  # which cost less of the others
+    return f"{STARVED} About {more} times the {largest}budget{smaller} would feed every network."
 
 
 def report_table(report: RunReport) -> Table:

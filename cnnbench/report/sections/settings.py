@@ -30,7 +30,7 @@ def section(report: RunReport) -> Section:
     return Section(
         title="Settings",
         anchor="settings",
-        menu="Settings and rules",
+        menu="Settings",
         blocks=[
             Facts(settings(report.plan, report.rows)),
             *foresight_blocks(report.plan, report.rows),
