@@ -55,12 +55,3 @@ def test_the_first_burst_of_images_promises_nothing(shown):
     assert shown(late) == ["drawing train images: 8 of 1178"]
 
 
-def test_a_cell_that_ends_has_a_line_at_once_with_its_name():
-    said = io.StringIO()
-    display = show.Progress(Console(file=said, force_terminal=False))
-    plan = a_plan()
-    display.start(plan, 0)
-    for status in ("running", "done"):
-        result = planned(plan.cells[0]).model_copy(update={"status": status})
-        display.update(CellUpdate(cell=plan.cells[0], result=result))
-    assert said.getvalue() == "resnet18 seed 0: done  100% of 2m\n"
