@@ -89,7 +89,7 @@ def _size_is_chosen(request: Request, models: Sequence[str], budget: Budget) -> 
     with plan_errors():
         native = max(zoo.card(model).image_size for model in models)
     counts = budget.currency in (Currency.SECONDS, Currency.FLOPS)
-    is_open = request.pixels is None and request.recipe == "common"
+    is_open = request.pixels is None and request.recipe != "paper"
     return is_open and counts and native > min(IMAGE_SIZES)
 
 

@@ -72,7 +72,9 @@ class Request:
         Flag("90s, 2m, 20ep, 30000img, 1e15flop, 500J; 30s,1m,2m compares budgets."),
     ] = None
     _: KW_ONLY
-    recipe: Annotated[str, Flag("common, one for all, or paper, each paper's own.")] = "common"
+    recipe: Annotated[
+        str, Flag("common, one for all (common-1: its first edition); paper, each paper's own.")
+    ] = "common"
     lr: Annotated[Floats | None, Flag("Learning rate for every model.")] = None
     batch_size: Annotated[Ints | None, Flag("Images a step.  [default: 16]")] = None
     image_size: Annotated[

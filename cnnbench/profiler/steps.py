@@ -44,9 +44,11 @@ class Bench:
         model = model.to(self.device.torch_device).to(memory_format=torch.channels_last)
         self.model = model.train()
         family = zoo.card(job.model).family
-        recipe = make_recipe("common", family=family, lr=_LR, batch_size=job.batch_size)
+        self._recipe = recipe = make_recipe(
+            "common", family=family, lr=_LR, batch_size=job.batch_size
+        )
         self._optimizer = make_optimizer(self.model, recipe)
-        rng, side = np.random.default_rng(0), stored_size(job.image_size)
+        rng, side = np.random.default_rng(0), stored_size(job.image_size, recipe.detail)
         self._pixels = rng.integers(0, 256, (STORED_IMAGES, side, side, 3), dtype=np.uint8)
         self._labels = rng.integers(0, job.num_classes, STORED_IMAGES, dtype=np.int64)
         self._scaling: dict[str, Any] = {
@@ -56,7 +58,12 @@ class Bench:
             "device": self.device.torch_device,
         }
         self._batches = Batches(
-            self._pixels, self._labels, seed=0, augment="crop-flip", **self._scaling
+            self._pixels,
+            self._labels,
+            seed=0,
+            augment=recipe.augment,
+            least_area=recipe.least_area,
+            **self._scaling,
         )
         self._position, self._batch_size = 0, job.batch_size
         self._micro_batch = job.micro_batch
@@ -71,6 +78,7 @@ class Bench:
             lambda: self._batches.batch(self._position, batch_size),
             self.device,
             lr=_LR,
+            label_smoothing=self._recipe.label_smoothing,
             micro_batch=self._micro_batch,
             measure=measure,
         )

@@ -6,8 +6,6 @@ import pytest
 from rich.console import Console
 
 from cnnbench.cli.show import progress as show
-from cnnbench.launch.processes import CellUpdate
-from cnnbench.schema.result import planned
 from tests.store.test_run_folder import a_plan
 
 
@@ -53,5 +51,3 @@ def test_images_of_another_size_are_timed_from_their_own_start(shown):
 def test_the_first_burst_of_images_promises_nothing(shown):
     late = [(0, 8, 1178), (31, 8, 1178), (31.5, 16, 1178)]
     assert shown(late) == ["drawing train images: 8 of 1178"]
-
-

@@ -25,7 +25,7 @@ def test_the_rate_stays_between_zero_and_the_base_rate(progress):
     assert 0 <= lr_at(RECIPE, progress) <= RECIPE.lr
 
 
-@given(st.floats(min_value=0.05, max_value=1), st.floats(min_value=0.05, max_value=1))
+@given(st.floats(min_value=RECIPE.warmup, max_value=1), st.floats(RECIPE.warmup, 1))
 @settings(derandomize=True, deadline=None)
 def test_the_rate_only_falls_after_the_rise(a, b):
     early, late = sorted((a, b))

@@ -49,7 +49,7 @@ def _of_cell(cell: Cell) -> list[str]:
         training = zoo.paper_recipe(cell.model)
     except LookupError:  # written by a version with other models
         return []
-    if cell.recipe.name == "common" or training is None:
+    if cell.recipe.name != "paper" or training is None:
         return [
             *(network or ["none in the network"]),
             "Trained by the recipe that all share, not by its paper's.",

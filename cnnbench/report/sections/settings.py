@@ -111,6 +111,10 @@ def _device_words(cell: Cell) -> str:
     return f"{cell.device}, deterministic" if cell.deterministic else cell.device
 
 
+def _area_words(recipe: Recipe) -> str:
+    return f" of {recipe.least_area:.0%} or more" if recipe.augment == "area-aspect" else ""
+
+
 def _recipe_words(cell: Cell) -> str:
     recipe = cell.recipe
     decayed = "all weights and biases" if recipe.bias_decay else "weights only"
@@ -125,7 +129,9 @@ def _recipe_words(cell: Cell) -> str:
         _schedule_words(recipe),
         f"{recipe.init} initialisation",
         f"inputs: {recipe.scaling}",
-        f"augmentation {recipe.augment}",
+        f"augmentation {recipe.augment}{_area_words(recipe)}",
+        f"labels smoothed by {recipe.label_smoothing:g}" if recipe.label_smoothing else "",
+        f"gradients clipped to norm {recipe.clip_norm:g}" if recipe.clip_norm else "",
         views,
     ]
     return ", ".join(part for part in parts if part)
