@@ -133,7 +133,7 @@ def test_a_profile_takes_the_passes_that_a_run_would():
         cell.model_copy(update={"micro_batch": 4, "memory_bytes": 2**30}) for cell in plan.cells
     ]
     (job,) = _jobs_of(plan.model_copy(update={"cells": tuple(cells)}), 1.0)
-    assert (job.batch_size, job.micro_batch) == (16, 4)
+    assert (job.batch_size, job.micro_batch) == (plan.cells[0].recipe.batch_size, 4)
 
 
 def test_a_profile_without_a_run_takes_the_passes_that_its_memory_allows():
