@@ -53,12 +53,15 @@ def normal(seed: int, draw: int, positions: Ints) -> npt.NDArray[np.float64]:
     return numbers
 
 
-def boxes(seed: int, positions: Ints, side: int, *, least_area: float) -> Ints:
+def boxes(
+    seed: int, positions: Ints, side: int, *, least_area: float | npt.NDArray[np.float64]
+) -> Ints:
     """Return top, left, height, width a position, `(N, 4)`, in a square of `side` pixels.
 
-    The area is `least_area` to all of the square's, the aspect 3/4 to 4/3. The first of ten draws
-    that fits inside counts; if none does, the whole square.
+    The area is `least_area`, one for all or `(N,)`, to all of the square's, the aspect 3/4 to 4/3.
+    The first of ten draws that fits inside counts; if none does, the whole square.
     """
+    least_area = np.reshape(least_area, (-1, 1))
     draws = positions[:, None] * _TRIES + np.arange(_TRIES)
     area = (least_area + (1 - least_area) * uniform(seed, AREA, draws)) * side**2
     aspect = np.exp((2 * uniform(seed, ASPECT, draws) - 1) * np.log(4 / 3))

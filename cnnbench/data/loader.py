@@ -44,6 +44,7 @@ from cnnbench.schema.result import TRAINING_SAMPLE
 
 __all__ = ["Batch", "Batches", "evaluation_batches", "evaluation_sample", "training_sample"]
 
+FIRST_AREA = 0.9  # of an image, that is cut out at least where parts are eased in
 JITTER_STD = 0.1  # of a principal component (AlexNet, section 4.1)
 
 # The share of a GPU's free memory that the images may take; the rest is the network's.
@@ -69,8 +70,9 @@ class Batches:
     `augment`: `crop-flip` cuts an image at a random place and mirrors it half the time;
     `crop-flip-jitter` also adds a random colour along `colours`, `(3, 3)`, the principal
     components in [0, 1]; `area-aspect` cuts `least_area` to all of the area at an aspect of 3/4 to
-    4/3 and resizes it (GoogLeNet, section 6); `none` cuts the central square. `mean` and `std` are
-    as `standardise` takes them.
+    4/3 and resizes it (GoogLeNet, section 6); in the first `ease_epochs` the least area falls from
+    90 % to that, as parts are of use only once an image is known; `none` cuts the central square.
+    `mean` and `std` are as `standardise` takes them.
 
     Images that a GPU has room for are kept there, unless `may_stay` forbids it: under a limit of
     memory all of that was promised to the network. Where they are not kept, the next batch is cut
@@ -89,6 +91,7 @@ class Batches:
         mean: npt.ArrayLike,
         std: Sequence[float],
         least_area: float = 0.08,
+        ease_epochs: float = 0.0,
         colours: npt.NDArray[np.float64] | None = None,
         device: torch.device | str = "cpu",
         prefetch: bool | None = None,
@@ -100,7 +103,7 @@ class Batches:
         self._seed = seed
         self._image_size = image_size
         self._augment = augment
-        self._least_area = least_area
+        self._least_area, self._ease_epochs = least_area, ease_epochs
         self._mean, self._std = np.asarray(mean), tuple(std)
         self._colours = colours
         self._device = torch.device(device)
@@ -166,7 +169,10 @@ class Batches:
         flip = below(2, hashed(self._seed, FLIP, positions)) == 1
         if self._augment == "area-aspect":
             cut_boxes = boxes(
-                self._seed, positions, self._images.shape[1], least_area=self._least_area
+                self._seed,
+                positions,
+                self._images.shape[1],
+                least_area=self._least_areas(positions),
             )
             return resized_crops(
                 self._images,
@@ -188,6 +194,12 @@ class Batches:
                 self._resident, chosen, self._image_size, top=top, left=left, flip=flip
             )
         return crop_and_flip(self._images, chosen, self._image_size, top=top, left=left, flip=flip)
+
+    def _least_areas(self, positions: Ints) -> npt.NDArray[np.float64]:
+        """Return the least area of a part at each position, `(N,)`: it falls with the epochs."""
+        ends = [0.0, self._ease_epochs], [max(FIRST_AREA, self._least_area), self._least_area]
+        epochs = positions / self.epoch_images
+        return np.interp(epochs, *ends) if self._ease_epochs else np.full(len(epochs), ends[1][1])
 
     def _tint(self, positions: Ints) -> Floats | None:
         """Return a colour for each image, `(N, 3)`: one draw for each principal component."""

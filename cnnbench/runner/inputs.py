@@ -149,6 +149,7 @@ def _training_batches(context: CellContext, inputs: Inputs) -> Batches:
         image_size=cell.image_size,
         augment=cell.recipe.augment,
         least_area=cell.recipe.least_area,
+        ease_epochs=cell.recipe.ease_epochs,
         mean=inputs.mean,
         std=inputs.std,
         colours=inputs.colours,

@@ -61,6 +61,9 @@ class Recipe(Value):
     least_area: float = Field(
         default=0.08, gt=0, le=1, description="of an image, that `area-aspect` cuts out"
     )
+    ease_epochs: float = Field(
+        default=0.0, ge=0, description="in which the least area falls from 0.9 to `least_area`"
+    )
     detail: float = Field(
         default=256 / 224, ge=1, description="side of the stored images over that of the inputs"
     )
@@ -85,7 +88,8 @@ _COMMON: dict[str, Any] = _FIRST | {
     "name": "common",
     "warmup": 0.15,
     "augment": "area-aspect",
-    "least_area": 0.35,
+    "least_area": 0.25,
+    "ease_epochs": 6.5,
     "detail": 1.7,
     "label_smoothing": 0.1,
 }

@@ -253,3 +253,18 @@ def test_parts_that_are_cut_by_several_threads_are_the_same() -> None:
     alone = Batches(images, labels, prefetch=False, **options).batch(0, 40)
     together = Batches(images, labels, prefetch=True, **options).batch(0, 40)
     assert torch.equal(alone[0], together[0])
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(count=st.integers(2, 50), ease=st.floats(0, 20), epoch=st.floats(0, 40))
+def test_parts_are_eased_in_over_the_first_epochs(count: int, ease: float, epoch: float) -> None:
+    images, labels = numbered(count)
+    options = {"augment": "area-aspect", "least_area": 0.25, "ease_epochs": ease}
+    eased = Batches(images, labels, seed=0, image_size=4, mean=MEAN, std=STD, **options)
+    first, here, later = eased._least_areas(np.array([0, int(epoch * count), 100 * count])).tolist()
+    assert first == (0.9 if ease else 0.25)
+    assert 0.25 <= here <= first
+    assert later == 0.25
+    if ease:
+        gone = int(epoch * count) / count / ease
+        assert here == pytest.approx(max(0.25, 0.9 - 0.65 * gone))

@@ -112,7 +112,10 @@ def _device_words(cell: Cell) -> str:
 
 
 def _area_words(recipe: Recipe) -> str:
-    return f" of {recipe.least_area:.0%} or more" if recipe.augment == "area-aspect" else ""
+    if recipe.augment != "area-aspect":
+        return ""
+    eased = f", from the epoch {recipe.ease_epochs:g} on" if recipe.ease_epochs else ""
+    return f" of {percent(recipe.least_area, digits=0)} % of an image or more{eased}"
 
 
 def _recipe_words(cell: Cell) -> str:
