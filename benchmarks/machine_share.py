@@ -24,7 +24,7 @@ CLASSES = 10
 
 
 def jobs(args: argparse.Namespace) -> list[ProfileJob]:
-    """Return what is profiled, one job a model."""
+    """Return what is profiled, one job a model and image size."""
     hardware = detect()
     device = choose_device(args.device, hardware)
     choice = fastest_settings(args.precision, device=device, hardware=hardware)
@@ -33,12 +33,13 @@ def jobs(args: argparse.Namespace) -> list[ProfileJob]:
             model=zoo.resolve(name),
             num_classes=CLASSES,
             batch_size=args.batch_size,
-            image_size=args.image_size or zoo.card(name).image_size,
+            image_size=size or zoo.card(name).image_size,
             precision=choice.precision,
             device=device,
             threads=choice.threads,
             seconds=args.seconds,
         )
+        for size in args.image_size or [None]
         for name in args.models
     ]
 
@@ -67,18 +68,18 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--image-size", type=int)
+    parser.add_argument("--image-size", type=int, nargs="+")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     asked = jobs(args)
-    seen: dict[str, list[Profile]] = {job.model: [] for job in asked}
+    seen: dict[tuple[int, str], list[Profile]] = {}
     for _ in range(args.repeats):
         for job in asked:
             found = profile_in_subprocess(job)
             if isinstance(found, FailedProfile):
                 raise SystemExit(f"{job.model}: {found.reason}")
-            seen[job.model].append(found)
+            seen.setdefault((job.image_size, job.model), []).append(found)
     print(header(args.repeats))
     print(
         "| model | precision | batch x pixels | images/s | matmul GFLOP/s | share | peak GiB "

@@ -12,7 +12,7 @@ from cnnbench.planning.request import Request
 @app.command()
 def profile(
     models: Annotated[str, typer.Argument(help="Names with commas between.")],
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 16]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 32]")] = None,
     image_size: Annotated[
         int | None,
         typer.Option(help="Pixels.  [the paper's; auto with --budget]"),

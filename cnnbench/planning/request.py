@@ -76,7 +76,7 @@ class Request:
         str, Flag("common, one for all (common-1: its first edition); paper, each paper's own.")
     ] = "common"
     lr: Annotated[Floats | None, Flag("Learning rate for every model.")] = None
-    batch_size: Annotated[Ints | None, Flag("Images a step.  [default: 16]")] = None
+    batch_size: Annotated[Ints | None, Flag("Images a step.  [default: 32]")] = None
     image_size: Annotated[
         int | str | None,
         Flag("Pixels, or auto: the largest that feeds every network.  [default: auto]", typed=str),
