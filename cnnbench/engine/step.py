@@ -38,35 +38,23 @@ def training_step(
     *,
     lr: float,
     velocity: bool = False,
-    label_smoothing: float = 0.0,
-    clip_norm: float | None = None,
     micro_batch: int | None = None,
     measure: Measure = unmeasured,
 ) -> tuple[float, int]:
-    """Train on one batch; return its mean cross-entropy and how many images were correct.
+    """Train on one batch; return its mean loss and how many images were correct.
 
-    A loss that is not finite moves no weight. `label_smoothing` changes what is minimised and not
-    the loss that is returned. A gradient whose norm over all weights is above `clip_norm` is scaled
-    down to it. `measure` gives a context for each of `PARTS`.
+    A loss that is not finite moves no weight. `measure` gives a context for each of `PARTS`.
     """
     with measure("data"):
         images, labels = next_batch()
     set_lr(optimizer, lr, velocity=velocity)
     optimizer.zero_grad(set_to_none=True)
     totals = accumulate_gradients(
-        model,
-        images,
-        labels,
-        device,
-        label_smoothing=label_smoothing,
-        micro_batch=micro_batch,
-        measure=measure,
+        model, images, labels, device, micro_batch=micro_batch, measure=measure
     )
     loss, correct = totals.tolist()  # sync point: the loss is checked before the weights move
     if math.isfinite(loss):
         with measure("optimizer"):
-            if clip_norm is not None:
-                nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
             optimizer.step()
     return loss, int(correct)
 
@@ -77,7 +65,6 @@ def accumulate_gradients(
     labels: Tensor,
     device: Device,
     *,
-    label_smoothing: float = 0.0,
     micro_batch: int | None = None,
     measure: Measure = unmeasured,
 ) -> Tensor:
@@ -92,9 +79,7 @@ def accumulate_gradients(
     passes = zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
     for pass_images, pass_labels in passes:
         with measure("forward"):
-            total_loss, loss, logits = _losses(
-                model, pass_images, pass_labels, device, label_smoothing
-            )
+            total_loss, loss, logits = _losses(model, pass_images, pass_labels, device)
         share = len(pass_labels) / batch_size
         with measure("backward"):
             (total_loss * share if share < 1 else total_loss).backward()  # type: ignore[no-untyped-call]
@@ -119,23 +104,18 @@ def pass_sizes(batch_size: int, micro_batch: int | None) -> list[int]:
 
 
 def _losses(
-    model: nn.Module, images: Tensor, labels: Tensor, device: Device, label_smoothing: float
+    model: nn.Module, images: Tensor, labels: Tensor, device: Device
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the loss to minimise, auxiliary heads included, the main head's own, its logits."""
     with device.autocast():
         output = model(images)
-    outputs = (output,) if isinstance(output, Tensor) else output
-    losses = [
-        functional.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
-        for logits in outputs
-    ]
-    weights: tuple[float, ...] = () if len(losses) == 1 else model.aux_weights  # type: ignore[assignment]
-    total = losses[0] + sum(w * loss for w, loss in zip(weights, losses[1:], strict=True))
-    main = losses[0]
-    if label_smoothing:
-        with torch.no_grad():
-            main = functional.cross_entropy(outputs[0].float(), labels)
-    return total, main, outputs[0]
+    if isinstance(output, Tensor):
+        loss = functional.cross_entropy(output.float(), labels)
+        return loss, loss, output
+    main, *auxiliary = (functional.cross_entropy(logits.float(), labels) for logits in output)
+    weights: tuple[float, ...] = model.aux_weights  # type: ignore[assignment]
+    extra = sum(weight * loss for weight, loss in zip(weights, auxiliary, strict=True))
+    return main + extra, main, output[0]
 
 
 @contextlib.contextmanager

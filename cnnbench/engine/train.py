@@ -141,8 +141,6 @@ def _charged_step(state: TrainingState, batch_size: int) -> float:
             training.device,
             lr=lr,
             velocity=training.recipe.velocity,
-            label_smoothing=training.recipe.label_smoothing,
-            clip_norm=training.recipe.clip_norm,
             micro_batch=training.micro_batch,
             measure=measure,
         )

@@ -78,7 +78,6 @@ class Bench:
             lambda: self._batches.batch(self._position, batch_size),
             self.device,
             lr=_LR,
-            label_smoothing=self._recipe.label_smoothing,
             micro_batch=self._micro_batch,
             measure=measure,
         )

@@ -67,10 +67,6 @@ class Recipe(Value):
     detail: float = Field(
         default=256 / 224, ge=1, description="side of the stored images over that of the inputs"
     )
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    clip_norm: float | None = Field(
-        default=None, gt=0, description="largest norm of a step's gradient, over all weights"
-    )
     test_views: Literal[1, 10] = 1
 
 
@@ -91,7 +87,6 @@ _COMMON: dict[str, Any] = _FIRST | {
     "least_area": 0.25,
     "ease_epochs": 6.5,
     "detail": 1.7,
-    "label_smoothing": 0.1,
 }
 
 

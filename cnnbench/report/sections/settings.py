@@ -133,8 +133,6 @@ def _recipe_words(cell: Cell) -> str:
         f"{recipe.init} initialisation",
         f"inputs: {recipe.scaling}",
         f"augmentation {recipe.augment}{_area_words(recipe)}",
-        f"labels smoothed by {recipe.label_smoothing:g}" if recipe.label_smoothing else "",
-        f"gradients clipped to norm {recipe.clip_norm:g}" if recipe.clip_norm else "",
         views,
     ]
     return ", ".join(part for part in parts if part)
