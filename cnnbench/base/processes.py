@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import parent_process
@@ -15,11 +16,12 @@ from typing import TypeVar
 
 from cnnbench.base.environment import isolated_environment
 
-__all__ = ["child_environment", "death_of", "in_threads", "recent_load", "run_verb"]
-__all__ += ["spawned_pool", "usable_cores", "verb_command"]
+__all__ = ["child_environment", "death_of", "in_threads", "others_running"]
+__all__ += ["recent_load", "run_verb", "spawned_pool", "usable_cores", "verb_command"]
 
 A = TypeVar("A")
 R = TypeVar("R")
+_LOOKS, _BETWEEN_LOOKS_SECONDS = 5, 0.02
 _CHUNK = 128  # items that a pool of threads is given at once: it holds an object for each
 
 # torch.profiler and its daemon greet on stderr, where an error is looked for.
@@ -36,6 +38,21 @@ def usable_cores() -> int:
 def recent_load() -> float:
     """Return how many cores were busy over the last minute, 0 where the system does not say."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def others_running() -> int:
+    """Return how many threads run beside this one, the fewest of a few looks; 0 if unknown.
+
+    Unlike the load of the last minute it forgets at once what this program itself did before.
+    """
+    counts = []
+    for _ in range(_LOOKS):
+        try:  # Linux: "0.31 0.22 0.10 2/345 6789", two of 345 threads run, one of them this one
+            counts.append(int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0]) - 1)
+        except (OSError, ValueError, IndexError):
+            return 0
+        time.sleep(_BETWEEN_LOOKS_SECONDS)
+    return max(0, min(counts))
 
 
 def in_threads(function: Callable[[A], R], items: Sequence[A]) -> Iterator[R]:

@@ -22,13 +22,12 @@ from cnnbench.engine.hardware import Hardware, choose_precision
 from cnnbench.schema import Value
 from cnnbench.schema.cell import Precision
 
-__all__ = ["QUIET_LOAD", "fastest_settings", "identity_of"]
+__all__ = ["fastest_settings", "identity_of"]
 
 VERSION = 1
 # bf16 rounds every activation: it must be clearly faster to be chosen, and a result that moves
 # with the machine's mood must not.
 GAIN_WORTH_A_CHOICE = 1.15
-QUIET_LOAD = 0.5  # of the cores, over the last minute
 RACE_TIMEOUT_SECONDS = 60.0
 
 

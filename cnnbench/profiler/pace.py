@@ -17,10 +17,10 @@ from typing import Any, Self
 
 from cnnbench.base.digests import digest_of
 from cnnbench.base.files import StoreError, write_text
-from cnnbench.base.processes import child_environment, recent_load, verb_command
+from cnnbench.base.processes import child_environment, others_running, verb_command
 from cnnbench.data.pixels.cache import cache_folder
 from cnnbench.engine.hardware import Hardware
-from cnnbench.profiler.calibration import QUIET_LOAD, identity_of
+from cnnbench.profiler.calibration import identity_of
 from cnnbench.profiler.profiles import ProfileJob, job_of
 from cnnbench.schema.cell import Cell, Plan
 
@@ -65,7 +65,7 @@ class PaceMeter:
             rate = _kept(key)
             if rate is None:
                 self.on_measure(cell)
-                is_quiet = recent_load() < QUIET_LOAD * self.hardware.cores
+                is_quiet = others_running() == 0
                 rate = self._measured(job)
                 if is_quiet:  # what other programs slowed down is nothing to remember
                     _keep(key, identity, rate)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from cnnbench.base.processes import recent_load
+from cnnbench.base.processes import others_running
 from cnnbench.engine.device import Device, prepare_device
 from cnnbench.engine.hardware import Hardware, detect
 from cnnbench.engine.optim import make_optimizer
 from cnnbench.engine.step import training_step
-from cnnbench.profiler.calibration import QUIET_LOAD, RaceSpeeds
+from cnnbench.profiler.calibration import RaceSpeeds
 from cnnbench.schema.recipes import make_recipe
 
 __all__ = ["serve_race"]
@@ -46,7 +46,7 @@ def run_races(hardware: Hardware) -> RaceSpeeds:
     bf16 is left out where the processor would emulate it, at a twentieth of the speed.
     """
     threads = hardware.cores
-    is_quiet = recent_load() < QUIET_LOAD * threads  # before the races make a load
+    is_quiet = others_running() == 0
     prepare_device(Device(torch_device=torch.device("cpu"), precision="fp32"))
     exact = Variant(bf16=False, channels_last=True, threads=threads)
     rounded = Variant(bf16=True, channels_last=True, threads=threads)

@@ -79,15 +79,17 @@ _FIRST: dict[str, Any] = {
     "init": "common",
 }
 # What differs was chosen by trials on slices of training images: docs/recipes.md.
-LR_FACTOR = 2.0
 _COMMON: dict[str, Any] = _FIRST | {
     "name": "common",
+    "batch_size": COMMON_BATCH_SIZE,
     "warmup": 0.15,
     "augment": "area-aspect",
     "least_area": 0.25,
     "ease_epochs": 6.5,
     "detail": 1.7,
 }
+_SHARED = {"common": _COMMON, "common-1": _FIRST}
+LR_FACTOR = {"common": 2.0, "common-1": 1.0}  # of the papers' rates
 
 
 def make_recipe(
@@ -115,14 +117,11 @@ def make_recipe(
         raise ValueError(f"the learning rate must be above 0 and below 1e6, saw {lr:g}")
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"the batch size must be at least 1, saw {batch_size}")
-    if name == "common-1":
-        size = batch_size or _FIRST["batch_size"]
-        rate = scaled_lr(family, size, is_normalised) if lr is None else lr
-        return Recipe.model_validate(_FIRST | {"lr": rate, "batch_size": size})
-    if name == "common":
-        size = batch_size or COMMON_BATCH_SIZE
-        rate = LR_FACTOR * scaled_lr(family, size, is_normalised) if lr is None else lr
-        return Recipe.model_validate(_COMMON | {"lr": rate, "batch_size": size})
+    if name in _SHARED:
+        settings = _SHARED[name]
+        size = batch_size or settings["batch_size"]
+        rate = LR_FACTOR[name] * scaled_lr(family, size, is_normalised) if lr is None else lr
+        return Recipe.model_validate(settings | {"lr": rate, "batch_size": size})
     if paper is None:
         raise ValueError("it has no paper recipe here; use --recipe common")
     return _paper(paper, lr, batch_size or paper["batch_size"])

@@ -30,7 +30,7 @@ def test_a_pace_is_told_by_small_steps_or_by_whole_batches(monkeypatch, longest)
 
 def test_one_process_measures_all_and_what_it_found_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNBENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(pace, "QUIET_LOAD", float("inf"))
+    monkeypatch.setattr(pace, "others_running", lambda: 0)
     plan, asked = plan_of(models=["lenet5-relu", "cifar4-relu"]), []
     with PaceMeter(hardware=detect(), on_measure=asked.append) as meter:
         rates = [meter.pace_of(cell, plan) for cell in plan.cells]
@@ -45,7 +45,7 @@ def test_one_process_measures_all_and_what_it_found_is_kept(tmp_path, monkeypatc
 
 def test_a_kept_pace_that_is_damaged_is_measured_again(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNBENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(pace, "QUIET_LOAD", float("inf"))
+    monkeypatch.setattr(pace, "others_running", lambda: 0)
     monkeypatch.setattr(PaceMeter, "_measured", lambda self, job: 17.0)
     plan = plan_of()
     for damage in ("", "null", '{"version": 1}', '{"version": 1, "images_per_second": -1}'):
@@ -57,7 +57,7 @@ def test_a_kept_pace_that_is_damaged_is_measured_again(tmp_path, monkeypatch):
 
 def test_what_a_busy_machine_measures_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("CNNBENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(pace, "recent_load", lambda: 100.0)
+    monkeypatch.setattr(pace, "others_running", lambda: 1)
     monkeypatch.setattr(PaceMeter, "_measured", lambda self, job: 17.0)
     plan = plan_of()
     with PaceMeter(hardware=detect()) as meter:
