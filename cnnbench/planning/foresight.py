@@ -134,7 +134,7 @@ def _why(best: int | None, least_fed: dict[int, Feed | None], epochs: float) -> 
         return f"the largest of {sizes} at which every network gets {epochs:g} epochs or more"
     if not any(least_fed.values()):
         return "the smallest, as the speed of no network could be measured"
-    return f"the smallest, as at none of {sizes} every network gets {epochs:g} epochs"
+    return f"the smallest; at none of {sizes} does every network get {epochs:g} epochs"
 
 
 def _least_fed(plan: Plan, pace: Pace, epochs: float, first: str | None) -> Feed | None:

@@ -180,7 +180,7 @@ def test_a_dry_run_says_what_the_budget_buys_and_what_would_feed_a_starved_netwo
 ):
     monkeypatch.setattr(PaceMeter, "pace_of", lambda *_, **__: 0.001)  # images a second
     done = typed("run", "--models", "alexnet", *ON_PHOTOS, "--budget", "2m", "--dry-run")
-    assert "images of 64 pixels: the smallest, as at none of 64 to 224 pixels" in done.stdout
+    assert "images of 64 pixels: the smallest; at none of 64 to 224 pixels" in done.stdout
     line = next(
         each for each in done.stdout.splitlines() if "alexnet  " in each and "epochs" in each
     )

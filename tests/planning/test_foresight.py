@@ -56,7 +56,7 @@ def test_the_largest_size_is_chosen_at_which_every_network_is_fed(plan_at):
 def test_where_no_size_feeds_every_network_the_smallest_is_taken_and_said_to_be_so(plan_at):
     choice = choose_size(plan_at, speeds(alexnet=10_000, vgg11=20))
     assert choice.chosen == 64
-    assert "at none of 64 to 224 pixels every network gets 10 epochs" in choice.why
+    assert "at none of 64 to 224 pixels does every network get 10 epochs" in choice.why
     assert [(feed.model, feed.epochs) for feed in choice.tried] == [("vgg11", 2.0)]
 
 
