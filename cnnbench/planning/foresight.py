@@ -33,13 +33,21 @@ def smallest_plan(plan_at: PlanAt) -> Plan:
     Raises:
         PlanError: if there is none, or for what has nothing to do with the size.
     """
-    errors = []
-    for size in sorted(IMAGE_SIZES):
-        try:
-            return plan_at(size)
-        except PlanError as error:
-            errors.append(error)
-    raise errors[0]
+    smallest, *larger = sorted(IMAGE_SIZES)
+    try:
+        return plan_at(smallest)
+    except PlanError:
+        if _is_possible(plan_at, larger[-1]):  # else it is not the size that is wrong
+            return plan_at(next(size for size in larger if _is_possible(plan_at, size)))
+        raise
+
+
+def _is_possible(plan_at: PlanAt, size: int) -> bool:
+    try:
+        plan_at(size)
+    except PlanError:
+        return False
+    return True
 
 
 def foreseen(plan: Plan, plan_at: PlanAt, pace: Pace, *, large_first: bool) -> Plan:
@@ -179,6 +187,8 @@ def _fed_cells(plan: Plan) -> list[Cell]:
 
 
 def _feed(cell: Cell, plan: Plan, pace: Pace) -> Feed | None:
+    if cell.budget.currency is Currency.JOULES:  # nobody knows what they buy
+        return None
     n_train, rate = plan.dataset.images["train"], pace(cell)
     images: float | None = images_bought(cell, len(plan.dataset.classes), n_train)
     if cell.budget.currency is Currency.SECONDS and rate is not None:

@@ -75,7 +75,26 @@ def test_sizes_that_a_network_does_not_take_are_passed_over(plan_at):
     slow, fast = (speeds(alexnet=1e6, vgg11=rate) for rate in (1, 1e6))
     assert choose_size(picky, slow).chosen == 80
     assert choose_size(picky, fast).chosen == 192
-    assert smallest_plan(picky).cells[0].image_size == 80
+
+
+def test_a_plan_begins_at_the_smallest_size_that_is_taken_and_is_not_asked_eight_times(plan_at):
+    asked = []
+
+    def from_96_pixels(size):
+        asked.append(size)
+        if size < 96:
+            raise PlanError(f"no {size}")
+        return plan_at(size)
+
+    def never(size):
+        asked.append(size)
+        raise PlanError(f"alexnett at {size}")
+
+    assert smallest_plan(from_96_pixels).cells[0].image_size == 96
+    asked.clear()
+    with pytest.raises(PlanError, match="alexnett at 64"):
+        smallest_plan(never)
+    assert asked == [64, 224]
 
 
 def test_networks_that_take_none_of_the_sizes_are_an_error_that_says_why():
