@@ -8,13 +8,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, get_type_hints
 
 from cnnbench.base.files import disk_errors
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.open import require_outside
 from cnnbench.engine.energy import NoCounter, energy_counter
-from cnnbench.engine.hardware import choose_device, choose_precision, detect, machine_line
+from cnnbench.engine.hardware import (
+    Hardware,
+    choose_device,
+    choose_precision,
+    detect,
+    machine_line,
+)
 from cnnbench.launch.execute import Callbacks, execute
 from cnnbench.planning.foresight import as_foreseen, foreseen, smallest_plan
 from cnnbench.planning.plan import folder_of, make_plan, respelled
@@ -183,43 +189,66 @@ def prepare(
         PlanError: if a name or a number is wrong.
         DataError: if the dataset is.
     """
-    hardware = detect()
-    with plan_errors():
-        device = choose_device(request.device, hardware)
-        precision = choose_precision(request.precision, device, hardware)
-    machine: dict[str, Any] = {"line": machine_line(hardware, device)}
-    dataset: Dataset | None = None
-
-    def plan_at(size: int) -> Plan:
-        nonlocal dataset
-        plan, dataset = make_plan(
-            request,
-            device=device,
-            precision=precision,
-            machine=machine,
-            argv=argv,
-            auto_size=size,
-            dataset=dataset,
-        )
-        return plan
-
-    plan = smallest_plan(plan_at)
+    planner = _Planner(request=request, argv=argv, hardware=detect())
+    plan = smallest_plan(planner.plan_at)
     if plan.cells[0].budget.currency is Currency.JOULES:
         try:
-            energy_counter(device)
+            energy_counter(planner.device)
         except NoCounter as error:
             raise PlanError(f"a budget in joules needs a counter: {error}") from None
     if request.precision == "auto":  # after every check: no plan, no wait for a measurement
-        choice = fastest_settings("auto", device=device, hardware=hardware)
-        precision = choice.precision
-        machine |= {"threads": choice.threads, "precision_why": choice.why}
-        plan = plan_at(plan.size_choice.chosen if plan.size_choice else min(IMAGE_SIZES))
-    assert dataset is not None
+        planner.take_fastest()
+        plan = planner.plan_at(plan.size_choice.chosen if plan.size_choice else min(IMAGE_SIZES))
+    assert planner.dataset is not None
     if kept := earlier(plan):
-        return as_foreseen(plan, plan_at, kept), dataset
-    with PaceMeter(hardware=hardware, on_measure=on_measure) as meter:
+        return as_foreseen(plan, planner.plan_at, kept), planner.dataset
+    with PaceMeter(hardware=planner.hardware, on_measure=on_measure) as meter:
         pace = functools.partial(meter.pace_of, plan=plan)
-        return foreseen(plan, plan_at, pace, large_first=device != "cpu"), dataset
+        plan = foreseen(plan, planner.plan_at, pace, large_first=planner.device != "cpu")
+    return plan, planner.dataset
+
+
+@dataclass(kw_only=True)
+class _Planner:
+    """Makes the plan of a request on this machine, at one image size after another.
+
+    `machine` is what the plan says of it. The dataset is opened once.
+
+    Raises:
+        PlanError: if the word for the device or the precision is wrong.
+    """
+
+    request: Request
+    argv: Sequence[str]
+    hardware: Hardware
+    dataset: Dataset | None = None
+
+    def __post_init__(self) -> None:
+        with plan_errors():
+            self.device = choose_device(self.request.device, self.hardware)
+            self.precision = choose_precision(self.request.precision, self.device, self.hardware)
+        self.machine: dict[str, str | int | None] = {
+            "line": machine_line(self.hardware, self.device)
+        }
+
+    def take_fastest(self) -> None:
+        """Take the precision and the threads that are measured to be the fastest here."""
+        choice = fastest_settings("auto", device=self.device, hardware=self.hardware)
+        self.precision = choice.precision
+        self.machine |= {"threads": choice.threads, "precision_why": choice.why}
+
+    def plan_at(self, size: int) -> Plan:
+        """Return the plan at an image size, where the size is open; PlanError as `make_plan`."""
+        plan, self.dataset = make_plan(
+            self.request,
+            device=self.device,
+            precision=self.precision,
+            machine=self.machine,
+            argv=self.argv,
+            auto_size=size,
+            dataset=self.dataset,
+        )
+        return plan
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:

@@ -13,10 +13,7 @@ from cnnbench.planning.request import Request
 def profile(
     models: Annotated[str, typer.Argument(help="Names with commas between.")],
     batch_size: Annotated[int | None, typer.Option(help="Images a step.  [default: 32]")] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option(help="Pixels.  [the paper's; auto with --budget]"),
-    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Pixels.  [the paper's, or auto]")] = None,
     memory: Annotated[
         str | None, typer.Option(help="Memory a model may use, like 8GiB; accumulates batches.")
     ] = None,

@@ -79,10 +79,10 @@ def squares(images: Bytes, image_size: int, *, box: Sequence[int]) -> torch.Tens
     return cut.permute(0, 3, 1, 2)
 
 
-def central_square(side: int) -> tuple[int, int, int, int]:
+def inner_square(side: int) -> tuple[int, int, int, int]:
     """Return top, left, height and width of the square that is tested: 224 of 256 parts a side.
 
-    >>> central_square(256), central_square(109)
+    >>> inner_square(256), inner_square(109)
     ((16, 16, 224, 224), (7, 7, 95, 95))
     """
     inner = round(side * 224 / 256)

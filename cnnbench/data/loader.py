@@ -19,10 +19,10 @@ from cnnbench.data.augment import (
     Bytes,
     Floats,
     Ints,
-    central_square,
     crop_and_flip,
     crop_at,
     gather_crops,
+    inner_square,
     resized_crops,
     squares,
     standardise,
@@ -248,7 +248,7 @@ def evaluation_batches(
     crops of the AlexNet paper. Shapes and types are those of `Batches.batch`.
     """
     _require_fit(images, labels, image_size)
-    centre = central_square(images.shape[1])
+    centre = inner_square(images.shape[1])
     is_resized = view == 0 and centre[2] > image_size + 1  # a pixel is but rounding
     spare = images.shape[1] - image_size
     top, left = [(spare // 2, spare // 2), (0, 0), (0, spare), (spare, 0), (spare, spare)][view % 5]

@@ -88,7 +88,7 @@ def _added(advice: str) -> Iterator[None]:
 def card_of(name: str) -> Card | None:
     """Return the card behind a name, or None for a folder or a list; else DataError."""
     if name.startswith(TORCHVISION):
-        from cnnbench.data.sources.libraries import card_for
+        from cnnbench.data.catalog.torchvision_sets import card_for
 
         return card_for(name.removeprefix(TORCHVISION))
     if name in list_cards() or name.endswith(".toml"):

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from cnnbench.base.files import REPORT_BYTES, require_room
 from cnnbench.data.dataset import Dataset
@@ -91,18 +92,13 @@ def execute(
             with stopwatch.measure("images"):
                 _decode(plan, dataset, callbacks, stop_signal)
                 _write_slices(run_folder, dataset)
-        reports = _Reports(run_folder, measure)
-        try:
-            with contextlib.closing(WarmServer(request)) as server:
-                for update in run_cells(plan, run_folder, options, stop_signal, server.start):
-                    callbacks.on_update(update)
-                    reports.follow(update, last=update.cell.id == plan.cells[-1].id)
-        except BaseException as error:
-            if not (isinstance(error, Stopped) and error.at_once):
-                with contextlib.suppress(StoreError):  # what went wrong first is what is told
-                    reports.draw()
-            raise
-        reports.draw()
+        with (
+            _Reports(run_folder, measure) as reports,
+            contextlib.closing(WarmServer(request)) as server,
+        ):
+            for update in run_cells(plan, run_folder, options, stop_signal, server.start):
+                callbacks.on_update(update)
+                reports.follow(update, last=update.cell.id == plan.cells[-1].id)
 
 
 def _wait_for_orphans(run_folder: RunFolder, callbacks: Callbacks, stop_signal: StopSignal) -> None:
@@ -143,7 +139,7 @@ def _write_slices(run_folder: RunFolder, dataset: Dataset) -> None:
 
 
 class _Reports:
-    """Draws the report: while the first cell starts up, between two cells, and at the end.
+    """Draws the report: while the first cell starts up, between two cells, and when a block ends.
 
     Drawing takes a core for seconds, and a cell that trains is charged for its time: only the
     first report may be drawn beside one, at the lowest priority where the system has one.
@@ -156,6 +152,16 @@ class _Reports:
         self._early = threading.Thread(target=self._draw_early, daemon=True)
         self._running: str | None = None
         self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self.draw()
+        elif not (isinstance(error, Stopped) and error.at_once):
+            with contextlib.suppress(StoreError):  # what went wrong first is what is told
+                self.draw()
 
     def follow(self, update: CellUpdate, *, last: bool) -> None:
         """Draw when the first cell starts, and after each cell but the `last`.

@@ -152,7 +152,8 @@ def _least_fed(plan: Plan, pace: Pace, epochs: float, first: str | None) -> Feed
     """
     least: Feed | None = None
     for cell in sorted(_fed_cells(plan), key=lambda each: each.model != first):
-        feed = _feed(cell, plan, pace)
+        is_counted = cell.budget.currency is not Currency.SECONDS  # then no speed is needed
+        feed = _feed(cell, plan, (lambda _: None) if is_counted else pace)
         if feed and (least is None or feed.epochs < least.epochs):
             least = feed
         if feed and feed.epochs < epochs:

@@ -39,40 +39,33 @@ def make_plan(
     """Check a request and return the plan with its dataset, whose images are not decoded yet.
 
     `device` and `precision` are what the request's words mean on this machine, of which `machine`
-    keeps what the plan is to say. `auto_size` is the
-    image size where it is to be chosen; the plan then has a `size_choice` that is not made yet.
-    Without it each network has its own paper's. `dataset` is the one of an earlier plan of the
-    same request, which is not opened again.
+    keeps what the plan is to say. `auto_size` is the image size where it is to be chosen; the plan
+    then has a `size_choice` that is not made yet. Without it each network has its own paper's.
+    `dataset` is the one of an earlier plan of the same request, which is not opened again.
 
     Raises:
         PlanError: if a model, number or combination is wrong.
         DataError: if the dataset is.
     """
-    typed = _typed_over_smoke(request) if request.smoke else ""
-    request = _with_smoke(request) if request.smoke else request
-    models = _models(split_commas(request.models))
+    request, typed = _with_smoke(request) if request.smoke else (request, "")
+    models, seeds = _models(split_commas(request.models)), _seeds(request)
     with plan_errors():
         budgets = Budget.parse_many(",".join(split_commas(request.budget)) or DEFAULT_BUDGET)
-    seeds = request.seed_numbers
-    if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise PlanError(f"seeds must be different whole numbers from 0 on, saw {seeds}")
     subset = SMOKE_SUBSET if request.smoke else None
     dataset = dataset or open_for_cell(request.dataset, request.data, subset)
     name, options = one_spelling(request.dataset, request.data)
     request = replace(request, dataset=name, dataset_options=options, skip_broken=None)
-    is_chosen = auto_size is not None and _size_is_chosen(request, models, budgets[0])
-    size = auto_size if is_chosen else None
-    batch_sizes, lrs = request.batch_sizes or (None,), request.lrs or (None,)
+    size = auto_size if _size_is_open(request, models, budgets[0]) else None
     # The models stand innermost: they take turns, and a drift of the machine hits all alike.
-    grid = itertools.product(seeds, budgets, batch_sizes, lrs, models)
+    values = request.batch_sizes or (None,), request.lrs or (None,)
+    grid = itertools.product(seeds, budgets, *values, models)
     cells = tuple(_cell(request, dataset, device, precision, size, *point) for point in grid)
     if len({cell.digest for cell in cells}) < len(cells):
         raise PlanError("two cells of this plan are the same; is a value given twice?")
-    facts = facts_of(dataset, request.data)
     plan = Plan(
         cnnbench=__version__,
         argv=tuple(argv),
-        dataset=facts.model_copy(update={"notices": (*facts.notices, *filter(None, (typed,)))}),
+        dataset=facts_of(dataset, request.data, typed),
         cells=cells,
         machine=dict(machine),
         size_choice=SizeChoice(chosen=size, why="") if size else None,
@@ -80,8 +73,15 @@ def make_plan(
     return plan, dataset
 
 
-def _size_is_chosen(request: Request, models: Sequence[str], budget: Budget) -> bool:
-    """Tell whether an image size is to be chosen: none was typed, and it makes a difference.
+def _seeds(request: Request) -> list[int]:
+    seeds = request.seed_numbers
+    if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise PlanError(f"seeds must be different whole numbers from 0 on, saw {seeds}")
+    return seeds
+
+
+def _size_is_open(request: Request, models: Sequence[str], budget: Budget) -> bool:
+    """Tell whether the image size may be chosen: none was typed, and it makes a difference.
 
     It makes none to what a budget in epochs, images or joules buys, nor to networks whose own
     images are the smallest there is to choose from, and `paper` has each paper's.
@@ -89,13 +89,14 @@ def _size_is_chosen(request: Request, models: Sequence[str], budget: Budget) -> 
     with plan_errors():
         native = max(zoo.card(model).image_size for model in models)
     counts = budget.currency in (Currency.SECONDS, Currency.FLOPS)
-    is_open = request.pixels is None and request.recipe != "paper"
-    return is_open and counts and native > min(IMAGE_SIZES)
+    is_untyped = request.pixels is None and request.recipe != "paper"
+    return is_untyped and counts and native > min(IMAGE_SIZES)
 
 
-def _with_smoke(request: Request) -> Request:
+def _with_smoke(request: Request) -> tuple[Request, str]:
+    """Return the request with the smoke run's settings where none were typed, and what were."""
     missing = {key for key in SMOKE if not split_commas(getattr(request, key))}
-    return replace(request, **{key: SMOKE[key] for key in missing})
+    return replace(request, **{key: SMOKE[key] for key in missing}), _typed_over_smoke(request)
 
 
 def _typed_over_smoke(request: Request) -> str:
@@ -228,8 +229,8 @@ def respelled(plan: Plan, dataset: str, options: Mapping[str, str]) -> Plan:
     return plan.model_copy(update={"cells": cells})
 
 
-def facts_of(dataset: Dataset, options: Mapping[str, str]) -> DatasetFacts:
-    """Return what a plan keeps of a dataset, with the warnings of a quick check."""
+def facts_of(dataset: Dataset, options: Mapping[str, str], notice: str = "") -> DatasetFacts:
+    """Return what a plan keeps of a dataset, with the warnings of a quick check and a `notice`."""
     return DatasetFacts(
         name=dataset.name,
         title=dataset.title,
@@ -240,5 +241,5 @@ def facts_of(dataset: Dataset, options: Mapping[str, str]) -> DatasetFacts:
         headline_split=dataset.headline_split,
         fingerprint=dataset.fingerprint,
         options=dict(options),
-        notices=(*dataset.notices, *quick_check(dataset)),
+        notices=(*dataset.notices, *quick_check(dataset), *filter(None, (notice,))),
     )

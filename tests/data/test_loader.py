@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnbench.data.augment import (
-    central_square,
     crop_and_flip,
     crop_at,
     gather_crops,
+    inner_square,
     standardise,
 )
 from cnnbench.data.draws import boxes, hashed
@@ -224,7 +224,7 @@ def test_a_part_of_an_image_has_at_least_the_area_that_is_asked_for(least_area: 
 @given(image_size=st.integers(8, 300), detail=st.sampled_from([256 / 224, 1.7]))
 def test_images_are_tested_on_the_same_part_however_large_they_are_stored(image_size, detail):
     stored = stored_size(image_size, detail)
-    top, left, height, width = central_square(stored)
+    top, left, height, width = inner_square(stored)
     assert height == width
     assert height / stored == pytest.approx(224 / 256, abs=0.5 / stored)
     assert abs((stored - height) - 2 * top) <= 1

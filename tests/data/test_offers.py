@@ -11,8 +11,9 @@ from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog import here
 from cnnbench.data.catalog.cards import Card, load_card
 from cnnbench.data.catalog.fetch import download
+from cnnbench.data.catalog.torchvision_sets import SETS, card_for
 from cnnbench.data.open import open_dataset
-from cnnbench.data.sources.libraries import SETS, card_for, fetch_torchvision
+from cnnbench.data.sources.libraries import fetch_torchvision
 
 
 @pytest.fixture(autouse=True)

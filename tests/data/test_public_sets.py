@@ -9,9 +9,9 @@ import pytest
 from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog.cards import list_cards, load_card
 from cnnbench.data.catalog.fetch import fetch
+from cnnbench.data.catalog.torchvision_sets import SETS, card_for
 from cnnbench.data.open import open_dataset
 from cnnbench.data.pixels.cache import decoded
-from cnnbench.data.sources.libraries import SETS, card_for
 from cnnbench.data.thorough_check import examine
 
 pytest.importorskip("sklearn", reason="the digits travel with scikit-learn")

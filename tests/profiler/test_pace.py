@@ -1,7 +1,13 @@
 """How fast a network trains is measured in seconds, once, and kept."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
+from cnnbench.base.processes import others_running
 from cnnbench.engine.hardware import detect
 from cnnbench.planning.plan import make_plan
 from cnnbench.planning.request import Request
@@ -76,3 +82,13 @@ def test_a_network_that_ends_the_process_has_no_pace_and_the_next_one_is_measure
         meter._process.kill()
         assert meter._measured(job()) is None  # it died of something else
         assert meter.pace_of(plan.cells[0], plan) > 1
+
+
+def test_a_program_that_computes_beside_this_one_is_seen_at_once():
+    spin = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(0.3)  # until it runs
+        assert others_running() >= 1 or not Path("/proc/loadavg").exists()
+    finally:
+        spin.kill()
+        spin.wait()

@@ -8,7 +8,7 @@ from cnnbench.schema.foresight import STARVED_EPOCHS, Feed
 
 
 def foresight_lines(plan: Plan) -> list[str]:
-    """Return a line a network, which size was chosen and why, and how long all will take."""
+    """Return which image size was chosen and why, and a line a network."""
     lines = []
     if choice := plan.size_choice:
         lines.append(f"images of {choice.chosen} pixels: {choice.why}")
@@ -16,11 +16,16 @@ def foresight_lines(plan: Plan) -> list[str]:
         return lines
     budget = min((cell.budget for cell in plan.cells), key=lambda each: each.limit)
     width = max(len(_name(feed, plan)) for feed in plan.feeds)
-    lines += [f"{_name(feed, plan):{width}}  {_words(feed)}" for feed in plan.feeds]
-    lines.insert(-len(plan.feeds), f"foreseen, with {budget} each:")
-    if seconds := seconds_to_end(plan):
-        lines.append(f"about {_minutes(seconds)} in all, once the images are there")
-    return lines
+    lines.append(f"foreseen, with {budget} each:")
+    return lines + [f"{_name(feed, plan):{width}}  {_words(feed)}" for feed in plan.feeds]
+
+
+def time_lines(plan: Plan) -> list[str]:
+    """Return a line that says how long all will take, none where that is not known."""
+    seconds = seconds_to_end(plan)
+    if not seconds:
+        return []
+    return [f"about {_minutes(seconds)} in all, once the images are there"]
 
 
 def _name(feed: Feed, plan: Plan) -> str:

@@ -9,6 +9,7 @@ from platformdirs import user_data_path
 from cnnbench.base.files import StoreError, user_folder
 from cnnbench.data import DataError
 from cnnbench.data.catalog.cards import Card, list_cards, load_card
+from cnnbench.data.catalog.torchvision_sets import SETS, card_for
 from cnnbench.data.dataset import fingerprint_of
 
 __all__ = ["fetched_folder"]
@@ -62,8 +63,6 @@ def offers() -> str:
 
 def _here() -> Iterator[Card]:
     """Yield the cards whose images are on this machine, or are drawn on it."""
-    from cnnbench.data.sources.libraries import SETS, card_for
-
     for card in (*map(load_card, list_cards()), *map(card_for, SETS)):
         if card.kind == "scikit-learn":
             is_here = _has_scikit_learn()

@@ -182,11 +182,9 @@ def _in_splits(tree: Tree, home: str, folders: SplitFolders, reading: Reading) -
     inside = sum(len(tree.images_below(join(home, name))) for name in tree.folders_in(home))
     if stray := len(tree.images_below(home)) - inside:
         notices.append(f"not used: {plural(stray, 'image')} beside the splits")
-    notices += [
-        f"not used: {plural(len(tree.images_below(join(home, name))), 'image')} of "
-        f"{_shown([name])}{why}"
-        for name, why in unused.items()
-    ]
+    for name, why in unused.items():
+        count = plural(len(tree.images_below(join(home, name))), "image")
+        notices.append(f"not used: {count} of {_shown([name])}{why}")
     return Layout(scans=scans, homes=homes, is_split=True, notices=tuple(notices))
 
 

@@ -4,7 +4,7 @@ Every image goes through the same central square as a photo of a folder.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from cnnbench.base.digests import sha256_of
-from cnnbench.base.words import with_hint
 from cnnbench.data import DataError, FetchError
 from cnnbench.data.catalog.cards import Card
 from cnnbench.data.catalog.checksums import SUMS
 from cnnbench.data.catalog.here import offers
+from cnnbench.data.catalog.torchvision_sets import Arguments, splits_of
 from cnnbench.data.dataset import Dataset, Split, SplitName, fingerprint_of
 from cnnbench.data.pixels.decode import central_square
 from cnnbench.data.pixels.rgb import rgb_over_white
@@ -86,39 +86,6 @@ def _split(
 # torchvision brings the files and checks their md5; `fetch` then writes the sha256 of every file
 # beside them, and those decide the fingerprint.
 
-Arguments = Mapping[str, object]
-
-_BY_TRAIN: Mapping[SplitName, Arguments] = {"train": {"train": True}, "test": {"train": False}}
-_TWO: Mapping[SplitName, Arguments] = {"train": {"split": "train"}, "test": {"split": "test"}}
-_THREE: Mapping[SplitName, Arguments] = {
-    "train": {"split": "train"},
-    "val": {"split": "val"},
-    "test": {"split": "test"},
-}
-SETS: Mapping[str, Mapping[SplitName, Arguments]] = {
-    "CIFAR10": _BY_TRAIN,
-    "CIFAR100": _BY_TRAIN,
-    "Country211": {**_TWO, "val": {"split": "valid"}},
-    "DTD": _THREE,
-    "FGVCAircraft": _THREE,
-    "FashionMNIST": _BY_TRAIN,
-    "Flowers102": _THREE,
-    "Food101": _TWO,
-    "GTSRB": _TWO,
-    "Imagenette": {
-        "train": {"split": "train", "size": "320px"},
-        "val": {"split": "val", "size": "320px"},
-    },
-    "KMNIST": _BY_TRAIN,
-    "MNIST": _BY_TRAIN,
-    "OxfordIIITPet": {"train": {"split": "trainval"}, "test": {"split": "test"}},
-    "RenderedSST2": _THREE,
-    "STL10": _TWO,
-    "SVHN": _TWO,
-    "USPS": _BY_TRAIN,
-}
-"""The class of torchvision and what each of its splits is called there."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TorchvisionImages:
@@ -136,21 +103,6 @@ class TorchvisionImages:
         return np.asarray(central_square(rgb_over_white(image), size))
 
 
-def card_for(loader: str) -> Card:
-    """Return a card for a dataset of torchvision that ships none; DataError if it is unknown."""
-    _require_known(loader)
-    return Card(
-        version=1,
-        name=f"torchvision-{loader}",
-        title=f"{loader} of torchvision",
-        kind="torchvision",
-        source=f"torchvision.datasets.{loader}",
-        licence="see torchvision's page of the dataset",
-        loader=loader,
-        path=Path(f"torchvision:{loader}"),
-    )
-
-
 def fetch_torchvision(loader: str, folder: Path, source: str | None) -> Path:
     """Let torchvision download a dataset into `folder`, or copy the folder `source` there.
 
@@ -164,7 +116,7 @@ def fetch_torchvision(loader: str, folder: Path, source: str | None) -> Path:
             )
         shutil.copytree(source, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for arguments in _require_known(loader).values():
+    for arguments in splits_of(loader).values():
         try:
             _load(loader, folder, arguments, download=source is None)
         except Exception as error:  # torchvision raises RuntimeError, OSError and others
@@ -177,7 +129,7 @@ def open_torchvision(card: Card, folder: Path) -> Dataset:
     """Open the splits of a fetched dataset; raises DataError for files that do not load."""
     sums = sha256_of(folder / SUMS)
     loaded = {}
-    for name, arguments in _require_known(card.loader).items():
+    for name, arguments in splits_of(card.loader).items():
         try:
             loaded[name] = _load(card.loader, folder, arguments, download=False)
         except Exception as error:
@@ -203,13 +155,6 @@ def open_torchvision(card: Card, folder: Path) -> Dataset:
         },
         notices=(),
     )
-
-
-def _require_known(loader: str) -> Mapping[SplitName, Arguments]:
-    if loader not in SETS:
-        mistake = f"torchvision dataset {loader!r} is not known"
-        raise DataError(with_hint(mistake, loader, SETS, f"one of {', '.join(sorted(SETS))}"))
-    return SETS[loader]
 
 
 def _load(loader: str, root: Path, arguments: Arguments, *, download: bool) -> Any:
