@@ -7,12 +7,15 @@ file, `build` and `describe` import torch when they are called.
 from zoo.cards import (
     CannotBuild,
     ModelCard,
+    ModelName,
     UnknownModel,
     ablations,
     is_external,
     list_models,
+    model_name,
     paper_recipe,
     resolve,
+    split_start,
 )
 from zoo.registry import Init, build, card, describe, probe
 
@@ -20,6 +23,7 @@ __all__ = [
     "CannotBuild",
     "Init",
     "ModelCard",
+    "ModelName",
     "UnknownModel",
     "ablations",
     "build",
@@ -27,7 +31,9 @@ __all__ = [
     "describe",
     "is_external",
     "list_models",
+    "model_name",
     "paper_recipe",
     "probe",
     "resolve",
+    "split_start",
 ]

@@ -1,25 +1,30 @@
 """What is known of a network before it is built? The facts come from `papers.toml`; no torch."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 from cnnbench.base.exits import Exit
-from cnnbench.base.words import with_hint
+from cnnbench.base.words import escape_bytes, with_hint
 
 __all__ = [
     "CannotBuild",
     "ModelCard",
+    "ModelName",
     "UnknownModel",
     "ablations",
     "is_external",
     "list_models",
+    "model_name",
     "paper_recipe",
     "papers",
     "resolve",
+    "split_start",
 ]
 
 EXTERNAL: Final = ("timm", "torchvision")
@@ -27,6 +32,10 @@ SMALLEST_IMAGE_SIZE: Final = 8  # below it nobody would call it an image
 
 _WHERE_NAMES_ARE = (
     "`cnnbench models` lists all; those of other libraries are timm:NAME and torchvision:NAME"
+)
+_HOW_FILES_ARE_TYPED = (
+    "a file of weights is typed NETWORK@FILE, and no comma can stand in its path, since commas "
+    "separate models"
 )
 
 
@@ -120,7 +129,7 @@ def paper_recipe(name: str) -> Mapping[str, Any] | None:
     Raises:
         UnknownModel: no such name.
     """
-    name = resolve(name)
+    name = model_name(name).network
     if is_external(name):
         return None
     tables: dict[str, dict[str, Any]] = papers()["training"]
@@ -153,16 +162,90 @@ def _aliases() -> dict[str, str]:
     return smallest | {alias: card.name for card in cards().values() for alias in card.aliases}
 
 
+# -- names ----------------------------------------------------------------------------------------
+
+_FILES_OF_WEIGHTS: Final = (".safetensors", ".pth", ".pt")
+_SEPARATORS: Final = tuple(filter(None, ("/", os.sep, os.altsep)))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A network, and what its weights start from.
+
+    `start` is what stands after the @, None for fresh weights. Of a file it is the name alone;
+    `path` then says where the file lies, without links or `..` being followed.
+    """
+
+    network: str
+    start: str | None = None
+    path: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """The name by which the model is planned and reported: `resnet18@weights.pth`."""
+        return self.network if self.start is None else f"{self.network}@{self.start}"
+
+    @property
+    def typed(self) -> str:
+        """The name that leads to the same weights again from any folder."""
+        return self.text if self.path is None else f"{self.network}@{self.path}"
+
+
+def model_name(name: str) -> ModelName:
+    """Read a model's name as it is typed: `resnet`, `resnet18@torchvision`, `vgg16@~/a/b.pth`.
+
+    A start is a file if it has a separator or ends like one; a relative path begins in the working
+    folder. timm's own spelling `timm:resnet18.a1_in1k@pretrained` means its tag `a1_in1k`. Whether
+    there is such a start is not checked: `zoo.weights.weights_card` does that.
+
+    Raises:
+        UnknownModel: no such network, no start after the @, or a comma in a file's path.
+    """
+    given, start = split_start(name)
+    network = _network(given)
+    if start is None:
+        return ModelName(network)
+    if not start:
+        raise UnknownModel(name, [], "a start follows the @, as in resnet18@torchvision")
+    if _is_file_of_weights(start):
+        if "," in start:
+            raise UnknownModel(name, [], "commas separate models: rename that file or folder")
+        path = Path(os.path.expanduser(start)).absolute()  # noqa: PTH111  # no home is no error
+        return ModelName(network, escape_bytes(path.name), path)
+    architecture, has_tag, tag = network.partition(".")
+    if has_tag and start == "pretrained" and network.startswith("timm:"):
+        return ModelName(architecture, tag)
+    return ModelName(network, start)
+
+
+def split_start(name: str) -> tuple[str, str | None]:
+    """Split a model's name into that of its network and its start, None where it has none.
+
+    >>> split_start("timm:resnet18@a1_in1k"), split_start("vgg")
+    (('timm:resnet18', 'a1_in1k'), ('vgg', None))
+    """
+    network, has_start, start = name.partition("@")
+    return network, start if has_start else None
+
+
+def _is_file_of_weights(start: str) -> bool:
+    return start.lower().endswith(_FILES_OF_WEIGHTS) or any(each in start for each in _SEPARATORS)
+
+
 def resolve(name: str) -> str:
-    """Return the full registered name for a name, an alias or a family.
+    """Return the full name for a name, an alias or a family, with its start where it has one.
 
     A family stands for the smallest configuration that its paper published; capitals do not
     matter. `timm:NAME` and `torchvision:NAME` come back unchanged and unchecked, because checking
-    imports the library.
+    imports the library. Of a start that is a file the name stays, without its folders.
 
     Raises:
-        UnknownModel: no such name.
+        UnknownModel: no such network, or no start after the @.
     """
+    return model_name(name).text
+
+
+def _network(name: str) -> str:
     library, separator, rest = name.partition(":")
     if separator:
         if library not in EXTERNAL or not rest:
@@ -173,9 +256,10 @@ def resolve(name: str) -> str:
             return spelling
         if spelling in _aliases():
             return _aliases()[spelling]
-    raise UnknownModel(name, list(dict.fromkeys([*cards(), *_aliases()])))
+    advice = _HOW_FILES_ARE_TYPED if _is_file_of_weights(name) else _WHERE_NAMES_ARE
+    raise UnknownModel(name, list(dict.fromkeys([*cards(), *_aliases()])), advice)
 
 
 def is_external(name: str) -> bool:
-    """Return whether a resolved name belongs to another library."""
-    return ":" in name
+    """Return whether the network of a resolved name belongs to another library."""
+    return ":" in split_start(name)[0]

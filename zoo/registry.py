@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from zoo.cards import ModelCard, cards, is_external, resolve
+from zoo.cards import ModelCard, cards, is_external, model_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,7 +83,7 @@ def card(name: str) -> ModelCard:
     Raises:
         UnknownModel: no such name.
     """
-    name = resolve(name)
+    name = model_name(name).network
     if is_external(name):
         from zoo import external
 
@@ -104,7 +104,8 @@ def build(
     `(N, num_classes)`. GoogLeNet in training mode returns `(main, aux_4a, aux_4d)`.
 
     Args:
-        name: a registered name, an alias, a family, `timm:NAME` or `torchvision:NAME`.
+        name: a registered name, an alias, a family, `timm:NAME` or `torchvision:NAME`; a start
+            behind it is loaded afterwards, by `zoo.fitting.load_start`.
         num_classes: width of the output.
         init: "paper" for the paper's own initial state (AlexNet then has the paper's dropout, too),
             "common" for the initialisation that all networks share. Under "paper", networks of
@@ -190,7 +191,7 @@ def _lay_out(name: str, spec: BuildSpec) -> nn.Module:
 def _checked(
     name: str, num_classes: int, image_size: int | None, init: Init
 ) -> tuple[str, BuildSpec]:
-    name = resolve(name)
+    name = model_name(name).network
     side = card(name).image_size if image_size is None else image_size
     if num_classes < 1:
         raise ValueError(f"num_classes must be at least 1, not {num_classes}")
