@@ -1,19 +1,18 @@
-"""How do networks of timm and torchvision join the line-up, and their weights our own networks?
+"""How do networks of timm and torchvision join the line-up?
 
-Only this file of the zoo imports either library, and only when a name asks for it:
-`timm:efficientnet_b0`, `torchvision:densenet121`.
+Either library is imported only when a name asks for it: `timm:efficientnet_b0`,
+`torchvision:densenet121`. Their weights are told of in `external_weights.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cnnbench.base.words import first_line
 from zoo.cards import SMALLEST_IMAGE_SIZE, CannotBuild, ModelCard, UnknownModel
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 _URLS = {
     "timm": "https://github.com/huggingface/pytorch-image-models",
@@ -22,7 +21,7 @@ _URLS = {
 
 # Networks that return auxiliary logits in training: the factors of their losses. They are also the
 # two that warn unless told whether to initialise.
-_TORCHVISION_AUX_WEIGHTS = {"googlenet": (0.3, 0.3), "inception_v3": (0.4,)}
+AUX_WEIGHTS = {"googlenet": (0.3, 0.3), "inception_v3": (0.4,)}
 
 
 def card(name: str) -> ModelCard:
@@ -32,7 +31,7 @@ def card(name: str) -> ModelCard:
         UnknownModel: the library has no such network.
         CannotBuild: the library is not installed.
     """
-    library, model = _checked(name)
+    library, model = checked(name)
     return ModelCard(
         name=name,
         family=library,
@@ -62,7 +61,7 @@ def build(name: str, *, num_classes: int, image_size: int) -> nn.Module:
         UnknownModel: the library has no such network.
         CannotBuild: the library is not installed, or refuses the arguments.
     """
-    library, model = _checked(name)
+    library, model = checked(name)
     make = _build_timm if library == "timm" else _build_torchvision
     try:
         return make(model, num_classes, image_size)
@@ -74,7 +73,7 @@ def build(name: str, *, num_classes: int, image_size: int) -> nn.Module:
         ) from error
 
 
-def _checked(name: str) -> tuple[str, str]:
+def checked(name: str) -> tuple[str, str]:
     """Split a name into library and network, if the library has it."""
     library, _, model = name.partition(":")
     try:
@@ -95,7 +94,7 @@ def _checked(name: str) -> tuple[str, str]:
         names = [f"{library}:{each}" for each in known]
         untagged, _, tag = model.partition(".")
         if untagged in known:
-            advice = f"`.{tag}` names weights, and here a network starts without: leave it out"
+            advice = f"`.{tag}` names weights, which are typed {library}:{untagged}@{tag}"
         else:
             advice = f"`{lister}` lists all"
         raise UnknownModel(name, names, advice)
@@ -114,7 +113,7 @@ def _build_timm(model: str, num_classes: int, image_size: int) -> nn.Module:
 def _build_torchvision(model: str, num_classes: int, image_size: int) -> nn.Module:
     from torchvision import models
 
-    aux_weights = _TORCHVISION_AUX_WEIGHTS.get(model)
+    aux_weights = AUX_WEIGHTS.get(model)
     options: dict[str, Any] = {} if aux_weights is None else {"init_weights": True}
     if model.startswith("vit_"):  # its layers and maxvit's depend on the image size
         options["image_size"] = image_size
@@ -139,47 +138,3 @@ def _torchvision_image_size(model: str) -> int:
 
     transforms = models.get_model_weights(model).DEFAULT.transforms()
     return int(transforms.crop_size[0])
-
-
-# -- weights --------------------------------------------------------------------------------------
-# Both libraries and the zoo list the layers of these networks in the order of computation, so the
-# weights are matched by place, and each match is checked by size. Tests show with random weights
-# that the outputs are equal.
-
-# Ours on the left. Networks of the same name that are missing here differ in structure:
-# torchvision's alexnet is `alexnet-owt`, its googlenet is none of ours, and its resnet18 and
-# resnet34 pool with other windows.
-SAME_STRUCTURE = {
-    "vgg11": ("torchvision:vgg11", "timm:vgg11"),
-    "vgg13": ("torchvision:vgg13", "timm:vgg13"),
-    "vgg16": ("torchvision:vgg16", "timm:vgg16"),
-    "vgg19": ("torchvision:vgg19", "timm:vgg19"),
-    "resnet50-v1.5": ("torchvision:resnet50", "timm:resnet50"),
-    "resnet101-v1.5": ("torchvision:resnet101", "timm:resnet101"),
-    "resnet152-v1.5": ("torchvision:resnet152", "timm:resnet152"),
-    "alexnet-owt": ("torchvision:alexnet",),
-}
-
-
-def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load another library's state into the zoo's network of the same structure.
-
-    `SAME_STRUCTURE` lists the pairs. Linear layers kept as 1x1 or 7x7 convolutions fit as well.
-
-    Raises:
-        ValueError: the number of tensors or the size of one of them differs.
-    """
-    state = model.state_dict()
-    hint = "these are different networks; see zoo.external.SAME_STRUCTURE"
-    if len(state) != len(weights):
-        raise ValueError(
-            f"the weights hold {len(weights)} tensors and the network {len(state)}: {hint}"
-        )
-    matched = {}
-    for (ours, place), (theirs, value) in zip(state.items(), weights.items(), strict=True):
-        if place.numel() != value.numel():
-            raise ValueError(
-                f"{theirs} {tuple(value.shape)} does not fit {ours} {tuple(place.shape)}: {hint}"
-            )
-        matched[ours] = value.reshape(place.shape)
-    model.load_state_dict(matched)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import zoo
-from zoo import external, registry, vgg
+from zoo import external_weights, fitting, registry, vgg
 from zoo.alexnet import WithinMapNorm
 from zoo.complexity import describe
 from zoo.googlenet import TABLE_1, Inception
@@ -106,28 +106,30 @@ def test_a_deeper_vgg_starts_from_a():
     ],
 )
 def test_another_librarys_weights_give_its_logits(ours, theirs, side):
-    assert theirs in external.SAME_STRUCTURE[ours]
+    assert theirs in external_weights.SAME_STRUCTURE[ours]
     torch.manual_seed(0)
     source = zoo.build(theirs, num_classes=6).eval()
     target = zoo.build(ours, num_classes=6).eval()
-    external.load_weights(target, source.state_dict())
+    size = {"num_classes": 6, "image_size": zoo.card(ours).image_size}
+    fitting.load_start(target, ours, source.state_dict(), with_head=True, **size)
     with torch.no_grad():
         expected = source(noise(2, 3, side, side))
         logits = target(noise(2, 3, side, side))
     assert (logits - expected).abs().max() <= 1e-4 * expected.abs().max()
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "message"),
-    [
-        ("vgg11", "torchvision:vgg13", "hold 26 tensors and the network 22"),
-        ("vgg11", "torchvision:vgg11", "does not fit fc8"),
-    ],
-)
-def test_weights_of_another_structure_are_refused(ours, theirs, message):
-    model = registry.skeleton(ours, num_classes=6)
-    with pytest.raises(ValueError, match=message):
-        external.load_weights(model, registry.skeleton(theirs, num_classes=7).state_dict())
+def test_the_small_resnets_differ_from_torchvisions_in_where_windows_of_the_pooling_begin():
+    torch.manual_seed(0)
+    source = zoo.build("torchvision:resnet18", num_classes=6).eval()
+    target = zoo.build("resnet18", num_classes=6).eval()
+    size = {"num_classes": 6, "image_size": 224}
+    fitting.load_start(target, "resnet18", source.state_dict(), with_head=True, **size)
+    images = noise(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = source(images)
+        assert (target(images) - expected).abs().max() > 1e-3 * expected.abs().max()
+        target.pool1 = nn.MaxPool2d(3, stride=2, padding=1)
+        assert (target(images) - expected).abs().max() <= 1e-4 * expected.abs().max()
 
 
 @pytest.mark.parametrize(

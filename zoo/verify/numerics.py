@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo import alexnet_towers, external, registry, vgg
+from zoo import alexnet_towers, fitting, registry, vgg
 from zoo.layers import LocalResponseNorm
 
 MEASURES: dict[str, Callable[..., Any]] = {}
@@ -231,7 +231,14 @@ def library_difference(model: str, library: str, side: int) -> float:
     """Return the largest relative difference of logits with another library's weights."""
     theirs = registry.build(library, num_classes=10).eval()
     ours = registry.build(model, num_classes=10, init="common").eval()
-    external.load_weights(ours, theirs.state_dict())
+    fitting.load_start(
+        ours,
+        model,
+        theirs.state_dict(),
+        num_classes=10,
+        image_size=registry.card(model).image_size,
+        with_head=True,
+    )
     images = _noise(2, 3, side, side, dtype=torch.float32)
     logits = theirs(images)
     return float((ours(images) - logits).abs().max() / logits.abs().max())
