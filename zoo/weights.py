@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from platformdirs import user_data_path
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter
 
 from cnnbench.base.digests import digest_of, sha256_of
 from cnnbench.base.exits import Exit
@@ -93,7 +93,7 @@ class WeightsCard:
     notes: tuple[str, ...] = ()
 
 
-_READER: Final = TypeAdapter(WeightsCard)
+READER: Final = TypeAdapter(WeightsCard)
 
 
 # -- cards ----------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def _own_cards(network: str) -> dict[str, WeightsCard]:
     for start, row in _facts()["cards"].items():
         if network in row["networks"]:
             facts = {key: value for key, value in row.items() if key != "networks"}
-            cards[start] = _READER.validate_python({"name": f"{network}@{start}", **facts})
+            cards[start] = READER.validate_python({"name": f"{network}@{start}", **facts})
     return cards
 
 
@@ -196,40 +196,10 @@ def _card_of_file(name: str, path: Path) -> WeightsCard:
         raise BadWeights(f"{str(path)!r} cannot be read: {error.strerror}") from None
     if not is_there:
         raise MissingWeights(f"{name}: there is no file {str(path)!r}")
-    card = _card_of_kept(name, beside) if is_kept else WeightsCard(name=name)
+    from zoo import kept
+
+    card = kept.card(name, beside) if is_kept else WeightsCard(name=name)
     return replace(card, path=path)
-
-
-def _card_of_kept(name: str, document: Path) -> WeightsCard:
-    """Return what cnnbench wrote beside a network that it kept.
-
-    A mean that is a whole image is not one of three channels, and stays unknown here.
-    """
-    try:
-        facts = json.loads(document.read_bytes())
-        start = facts.get("start") or {}
-        sets = [start.get("trained_on"), facts["dataset"]] if start else [facts["dataset"]]
-        images = [start.get("trained_images") if start else 0, facts["train_images"]]
-        return _READER.validate_python(
-            {
-                "name": name,
-                "sha256": facts["sha256"],
-                "licence": start.get("licence"),
-                "trained_on": ", then ".join(each or "an unknown set" for each in sets),
-                "trained_images": None if None in images else sum(images),
-                "num_classes": len(facts["classes"]),
-                "mean": facts["mean"],
-                "std": facts["std"],
-                "image_size": facts["image_size"],
-                "overlaps": (facts["dataset"],),
-            }
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise BadWeights(
-            f"{str(document)!r} does not say what cnnbench writes beside a kept network "
-            f"({type(error).__name__}: {reason}); move the weights elsewhere to use them without it"
-        ) from None
 
 
 # -- where they lie -------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import typer
 
 from cnnbench.base.exits import Exit
 from cnnbench.cli.options import Json, app
-from cnnbench.planning.request import SKIP_HELP, Request
+from cnnbench.planning.request import SKIP_HELP, PlanError, Request
 
 
 @app.command()
@@ -14,7 +14,7 @@ def models(
     name: Annotated[str | None, typer.Argument(help="One network, layer by layer.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the networks, or show one with its layers, its paper and its departures from it."""
+    """List the networks, or show one: its layers, its paper and departures, and its weights."""
     from cnnbench.cli.show.networks import show_model, show_models
 
     if name is None:
@@ -78,13 +78,35 @@ def check(
 
 @app.command()
 def fetch(
-    dataset: Annotated[str, typer.Argument(help="A card's name or path, or torchvision:NAME.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET|weights",
+            help="A card's name or path, or torchvision:NAME; or the word weights.",
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Argument(help="After weights: a model with its start, like resnet18@torchvision."),
+    ] = None,
     source: Annotated[
         str | None, typer.Option("--from", help="A file or address to use in place of the card's.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Download a dataset, verify and unpack it; the only verb that uses the network."""
+    """Download and verify a dataset or trained weights; the only verb that uses the network."""
+    if (what == "weights") != (model is not None):
+        raise PlanError(
+            "one thing is fetched at a time: a dataset, or `weights` and a model with its start, "
+            "as in cnnbench fetch weights resnet18@torchvision"
+        )
+    if model is not None:
+        _fetch_weights(model, source, as_json=as_json)
+    else:
+        _fetch_dataset(what, source, as_json=as_json)
+
+
+def _fetch_dataset(dataset: str, source: str | None, *, as_json: bool) -> None:
     from cnnbench.cli.show.console import counting
     from cnnbench.cli.show.data import show_fetched
     from cnnbench.data.catalog.fetch import fetch as bring
@@ -94,3 +116,15 @@ def fetch(
     with counting("fetching", in_bytes=True) as progress:
         folder = bring(card, source=source, progress=progress)
     show_fetched(card, folder, as_json=as_json)
+
+
+def _fetch_weights(model: str, source: str | None, *, as_json: bool) -> None:
+    from cnnbench.cli.show.console import counting
+    from cnnbench.cli.show.networks import show_fetched_weights
+    from cnnbench.data.catalog.weights import fetch_weights
+    from zoo.weights import weights_card
+
+    card = weights_card(model)
+    with counting("fetching", in_bytes=True) as progress:
+        file = fetch_weights(card, source=source, progress=progress)
+    show_fetched_weights(card, file, as_json=as_json)

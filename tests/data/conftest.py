@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from servers import Server
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -46,3 +47,18 @@ def make_tree(tmp_path: Path) -> TreeMaker:
 def picture() -> Callable[[Path, int], None]:
     """Return the painter of one small picture."""
     return paint
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[bytes, list[int]], Server]]:
+    """Return what starts a server of some content whose line is cut."""
+    running: list[Server] = []
+
+    def start(content: bytes, cuts: list[int]) -> Server:
+        running.append(Server(content, cuts))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.http.shutdown()
+        server.http.server_close()

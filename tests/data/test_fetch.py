@@ -5,9 +5,6 @@ import io
 import os
 import re
 import tarfile
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -24,66 +21,6 @@ from cnnbench.data.open import open_dataset
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "../shared/data/grocery-fruits.tar.gz"
 QUICK = (0.0, 0.0, 0.0)
-
-
-class Server:
-    """A web server on this machine that ends each of its first answers early."""
-
-    def __init__(self, content: bytes, cuts: list[int]) -> None:
-        self.content, self.cuts = content, cuts
-        self.tag = '"one"'
-        self.ranges = True
-        self.asked: list[str] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.http.server_address[1]}/set.tar.gz"
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        asked = request.headers.get("Range", "")
-        self.asked.append(asked)
-        start = 0
-        if asked and self.ranges and request.headers.get("If-Range") == self.tag:
-            match = re.fullmatch(r"bytes=(\d+)-", asked)
-            assert match
-            start = int(match[1])
-            request.send_response(206)
-            end = len(self.content)
-            request.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
-        else:
-            request.send_response(200)
-        request.send_header("Content-Length", str(len(self.content) - start))
-        request.send_header("ETag", self.tag)
-        request.end_headers()
-        whole = self.content[start:]
-        request.wfile.write(whole[: self.cuts.pop(0)] if self.cuts else whole)
-        request.wfile.flush()
-        request.close_connection = True
-
-
-@pytest.fixture
-def serve() -> Iterator[object]:
-    running: list[Server] = []
-
-    def start(content: bytes, cuts: list[int]) -> Server:
-        running.append(Server(content, cuts))
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.http.shutdown()
-        server.http.server_close()
 
 
 def test_a_line_cut_ten_times_still_brings_the_whole(tmp_path: Path, serve) -> None:

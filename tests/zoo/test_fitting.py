@@ -240,7 +240,6 @@ def test_the_head_is_what_follows_the_number_of_classes(network, image_size, hea
 def test_every_network_of_the_zoo_has_a_head_and_takes_its_own_weights(network):
     size = {"num_classes": 7, "image_size": zoo.card(network).image_size}
     heads = head_names(network, **size)
-    assert heads
+    assert heads  # all there is, in the linear baselines
     state = state_of(network, **size)
     assert fit(network, state, **size).state.keys() == state.keys()
-    assert len(heads) < len(state)

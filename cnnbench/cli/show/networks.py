@@ -1,12 +1,17 @@
 """How are the networks of the zoo listed, and the verdicts on their papers' statements told?"""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
 
 import zoo
+from cnnbench.base.files import StoreError
 from cnnbench.cli.show.console import print_json, print_table, say
 from zoo import verify
+from zoo.weights import MissingWeights, WeightsCard, weights_card, weights_file, weights_sha256
+from zoo.weights import starts as weights_of
 
 
 def show_models(*, as_json: bool) -> None:
@@ -34,14 +39,20 @@ def show_models(*, as_json: bool) -> None:
 
 
 def show_model(name: str, *, as_json: bool) -> None:
-    """Show one network: its paper, its departures from it, and its layers.
+    """Show one network: its paper, its departures from it, its weights, and its layers.
+
+    Of a model with a start, what is known of those weights.
 
     Raises:
         UnknownModel: if there is no such network.
+        UnknownWeights: if it has no such weights.
     """
     card, facts = zoo.card(name), zoo.describe(name)
+    weights = weights_card(name) if zoo.split_start(name)[1] is not None else None
+    starts = weights_of(card.name)
     if as_json:
-        return print_json({"card": asdict(card), "description": asdict(facts)})
+        document = {"card": asdict(card), "description": asdict(facts), "starts": starts}
+        return print_json(document | ({"weights": asdict(weights)} if weights else {}))
     say(f"{card.name}: {card.summary}")
     say(f"{card.authors}: {card.paper} ({card.year}). {card.url}")
     size = f"{card.image_size} pixels"
@@ -50,6 +61,9 @@ def show_model(name: str, *, as_json: bool) -> None:
         say(f"{title}: {'none' if not sentences else ''}")
         for sentence in sentences:
             say(f"  - {sentence}")
+    say(f"weights behind an @: {', '.join([*starts, 'a file'])}")
+    if weights:
+        _show_weights(weights)
     rows = [
         (
             row.name,
@@ -65,6 +79,49 @@ def show_model(name: str, *, as_json: bool) -> None:
     ]
     titles = ("layer", "kind", "kernel", "stride", "groups", "output", "params", "MACs")
     return print_table(titles, rows, "llllrrrr")
+
+
+def _show_weights(card: WeightsCard) -> None:
+    for title, text in _facts(card):
+        if text:
+            say(f"{title}: {text}")
+
+
+def _facts(card: WeightsCard) -> Iterator[tuple[str, str]]:
+    """Yield what a card states, as (title, text); the text is empty where it states nothing."""
+    trained = f", {card.trained_images:,} images" if card.trained_images else ""
+    yield f"{card.name} was trained on", f"{card.trained_on}{trained}" if card.trained_on else ""
+    yield "classes", "" if card.num_classes is None else str(card.num_classes)
+    yield "published top-1", "" if card.top1 is None else f"{card.top1:.1%}"
+    yield "image size", f"{card.image_size} pixels" if card.image_size else ""
+    for title, values in (("channel mean", card.mean), ("channel deviation", card.std)):
+        yield title, " ".join(f"{value:.4f}" for value in values or ())
+    yield "licence", card.licence or ""
+    yield "datasets that lie within", ", ".join(card.overlaps)
+    yield "sha256", card.sha256
+    yield "note", "; ".join(card.notes)
+    yield "from", card.url or card.package or ""
+    yield "on this machine", _place_of(card)
+
+
+def _place_of(card: WeightsCard) -> str:
+    try:
+        return str(weights_file(card))
+    except (MissingWeights, StoreError) as error:
+        return f"no; {error}"
+
+
+def show_fetched_weights(card: WeightsCard, file: Path, *, as_json: bool) -> None:
+    """Say where fetched weights lie, what they are, and what to type next."""
+    digest = weights_sha256(card, file)
+    if as_json:
+        facts = {"weights": card.name, "file": str(file), "sha256": digest}
+        return print_json({"version": 1, **facts})
+    say(f"{card.name} lies in {file}")
+    say(f"its sha256: {digest}")
+    say(f"its licence: {card.licence or 'not stated'}")
+    network = zoo.split_start(card.name)[0]
+    return say(f"next: cnnbench run --models {network},{card.name}")
 
 
 # -- verify ---------------------------------------------------------------------------------------

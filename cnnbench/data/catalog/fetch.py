@@ -132,7 +132,7 @@ def _require_files(facts: Download, folder: Path, place: str) -> None:
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # between attempts that bring nothing new
 _CHUNK = 1 << 18
-_TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)  # waiting mends none
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -144,12 +144,13 @@ def download(
     most_bytes: int,
     progress: Progress | None = None,
     pauses: Sequence[float] = PAUSES_SECONDS,
+    without_network: Callable[[], str] = offers,
 ) -> None:
     """Download `url` to `target`, over https, or over http from this machine itself.
 
     `pauses` are the seconds waited after each attempt in a row that brings no byte; after the last
-    FetchError is raised, and the `.part` stays for the next command. More than `most_bytes` is
-    refused.
+    FetchError is raised, with what `without_network` says, and the `.part` stays for the next
+    command. More than `most_bytes` is refused.
     """
     require_safe(url)
     part, mark = target.with_name(target.name + ".part"), target.with_name(target.name + ".mark")
@@ -173,7 +174,7 @@ def download(
         if idle > len(pauses):
             raise FetchError(
                 f"{url} cannot be downloaded: {cause}; {_size(part)} bytes are kept, the same "
-                f"command continues{offers()}"
+                f"command continues{without_network()}"
             ) from cause
         time.sleep(pauses[idle - 1] if idle else 0)
     commit(part, target)
@@ -188,7 +189,7 @@ def require_safe(url: str) -> None:
     raise FetchError(f"{url!r} is refused: only https is used, and http from this machine itself")
 
 
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+class SafeRedirects(urllib.request.HTTPRedirectHandler):
     """Follows a redirection only where the first address could have led."""
 
     def redirect_request(
@@ -213,8 +214,8 @@ def _attempt(url: str, part: Path, mark: Path, most_bytes: int, progress: Progre
     if known:
         request.add_header("Range", f"bytes={have}-")
         request.add_header("If-Range", known)
-    opener = urllib.request.build_opener(_SafeRedirects)
-    with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
+    opener = urllib.request.build_opener(SafeRedirects)
+    with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
         starts = answer.headers.get("Content-Range", "")
         continues = answer.status == 206 and starts.startswith(f"bytes {have}-")
         have = have if continues else 0
