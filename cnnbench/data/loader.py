@@ -32,7 +32,6 @@ from cnnbench.data.draws import (
     FLIP,
     JITTER,
     LEFT,
-    ORDER,
     SAMPLE,
     TOP,
     below,
@@ -40,6 +39,7 @@ from cnnbench.data.draws import (
     hashed,
     normal,
 )
+from cnnbench.data.order import EpochOrder
 from cnnbench.schema.result import TRAINING_SAMPLE
 
 __all__ = ["Batch", "Batches", "evaluation_batches", "evaluation_sample", "training_sample"]
@@ -115,8 +115,7 @@ class Batches:
         # Resizing is work for many threads, which the helper that cuts ahead hands out.
         self._resizers = ThreadPoolExecutor(usable_cores()) if prefetch else None
         self._foreseen: tuple[tuple[int, int], Future[_Cut]] | None = None
-        self._epoch = -1  # the epoch of the permutation that is kept
-        self._permutation = np.empty(0, dtype=np.int64)
+        self._order = EpochOrder(len(labels), seed=seed)
 
     @property
     def epoch_images(self) -> int:
@@ -125,13 +124,7 @@ class Batches:
 
     def indices(self, start: int, size: int) -> Ints:
         """Return which images stand at positions start .. start + size - 1, `(size,)`."""
-        positions = np.arange(start, start + size, dtype=np.int64)
-        epochs, places = np.divmod(positions, self.epoch_images)
-        chosen = np.empty(size, dtype=np.int64)
-        for epoch in np.unique(epochs).tolist():
-            here = epochs == epoch
-            chosen[here] = self._order_of(epoch)[places[here]]
-        return chosen
+        return self._order.indices(start, size)
 
     def batch(self, start: int, size: int) -> Batch:
         """Return positions start .. start + size - 1: images `(size, 3, H, W)`, labels `(size,)`.
@@ -208,16 +201,6 @@ class Batches:
         places = positions[:, None] * 3 + np.arange(3)
         draws = JITTER_STD * normal(self._seed, JITTER, places)
         return (draws @ self._colours.T).astype(np.float32)
-
-    def _order_of(self, epoch: int) -> Ints:
-        if epoch != self._epoch:
-            first = epoch * self.epoch_images
-            positions = np.arange(first, first + self.epoch_images, dtype=np.int64)
-            # Sorting by a hash is a permutation that no change of a library's generator can move.
-            keys = hashed(self._seed, ORDER, positions)
-            self._permutation = np.argsort(keys, kind="stable")
-            self._epoch = epoch
-        return self._permutation
 
 
 def resident(images: Bytes, device: torch.device) -> torch.Tensor | None:
