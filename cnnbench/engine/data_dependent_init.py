@@ -22,7 +22,7 @@ from cnnbench.engine.device import Device
 from cnnbench.engine.step import preserve_state
 from zoo.initialization import is_plain, weighted
 
-__all__ = ["standardise_outputs"]
+__all__ = ["Layer", "hooked", "standardise_outputs", "zero_heads"]
 
 _SMALLEST_STD = 1e-6
 
@@ -37,7 +37,7 @@ def standardise_outputs(model: nn.Module, images: Tensor, device: Device) -> Non
     that is the same for all images keeps its scale. Weights change in place; BatchNorm statistics
     and random generators stay as they were.
     """
-    heads = _zero_heads(model, images[:2], device)
+    heads = zero_heads(model, images[:2], device)
     done: set[Layer] = set()  # a layer that is used twice is fitted to its first use
 
     def fit(layer: Any, _: object, output: Tensor) -> Tensor | None:
@@ -60,7 +60,7 @@ def standardise_outputs(model: nn.Module, images: Tensor, device: Device) -> Non
         _forward(model, images, device)
 
 
-def _zero_heads(model: nn.Module, images: Tensor, device: Device) -> list[Layer]:
+def zero_heads(model: nn.Module, images: Tensor, device: Device) -> list[Layer]:
     """Set the layers that give the logits to zero and return them; `images` are two or more.
 
     They are the layers with an output a class that stand last on the way to an output of the

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from cnnbench.engine.data_dependent_init import hooked
 from cnnbench.engine.device import Device
-from cnnbench.engine.evaluate import classes_by_logit, evaluation_mode
+from cnnbench.engine.evaluate import classes_by_logit
+from cnnbench.engine.head import layer_inputs
 
 __all__ = [
     "IntArray",
@@ -85,18 +85,8 @@ def last_layer_inputs(
 
     None if the network has no such layer.
     """
-    inputs: list[Tensor] = []
-    features: list[Tensor] = []
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-    with hooked(layers, lambda _, args, __: inputs.append(args[0])), evaluation_mode(model):
-        for pixels, _ in batches:
-            inputs.clear()
-            with device.autocast():
-                model(pixels)
-            if not inputs:
-                return None
-            features.append(inputs[-1].flatten(1).float().cpu())
-    return torch.cat(features)
+    return layer_inputs(model, layers, batches, device)
 
 
 def nearest(queries: Tensor, points: Tensor, count: int) -> IntArray:

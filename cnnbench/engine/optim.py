@@ -1,5 +1,8 @@
 """How do the weights move, and how fast at which progress?"""
 
+import itertools
+from collections.abc import Collection
+
 import torch
 from torch import nn
 
@@ -8,24 +11,31 @@ from cnnbench.schema.recipes import Recipe
 __all__ = ["make_optimizer"]
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """Return SGD with momentum over two groups: weights, then biases and BatchNorm's gains.
+def make_optimizer(
+    model: nn.Module, recipe: Recipe, *, head: Collection[str] = ()
+) -> torch.optim.SGD:
+    """Return SGD with momentum, in groups: weights, and biases with BatchNorm's gains.
 
-    Only weights decay, unless the recipe has biases decay too.
+    Only weights decay, unless the recipe has biases decay too. `head` names the parameters that
+    learn at the full rate; the others, the body, learn at the recipe's `body_lr` of it.
     """
-    weights = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay, "lr_scale": 1.0},
-        {
-            "params": others,
-            "weight_decay": recipe.weight_decay if recipe.bias_decay else 0.0,
-            "lr_scale": recipe.bias_lr,
-        },
-    ]
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            kind = name in head, parameter.ndim > 1
+            groups.setdefault(kind, []).append(parameter)
     fused = all(p.device.type in {"cpu", "cuda"} for p in model.parameters())
     return torch.optim.SGD(
-        [group for group in groups if group["params"]],
+        [
+            {
+                "params": groups[in_head, is_weight],
+                "weight_decay": recipe.weight_decay if is_weight or recipe.bias_decay else 0.0,
+                "lr_scale": (1.0 if is_weight else recipe.bias_lr)
+                * (1.0 if in_head else recipe.body_lr),
+            }
+            for in_head, is_weight in itertools.product((False, True), (True, False))
+            if (in_head, is_weight) in groups
+        ],
         lr=recipe.lr,
         momentum=recipe.momentum,
         fused=fused,

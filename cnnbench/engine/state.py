@@ -40,7 +40,9 @@ class Training:
 
     `evaluate` is of the whole split that the curves are drawn on, `evaluate_sample` of the images
     of it that are tested on the way, where they are fewer. `on_step` is called after each step,
-    then `should_stop` is asked. `joules` reads an energy counter, where there is one.
+    then `should_stop` is asked. `joules` reads an energy counter, where there is one. `head` names
+    the parameters whose rate is the recipe's own, where the others' is its `body_lr`.
+    `images_before` went through the network before the first step and count as seen.
     """
 
     model: nn.Module
@@ -63,6 +65,8 @@ class Training:
     micro_batch: int | None = None
     joules: Callable[[], float] | None = None
     origin: Origin = field(default_factory=Origin)
+    head: frozenset[str] = frozenset()
+    images_before: int = 0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -124,7 +128,7 @@ class TrainingState:
             seconds=self.training.clock.charged,
             epochs=self.images_seen / self.training.batches.epoch_images,
             images=self.images_seen,
-            flops=self.images_seen * self.training.flops_per_image,
+            flops=(self.images_seen - self.training.images_before) * self.training.flops_per_image,
             steps=self.steps,
             joules=None if self.training.joules is None else self.joules,
         )

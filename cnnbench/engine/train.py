@@ -55,11 +55,12 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
     clock = training.clock
     state = TrainingState(
         training=training,
-        optimizer=make_optimizer(training.model, training.recipe),
+        optimizer=make_optimizer(training.model, training.recipe, head=training.head),
         total_images=training.budget.total_images(
             train_images=training.batches.epoch_images, flops_per_image=training.flops_per_image
         ),
     )
+    state.images_seen = training.images_before
     if checkpoint is not None:
         state.load_state_dict(checkpoint)
     with clock.measure("warmup"):

@@ -151,7 +151,8 @@ def _least_fed(plan: Plan, pace: Pace, epochs: float, first: str | None) -> Feed
     `first` is the model to begin with: the slowest at one size is mostly so at another.
     """
     least: Feed | None = None
-    for cell in sorted(_fed_cells(plan), key=lambda each: each.model != first):
+    open_cells = [cell for cell in _fed_cells(plan) if cell.start is None]  # others bring a size
+    for cell in sorted(open_cells, key=lambda each: each.model != first):
         is_counted = cell.budget.currency is not Currency.SECONDS  # then no speed is needed
         feed = _feed(cell, plan, (lambda _: None) if is_counted else pace)
         if feed and (least is None or feed.epochs < least.epochs):
@@ -180,9 +181,13 @@ def feeds_of(plan: Plan, pace: Pace) -> tuple[Feed, ...]:
 
 
 def _fed_cells(plan: Plan) -> list[Cell]:
-    """Return a cell for each network and batch, with its smallest budget."""
+    """Return a cell for each network and batch, with its smallest budget.
+
+    Heads are left out: once the features are there, epochs cost next to nothing.
+    """
     cells: dict[tuple[str, int], Cell] = {}
-    for cell in sorted(plan.cells, key=lambda each: each.budget.limit):
+    whole = [cell for cell in plan.cells if cell.train == "all"]
+    for cell in sorted(whole, key=lambda each: each.budget.limit):
         cells.setdefault((cell.model, cell.recipe.batch_size), cell)
     return list(cells.values())
 
@@ -202,6 +207,7 @@ def _feed(cell: Cell, plan: Plan, pace: Pace) -> Feed | None:
         batch_size=cell.recipe.batch_size,
         images_per_second=rate,
         epochs=images / n_train,
+        from_scratch=cell.start is None,
     )
 
 
@@ -241,10 +247,11 @@ def seconds_to_end(plan: Plan) -> float | None:
     total = 0.0
     for cell in plan.cells:
         rate = rates.get((cell.model, cell.recipe.batch_size))
+        images = images_bought(cell, len(plan.dataset.classes), plan.dataset.images["train"])
         if rate is None:
             return None
-        images = images_bought(cell, len(plan.dataset.classes), plan.dataset.images["train"])
-        trained = cell.budget.limit if images is None else images / rate
+        passes = plan.dataset.images["train"] if cell.train == "head" else images
+        trained = cell.budget.limit if images is None else (passes or 0.0) / rate
         evaluated = evaluated_images(cell, plan.dataset) * EVALUATION_COST / rate
         total += trained + evaluated + _START_SECONDS
     return total

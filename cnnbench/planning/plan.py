@@ -12,11 +12,14 @@ from cnnbench.data.open import one_spelling, open_dataset
 from cnnbench.data.quick_check import quick_check
 from cnnbench.planning.passes import memory_and_passes, require_passes
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors, split_commas
+from cnnbench.planning.starts import entrants, require_head_budget, start_of, start_size
 from cnnbench.schema.budget import Budget, Currency
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan, Precision, slug
 from cnnbench.schema.foresight import IMAGE_SIZES, SizeChoice
-from cnnbench.schema.recipes import Recipe, make_recipe
+from cnnbench.schema.recipes import Recipe, make_recipe, start_recipe
+from cnnbench.schema.start import Train
 from cnnbench.version import __version__
+from zoo.cards import ModelName, model_name
 
 __all__ = ["facts_of", "folder_of", "make_plan", "open_for_cell", "respelled"]
 
@@ -58,7 +61,7 @@ def make_plan(
     size = auto_size if _size_is_open(request, models, budgets[0]) else None
     # The models stand innermost: they take turns, and a drift of the machine hits all alike.
     values = request.batch_sizes or (None,), request.lrs or (None,)
-    grid = itertools.product(seeds, budgets, *values, models)
+    grid = itertools.product(seeds, budgets, *values, entrants(models, request))
     cells = tuple(_cell(request, dataset, device, precision, size, *point) for point in grid)
     if len({cell.digest for cell in cells}) < len(cells):
         raise PlanError("two cells of this plan are the same; is a value given twice?")
@@ -80,14 +83,15 @@ def _seeds(request: Request) -> list[int]:
     return seeds
 
 
-def _size_is_open(request: Request, models: Sequence[str], budget: Budget) -> bool:
+def _size_is_open(request: Request, models: Sequence[ModelName], budget: Budget) -> bool:
     """Tell whether the image size may be chosen: none was typed, and it makes a difference.
 
     It makes none to what a budget in epochs, images or joules buys, nor to networks whose own
-    images are the smallest there is to choose from, and `paper` has each paper's.
+    images are the smallest there is to choose from. `paper` has each paper's, and trained weights
+    bring their size along.
     """
     with plan_errors():
-        native = max(zoo.card(model).image_size for model in models)
+        native = max((zoo.card(m.network).image_size for m in models if not m.start), default=0)
     counts = budget.currency in (Currency.SECONDS, Currency.FLOPS)
     is_untyped = request.pixels is None and request.recipe != "paper"
     return is_untyped and counts and native > min(IMAGE_SIZES)
@@ -120,16 +124,25 @@ def _cell(
     budget: Budget,
     batch_size: int | None,
     lr: float | None,
-    model: str,
+    entrant: tuple[ModelName, Train],
 ) -> Cell:
+    name, train = entrant
+    model = name.text
     with plan_errors(f"{model}: "):
         card = zoo.card(model)
     least, native = card.smallest_image_size, card.image_size
-    typed = request.pixels if auto_size is None else min(auto_size, native)
+    if name.start:
+        native = start_size(name) or native
+    typed = min(auto_size, native) if auto_size and not name.start else request.pixels
     image_size = _at_least(least, typed, native, f"{model}: --image-size")
     evaluations = _at_least(1, request.evaluations, DEFAULT_EVALUATIONS, "--evaluations")
     size = {"num_classes": len(dataset.classes), "image_size": image_size}
-    recipe = _recipe(request.recipe, model, size, lr=lr, batch_size=batch_size)
+    start = start_of(name, request.weights_scaling, **size) if name.start else None
+    if start is None:
+        recipe = _recipe(request.recipe, model, size, lr=lr, batch_size=batch_size)
+    else:
+        with plan_errors(f"{model}: "):
+            recipe = start_recipe(train, lr=lr, batch_size=batch_size)
     allowed, micro_batch = memory_and_passes(
         request.memory, model, **size, batch_size=recipe.batch_size
     )
@@ -150,8 +163,12 @@ def _cell(
         micro_batch=micro_batch,
         # A CPU gives the same bits anyway, so there it is no other cell.
         deterministic=request.deterministic and device != "cpu",
+        start=start,
+        train=train,
     )
     train_images = len(dataset.splits["train"])
+    if train == "head":
+        require_head_budget(budget, train_images)
     require_passes(cell, num_classes=size["num_classes"], train_images=train_images)
     return cell
 
@@ -173,17 +190,17 @@ def _recipe(
         )
 
 
-def _models(names: Sequence[str]) -> list[str]:
+def _models(names: Sequence[str]) -> list[ModelName]:
     if not names:
         raise PlanError("no model was named; `cnnbench models` lists all")
-    resolved: list[str] = []
+    resolved: list[ModelName] = []
     for name in names:
         try:
-            model = zoo.resolve(name)
+            model = model_name(name)
         except zoo.UnknownModel as error:
             raise PlanError(str(error)) from None
-        if model in resolved:
-            raise PlanError(f"model {name!r} ({model}) is named twice")
+        if model.text in [other.text for other in resolved]:
+            raise PlanError(f"model {name!r} ({model.text}) is named twice")
         resolved.append(model)
     return resolved
 

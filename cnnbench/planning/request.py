@@ -75,6 +75,13 @@ class Request:
     recipe: Annotated[
         str, Flag("common, one for all (common-1: its first edition); paper, each paper's own.")
     ] = "common"
+    train: Annotated[
+        Texts, Flag("Of networks with weights (NAME@WEIGHTS): all, head, or all,head.")
+    ] = "all"
+    weights_scaling: Annotated[
+        str | None,
+        Flag("Inputs of weights without a card: imagenet, half, images, or MEAN/STD."),
+    ] = None
     lr: Annotated[Floats | None, Flag("Learning rate for every model.")] = None
     batch_size: Annotated[Ints | None, Flag("Images a step.  [default: 32]")] = None
     image_size: Annotated[

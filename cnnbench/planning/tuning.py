@@ -70,7 +70,7 @@ def tuned_rates(trials: Plan, results: Iterable[Result]) -> tuple[Tuned, ...]:
     """
     by_model: dict[str, list[Result]] = {}
     for result in results:
-        by_model.setdefault(result.model, []).append(result)
+        by_model.setdefault(result.name, []).append(result)
     tuned = []
     for model, of_model in by_model.items():
         done = [r for r in of_model if r.status == "done" and r.top1 is not None]
@@ -95,7 +95,7 @@ def tuned_rates(trials: Plan, results: Iterable[Result]) -> tuple[Tuned, ...]:
 def with_rates(plan: Plan, tuned: Sequence[Tuned]) -> Plan:
     """Return the plan in which every cell has its model's chosen rate."""
     chosen = {each.model: each.chosen for each in tuned}
-    cells = tuple(_with_rate(cell, chosen[cell.model]) for cell in plan.cells)
+    cells = tuple(_with_rate(cell, chosen[cell.name]) for cell in plan.cells)
     return plan.model_copy(update={"cells": cells, "tuned": tuple(tuned)})
 
 
@@ -106,7 +106,7 @@ def _with_rate(cell: Cell, rate: float) -> Cell:
 def _first_of_each_model(cells: Sequence[Cell]) -> list[Cell]:
     first: dict[str, Cell] = {}
     for cell in cells:
-        known = first.setdefault(cell.model, cell)
+        known = first.setdefault(cell.name, cell)
         if known.recipe != cell.recipe:
             raise PlanError("--tune chooses the learning rate; give no list of rates or batches")
     return list(first.values())

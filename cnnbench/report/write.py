@@ -29,6 +29,7 @@ from cnnbench.report.sections import (
     results,
     seeds,
     settings,
+    starts,
     sweeps,
     time_to_accuracy,
 )
@@ -40,6 +41,7 @@ __all__ = ["write_report"]
 
 _RESULTS: tuple[MakeSection, ...] = (
     results.section,
+    starts.section,
     pairs.section,
     seeds.section,
     ladder.section,

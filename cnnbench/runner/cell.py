@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from cnnbench.base.words import escape_bytes, first_line
 from cnnbench.data import DataError
@@ -14,6 +15,7 @@ from cnnbench.engine.evaluate import Evaluation
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import CheckpointDue, Scored, train
 from cnnbench.runner.gallery import write_cell_gallery
+from cnnbench.runner.head import head_training
 from cnnbench.runner.inputs import (
     CellContext,
     Inputs,
@@ -74,6 +76,9 @@ def _train_cell(context: CellContext) -> Result:
         folder.require_room(training.params)
         checkpoint = folder.load_checkpoint()
         folder.rewind(checkpoint.log_bytes if checkpoint else 0)
+    network = training.model
+    if context.cell.train == "head":
+        training = head_training(context, inputs, training, resumed=checkpoint is not None)
     last: Scored | None = None
     for event in train(training, checkpoint=checkpoint.state if checkpoint else None):
         if isinstance(event, CheckpointDue):
@@ -88,9 +93,9 @@ def _train_cell(context: CellContext) -> Result:
     assert last is not None
     assert isinstance(event, Finished)  # a loop that was asked to stop raised Interrupted
     curve = [logged for logged in folder.events() if isinstance(logged, Evaluated)]
-    headline = _headline(context, training, inputs, last)
+    headline = _headline(context, training, network, inputs, last)
     with clock.measure("eval"):
-        memorised = evaluate_training_sample(context, training.model, inputs)
+        memorised = evaluate_training_sample(context, network, inputs)
     result = write_success(
         context,
         training,
@@ -102,7 +107,7 @@ def _train_cell(context: CellContext) -> Result:
         notice=checkpoint.notice if checkpoint else "",
         canary=canary,
     )
-    return _write_gallery(context, inputs, training, headline, result)
+    return _write_gallery(context, inputs, network, headline, result)
 
 
 def best_of(curve: Sequence[Evaluated]) -> Evaluated:
@@ -115,11 +120,11 @@ def best_of(curve: Sequence[Evaluated]) -> Evaluated:
 
 
 def _write_gallery(
-    context: CellContext, inputs: Inputs, training: Training, headline: Scored, result: Result
+    context: CellContext, inputs: Inputs, network: nn.Module, headline: Scored, result: Result
 ) -> Result:
     """Add the pictures to a cell whose result is on disk, and what they took to that result."""
     with context.clock.measure("gallery"):
-        write_cell_gallery(context, inputs, training, headline)
+        write_cell_gallery(context, inputs, network, headline, macs=result.macs or 0)
     result = result.model_copy(update={"seconds": _seconds(context.clock)})
     context.folder.write_result(result)
     return result
@@ -133,13 +138,15 @@ def _save_checkpoint(context: CellContext, event: CheckpointDue) -> None:
         raise Interrupted
 
 
-def _headline(context: CellContext, training: Training, inputs: Inputs, last: Scored) -> Scored:
+def _headline(
+    context: CellContext, training: Training, network: nn.Module, inputs: Inputs, last: Scored
+) -> Scored:
     """Return the last evaluation of the curve where it counts, else read the test split, once."""
     if training.curve_is_headline:
         return last
     split, views = inputs.dataset.headline_split, context.cell.recipe.test_views
     with context.clock.measure("eval"):
-        evaluation = evaluate_split(context, training.model, inputs, split, views=views)
+        evaluation = evaluate_split(context, network, inputs, split, views=views)
     changes = {"split": split, "headline": True, **evaluation.metrics()}
     event = last.event.model_copy(update=changes)
     context.folder.append(event)

@@ -4,7 +4,7 @@ import sys
 import traceback
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnnbench.data.pixels.cache import Decoded
 from cnnbench.data.pixels.decode import thumbnail
@@ -18,7 +18,6 @@ from cnnbench.engine.gallery import (
     representatives,
     worst_mistakes,
 )
-from cnnbench.engine.state import Training
 from cnnbench.engine.train import Scored
 from cnnbench.runner.inputs import CellContext, Inputs, cut_batches
 from cnnbench.store.gallery import CellGallery
@@ -27,38 +26,39 @@ SHOWN, MISTAKES, QUERIES, NEIGHBOURS, GUESSES = 8, 6, 5, 6, 5
 
 
 def write_cell_gallery(
-    context: CellContext, inputs: Inputs, training: Training, headline: Scored
+    context: CellContext, inputs: Inputs, network: nn.Module, headline: Scored, *, macs: int
 ) -> None:
     """Write a finished cell's gallery; pictures that cannot be made fail no cell.
 
     What went wrong goes to stderr, which the launcher keeps as `log.txt`.
     """
     try:
-        context.folder.write_gallery(collect_gallery(context, inputs, training, headline))
+        gallery = collect_gallery(context, inputs, network, headline, macs=macs)
+        context.folder.write_gallery(gallery)
     except Exception:
         traceback.print_exc()
         print("the pictures of what the network sees could not be made", file=sys.stderr)
 
 
 def collect_gallery(
-    context: CellContext, inputs: Inputs, training: Training, headline: Scored
+    context: CellContext, inputs: Inputs, network: nn.Module, headline: Scored, *, macs: int
 ) -> CellGallery:
     """Return first filters, guesses, neighbours in the last hidden layer and worst mistakes.
 
-    `headline` evaluates a whole split, in its order.
+    `headline` evaluates a whole split, in its order; `macs` are the multiply-adds of an image.
     """
     train, test = inputs.splits["train"], inputs.splits[headline.event.split]
     labels, logits = headline.evaluation.labels, headline.evaluation.logits
 
     def features(split: Decoded, places: IntArray) -> Tensor | None:
         batches = cut_batches(context, inputs, split.images[places], split.labels[places])
-        return last_layer_inputs(training.model, batches, context.device)
+        return last_layer_inputs(network, batches, context.device)
 
     shown = representatives(labels, SHOWN)
     test_places = np.concatenate([shown, worst_mistakes(logits, labels, MISTAKES)])
     guesses, chances = most_probable(logits[test_places], GUESSES)
-    filters, towers = first_filters(training.model)
-    searched = candidates(len(train.labels), training.macs)
+    filters, towers = first_filters(network)
+    searched = candidates(len(train.labels), macs)
     queries = features(test, shown[:QUERIES])
     points = None if queries is None else features(train, searched)
     near = np.zeros((0, 0), dtype=np.int64)

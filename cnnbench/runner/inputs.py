@@ -21,17 +21,20 @@ from cnnbench.data.loader import (
 )
 from cnnbench.data.pixels.cache import Decoded, decoded
 from cnnbench.engine.clock import Clock
-from cnnbench.engine.data_dependent_init import standardise_outputs
+from cnnbench.engine.data_dependent_init import standardise_outputs, zero_heads
 from cnnbench.engine.device import Device, origin_of
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.evaluate import EVALUATION_BATCH_SIZE, Evaluation, evaluate
+from cnnbench.engine.head import keep_statistics
 from cnnbench.engine.state import Training
 from cnnbench.engine.step import training_flops_per_image
 from cnnbench.planning.plan import open_for_cell
 from cnnbench.planning.request import Request
+from cnnbench.planning.starts import load_cell_start
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell
 from cnnbench.store import CellFolder
+from zoo.fitting import head_names
 
 # A position in the training batches that no training reaches: other crops than the first steps see.
 INIT_POSITION, INIT_IMAGES = 2**40, 32
@@ -94,7 +97,12 @@ def open_inputs(cell: Cell, typed: Request | None = None) -> Inputs:
 
 
 def _scaling(cell: Cell, pixels: npt.NDArray[np.uint8]) -> tuple[npt.ArrayLike, tuple[float, ...]]:
-    """Return what is subtracted from pixels in [0, 1], and what they are then divided by."""
+    """Return what is subtracted from pixels in [0, 1], and what they are then divided by.
+
+    Trained weights bring both along, unless they are to go on with the images' own.
+    """
+    if cell.start and cell.start.mean and cell.start.std:
+        return cell.start.mean, cell.start.std
     raw = (1 / 255, 1 / 255, 1 / 255)  # back to 0..255, which LRN's constants presuppose
     if cell.recipe.scaling == "mean-image":
         return mean_image(pixels, cell.image_size), raw
@@ -107,12 +115,9 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
     cell, device, dataset = context.cell, context.device, inputs.dataset
     network = {"num_classes": len(dataset.classes), "image_size": cell.image_size}
     torch.manual_seed(cell.seed)
-    model = zoo.build(cell.model, init=cell.recipe.init, **network)
-    model = model.to(device.torch_device).to(memory_format=torch.channels_last)
-    facts = zoo.describe(cell.model, **network)
     batches = _training_batches(context, inputs)
-    if cell.recipe.init == "common":
-        standardise_outputs(model, batches.batch(INIT_POSITION, INIT_IMAGES)[0], device)
+    model, head = _started(context, batches, **network)
+    facts = zoo.describe(cell.model, **network)
     evaluate = partial(evaluate_split, context, model, inputs, dataset.curve_split)
     sample = _curve_sample(cell, inputs.splits[dataset.curve_split])
     return Training(
@@ -137,7 +142,30 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
         micro_batch=cell.micro_batch,
         joules=_joules(cell),
         origin=origin_of(device.torch_device),
+        head=head,
     )
+
+
+def _started(
+    context: CellContext, batches: Batches, **network: int
+) -> tuple[torch.nn.Module, frozenset[str]]:
+    """Return the network with the weights it begins with, and the names of its head's parameters.
+
+    From scratch the head is named as little as the rest: everything learns at one rate.
+    """
+    cell, device = context.cell, context.device
+    model = zoo.build(cell.model, init=cell.recipe.init, **network)
+    if cell.start:
+        load_cell_start(model, cell, num_classes=network["num_classes"])
+    model = model.to(device.torch_device).to(memory_format=torch.channels_last)
+    if cell.start:
+        zero_heads(model, batches.batch(INIT_POSITION, 2)[0], device)
+        if cell.recipe.batchnorm == "kept":
+            keep_statistics(model)
+        return model, head_names(cell.model, **network)
+    if cell.recipe.init == "common":
+        standardise_outputs(model, batches.batch(INIT_POSITION, INIT_IMAGES)[0], device)
+    return model, frozenset()
 
 
 def _training_batches(context: CellContext, inputs: Inputs) -> Batches:

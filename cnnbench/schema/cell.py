@@ -1,7 +1,7 @@
 """What is one cell of a comparison, and what is the plan that lists them all?"""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,8 +10,10 @@ from cnnbench.schema import Name, Value
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.foresight import IMAGE_SIZES, Feed, SizeChoice
 from cnnbench.schema.recipes import Recipe
+from cnnbench.schema.start import NOT_DECIDING, Start, Train
 
-__all__ = ["VERSION", "Cell", "DatasetFacts", "Plan", "Precision", "Tuned", "slug", "stored_size"]
+__all__ = ["VERSION", "Cell", "DatasetFacts", "Plan", "Precision", "Tuned"]
+__all__ += ["entrant", "slug", "stored_size"]
 
 VERSION = 1
 
@@ -21,6 +23,11 @@ Precision = Literal["fp32", "tf32", "bf16"]
 def slug(name: str) -> str:
     """Return a name that is safe in a path: letters, digits, dot and dash, 60 at most."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:60] or "unnamed"
+
+
+def entrant(model: str, train: Train) -> str:
+    """Return what a model is called where its head alone may be trained as well."""
+    return model if train == "all" else f"{model} {train}"
 
 
 def stored_size(image_size: int, detail: float = 256 / 224) -> int:
@@ -85,6 +92,13 @@ class Cell(Value):
         ge=1,
         description="images of a sample that the curve is tested on; its last point is of all",
     )
+    start: Start | None = Field(default=None, description="None is from scratch")
+    train: Train = "all"
+
+    @property
+    def name(self) -> str:
+        """What is compared, for people: the model, and whether only its head is trained."""
+        return entrant(self.model, self.train)
 
     @property
     def stored_size(self) -> int:
@@ -93,11 +107,17 @@ class Cell(Value):
 
     @property
     def digest(self) -> str:
-        """Ten hex digits over every field that is not at its default.
+        """Ten hex digits over every deciding field that is not at its default.
 
         So a field that a later version adds leaves the digests of older cells as they were.
         """
-        return digest_of(self.model_dump(mode="json", exclude_defaults=True))
+        return digest_of(self.deciding(exclude_defaults=True))
+
+    def deciding(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
+        """Return as JSON every field that decides the result."""
+        return self.model_dump(
+            mode="json", exclude_defaults=exclude_defaults, exclude={"start": set(NOT_DECIDING)}
+        )
 
     @property
     def id(self) -> str:
@@ -108,7 +128,7 @@ class Cell(Value):
 class Tuned(Value):
     """The learning rate that trials chose for one model, and what they cost."""
 
-    model: str
+    model: str = Field(description="a cell's `name`")
     rates: tuple[float, ...]
     top1: tuple[float | None, ...] = Field(description="on the hold-out; None where a trial failed")
     images: int = Field(description="images of the hold-out, of the training split")

@@ -23,12 +23,13 @@ class Feed(Value):
     batch_size: int
     images_per_second: float | None = None
     epochs: float = Field(ge=0)
+    from_scratch: bool = Field(default=True, description="no trained weights saw enough already")
     remedies: tuple[str, ...] = ()
 
     @property
     def is_starved(self) -> bool:
         """Whether the network sees too little for its rank to mean anything."""
-        return self.epochs < STARVED_EPOCHS
+        return self.from_scratch and self.epochs < STARVED_EPOCHS
 
 
 class SizeChoice(Value):

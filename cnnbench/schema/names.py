@@ -13,6 +13,8 @@ _MOST_DIFFERENCES = 6
 def labels(plan: Plan, *, ignore: Collection[str] = ()) -> dict[str, str]:
     """Name every cell of a plan by its model and by the settings that vary within that model.
 
+    A network whose head alone is trained is another one than the same network trained whole.
+
     Cells that differ only in the seed share a label, and are one entry of a report.
     `ignore` leaves out more settings, such as `budget` for the lines of a ladder.
     """
@@ -20,14 +22,14 @@ def labels(plan: Plan, *, ignore: Collection[str] = ()) -> dict[str, str]:
     values: dict[tuple[str, str], set[str]] = {}
     for cell in plan.cells:
         for key, value in settings[cell.id].items():
-            values.setdefault((cell.model, key), set()).add(value)
+            values.setdefault((cell.name, key), set()).add(value)
     return {
         cell.id: " ".join(
-            [cell.model]
+            [cell.name]
             + [
                 f"at {value}" if key == "budget" else f"{key} {value}"
                 for key, value in settings[cell.id].items()
-                if len(values[cell.model, key]) > 1
+                if len(values[cell.name, key]) > 1
             ]
         )
         for cell in plan.cells
@@ -45,7 +47,10 @@ def settings_of(cell: Cell, *, ignore: Collection[str] = ()) -> dict[str, str]:
 
     The keys are words for people, such as `batch size`.
     """
-    kept = cell.model_dump(mode="json", exclude={"version", "model", "seed", "budget", "recipe"})
+    kept = cell.deciding()
+    for apart in ("version", "model", "seed", "budget", "recipe", "train"):
+        del kept[apart]
+    kept["start"] = cell.start.sha256[:8] if cell.start else "scratch"
     recipe = cell.recipe.model_dump(mode="json")
     values = {"recipe": recipe.pop("name"), "budget": str(cell.budget)} | recipe | kept
     settings = {
@@ -90,7 +95,7 @@ def _as_lines(changed: Sequence[Change]) -> list[str]:
 
 def _summary(plan: Plan) -> Settings:
     return {
-        "models": ",".join(dict.fromkeys(cell.model for cell in plan.cells)),
+        "models": ",".join(dict.fromkeys(cell.name for cell in plan.cells)),
         "seeds": ",".join(dict.fromkeys(str(cell.seed) for cell in plan.cells)),
         "cells": str(len(plan.cells)),
     }
@@ -100,9 +105,11 @@ def _cells_of_models(plan: Plan) -> dict[str, list[Settings]]:
     """Return by model the settings of its cells, without what `_summary` has, in plan order."""
     cells: dict[str, list[Settings]] = {}
     for cell in plan.cells:
-        settings = dict(_flat(cell.model_dump(mode="json", exclude={"model", "seed"})))
-        if settings not in cells.setdefault(cell.model, []):
-            cells[cell.model].append(settings)
+        decides = cell.deciding()
+        of_name = cells.setdefault(cell.name, [])
+        settings = dict(_flat({k: v for k, v in decides.items() if k not in ("model", "seed")}))
+        if settings not in of_name:
+            of_name.append(settings)
     return cells
 
 

@@ -1,6 +1,8 @@
 """How is a network trained? `common`, one recipe for all, or `paper`, each paper's own.
 
-`common-1` is the `common` of the first edition, to repeat its runs and to compare with.
+`common-1` is the `common` of the first edition, to repeat its runs and to compare with. Networks
+that begin with trained weights have two of their own: `finetune` for all of a network, `head` for
+its last layer.
 """
 
 from collections.abc import Mapping
@@ -10,8 +12,9 @@ from pydantic import Field
 
 from cnnbench.base.words import with_hint
 from cnnbench.schema import Value
+from cnnbench.schema.start import Train
 
-__all__ = ["COMMON_BATCH_SIZE", "Recipe", "make_recipe"]
+__all__ = ["COMMON_BATCH_SIZE", "Recipe", "make_recipe", "start_recipe"]
 
 RECIPES = ("common", "common-1", "paper")
 COMMON_BATCH_SIZE = 32
@@ -57,7 +60,13 @@ class Recipe(Value):
     drop_factor: float = Field(default=0.1, gt=0, le=1)
     init: Literal["common", "paper"]
     scaling: Literal["standardise", "mean-image", "mean-rgb"] = "standardise"
-    augment: Literal["crop-flip", "crop-flip-jitter", "area-aspect"] = "crop-flip"
+    body_lr: float = Field(
+        default=1.0, gt=0, description="of all but the head, in units of the head's lr"
+    )
+    batchnorm: Literal["updated", "kept"] = Field(
+        default="updated", description="its statistics, while all of a network is trained"
+    )
+    augment: Literal["none", "crop-flip", "crop-flip-jitter", "area-aspect"] = "crop-flip"
     least_area: float = Field(
         default=0.08, gt=0, le=1, description="of an image, that `area-aspect` cuts out"
     )
@@ -91,6 +100,20 @@ _COMMON: dict[str, Any] = _FIRST | {
 _SHARED = {"common": _COMMON, "common-1": _FIRST}
 LR_FACTOR = {"common": 2.0, "common-1": 1.0}  # of the papers' rates
 
+# What trains a network that begins with trained weights, chosen by trials: docs/recipes.md.
+_OF_STARTS: dict[Train, dict[str, Any]] = {
+    "all": _COMMON
+    | {"name": "finetune", "lr": 0.02, "body_lr": 0.1, "ease_epochs": 0.0, "warmup": 0.1},
+    "head": _FIRST
+    | {
+        "name": "head",
+        "lr": 0.02,
+        "batch_size": COMMON_BATCH_SIZE,
+        "warmup": 0.0,
+        "augment": "none",
+    },
+}
+
 
 def make_recipe(
     name: str,
@@ -113,10 +136,7 @@ def make_recipe(
     if name not in RECIPES:
         known = f"there is {', '.join(RECIPES)}"
         raise ValueError(with_hint(f"unknown recipe {name!r}", name, RECIPES, known))
-    if lr is not None and not 0 < lr < 1e6:
-        raise ValueError(f"the learning rate must be above 0 and below 1e6, saw {lr:g}")
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"the batch size must be at least 1, saw {batch_size}")
+    _require_numbers(lr, batch_size)
     if name in _SHARED:
         settings = _SHARED[name]
         size = batch_size or settings["batch_size"]
@@ -125,6 +145,29 @@ def make_recipe(
     if paper is None:
         raise ValueError("it has no paper recipe here; use --recipe common")
     return _paper(paper, lr, batch_size or paper["batch_size"])
+
+
+def start_recipe(train: Train, *, lr: float | None, batch_size: int | None) -> Recipe:
+    """Return the recipe for a network that begins with trained weights, with the typed changes.
+
+    It is one for all networks: their weights are trained already, so their papers' rates, which
+    were for a start from scratch, say nothing. A batch size scales the rate as in `make_recipe`.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+    _require_numbers(lr, batch_size)
+    settings = _OF_STARTS[train]
+    size = batch_size or settings["batch_size"]
+    rate = settings["lr"] * size / settings["batch_size"] if lr is None else lr
+    return Recipe.model_validate(settings | {"lr": rate, "batch_size": size})
+
+
+def _require_numbers(lr: float | None, batch_size: int | None) -> None:
+    if lr is not None and not 0 < lr < 1e6:
+        raise ValueError(f"the learning rate must be above 0 and below 1e6, saw {lr:g}")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"the batch size must be at least 1, saw {batch_size}")
 
 
 def _paper(paper: Mapping[str, Any], lr: float | None, batch_size: int) -> Recipe:

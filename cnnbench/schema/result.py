@@ -6,8 +6,9 @@ from pydantic import Field, model_validator
 
 from cnnbench.schema import Value
 from cnnbench.schema.budget import Currency, Spent
-from cnnbench.schema.cell import Cell
+from cnnbench.schema.cell import Cell, entrant
 from cnnbench.schema.origin import Origin
+from cnnbench.schema.start import Start, Train
 
 __all__ = [
     "TRAINING_SAMPLE",
@@ -133,6 +134,14 @@ class Result(Value):
         default=None, description="a fixed matrix product before and after the training"
     )
 
+    start: Start | None = Field(default=None, description="None is from scratch")
+    train: Train = "all"
+
+    @property
+    def name(self) -> str:
+        """What is compared, for people, as `Cell.name`."""
+        return entrant(self.model, self.train)
+
     @property
     def origins(self) -> tuple[Origin, ...]:
         """With what the cell trained, the process of its result last; empty if it never began."""
@@ -166,6 +175,8 @@ def planned(cell: Cell) -> Result:
         precision=cell.precision,
         device=cell.device,
         micro_batch=cell.micro_batch,
+        start=cell.start,
+        train=cell.train,
     )
 
 

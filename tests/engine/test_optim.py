@@ -95,3 +95,10 @@ def test_biases_have_the_rate_and_the_decay_that_the_recipe_gives_them():
 def test_another_batch_size_scales_the_papers_rate():
     recipe = make_recipe("paper", family="alexnet", paper=PAPER, batch_size=4)
     assert (recipe.batch_size, recipe.lr) == (4, 0.05)
+
+
+def test_without_a_body_of_its_own_there_is_one_rate_and_the_old_order_of_groups():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2))
+    groups = make_optimizer(model, RECIPE).param_groups
+    assert [group["lr_scale"] for group in groups] == [1.0, 1.0]
+    assert [[p.ndim > 1 for p in group["params"]] for group in groups] == [[True] * 2, [False] * 4]

@@ -15,6 +15,7 @@ from cnnbench.schema.foresight import Feed, SizeChoice
 from cnnbench.schema.origin import VERSIONED
 from cnnbench.schema.recipes import Recipe
 from cnnbench.schema.result import BudgetUsed, Result, Seconds, Status
+from cnnbench.schema.start import Start, Train
 from cnnbench.store import Predictions, RunFolder
 
 CLASSES = ("apple", "banana", "cherry", "fig", "kiwi", "lemon")
@@ -36,6 +37,8 @@ class FakeModel:
     params: int = 11_183_694
     macs: int = 1_814_083_944
     images_per_second: float = 40.0
+    start: Start | None = None
+    train: Train = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +153,8 @@ def _cell(fake: FakeRun, model: FakeModel) -> Cell:
         precision="fp32",
         device="cpu",
         evaluations=fake.evaluations,
+        start=model.start,
+        train=model.train,
     )
 
 
@@ -256,6 +261,8 @@ def _result(fake: FakeRun, cell: Cell, model: FakeModel, share: float) -> Result
     return Result(
         cell=cell.id,
         model=model.name,
+        start=model.start,
+        train=model.train,
         dataset="fruits",
         recipe="common",
         seed=model.seed,

@@ -32,7 +32,7 @@ def test_pictures_have_a_bucket_of_their_own(folder):
 
 @pytest.mark.slow
 def test_pictures_that_fail_fail_no_cell(folder, monkeypatch, capsys):
-    monkeypatch.setattr(gallery, "collect_gallery", lambda *_: 1 / 0)
+    monkeypatch.setattr(gallery, "collect_gallery", lambda *_, **__: 1 / 0)
     assert run_cell(a_context(folder)).status == "done"
     assert "division by zero" in capsys.readouterr().err
 
@@ -43,7 +43,7 @@ class Killed(BaseException):
 
 @pytest.mark.slow
 def test_a_kill_while_the_pictures_are_made_loses_nothing(folder, monkeypatch):
-    def kill(*_):
+    def kill(*_, **__):
         raise Killed
 
     monkeypatch.setattr(gallery, "collect_gallery", kill)

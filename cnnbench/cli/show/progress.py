@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cnnbench.base.words import printable
 from cnnbench.cli.show.foresight import foresight_lines, time_lines
+from cnnbench.cli.show.starts import start_lines
 from cnnbench.launch.processes import CellUpdate
 from cnnbench.report.text.wording import RUNNING_LOSS, decimals, percent, significant
 from cnnbench.schema.budget import Currency
@@ -69,7 +70,8 @@ class Progress:
         if why := plan.machine.get("precision_why"):
             self._say(f"{plan.cells[0].device}, {plan.cells[0].precision}: {why}")
         self.was_done = n_final == len(plan.cells)
-        for line in [] if self.was_done else foresight_lines(plan) + time_lines(plan):
+        to_say = start_lines(plan) + foresight_lines(plan) + time_lines(plan)
+        for line in [] if self.was_done else to_say:
             self._say(line)
         self._makes_images_by = "drawing" if plan.dataset.drawn else "decoding"
         self._names = labels(plan)

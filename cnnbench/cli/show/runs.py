@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cnnbench.base.words import printable
 from cnnbench.cli.show.console import counts, print_json, print_table, say
 from cnnbench.cli.show.foresight import foresight_lines, time_lines
+from cnnbench.cli.show.starts import start_lines
 from cnnbench.report.text.wording import (
     NOTHING,
     epochs_seen,
@@ -43,7 +44,7 @@ def show_plan(plan: Plan, folder: Path, n_final: int | None, *, as_json: bool) -
         say(f"  note: {notice}")
     rows = [
         (
-            cell.model,
+            cell.name,
             str(cell.seed),
             str(cell.budget),
             f"{cell.recipe.name} lr {cell.recipe.lr:g} batch {cell.recipe.batch_size}",
@@ -55,7 +56,7 @@ def show_plan(plan: Plan, folder: Path, n_final: int | None, *, as_json: bool) -
     print_table(("model", "seed", "budget", "recipe", "pixels", "device"), rows, "lrllrl")
     if plan.machine.get("precision_why"):
         say(f"  precision: {plan.machine['precision_why']}")
-    for line in foresight_lines(plan) + time_lines(plan):
+    for line in start_lines(plan) + foresight_lines(plan) + time_lines(plan):
         say(f"  {line}")
     if n_final == len(plan.cells):
         return say(f"every cell is done already in {folder}; without --dry-run it is reported anew")

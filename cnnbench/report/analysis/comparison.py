@@ -117,7 +117,7 @@ class Comparison:
 
 def is_ladder(plan: Plan) -> bool:
     """Tell whether a plan trains several networks under several budgets."""
-    return len({cell.budget for cell in plan.cells}) > 1 < len({cell.model for cell in plan.cells})
+    return len({cell.budget for cell in plan.cells}) > 1 < len({cell.name for cell in plan.cells})
 
 
 def compare(run: RunFolder, rows: Sequence[Row]) -> Comparison:

@@ -104,7 +104,8 @@ class Entry:
     @property
     def is_starved(self) -> bool:
         """Whether the network saw too few epochs for its rank to mean anything."""
-        return self.epochs is not None and self.epochs < STARVED_EPOCHS
+        from_scratch = all(row.start is None for row in self.rows)
+        return from_scratch and self.epochs is not None and self.epochs < STARVED_EPOCHS
 
     @property
     def images_digest(self) -> str | None:

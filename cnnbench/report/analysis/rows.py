@@ -41,7 +41,8 @@ def _row(result: Result) -> Row:
     if result.correct is not None and result.test_images:
         low, high = wilson(result.correct, result.test_images)
     if result.status == "done" and result.epochs is not None:
-        starved = result.epochs < STARVED_EPOCHS
+        # Weights that were trained before saw enough already.
+        starved = result.epochs < STARVED_EPOCHS and result.start is None
     return Row(**result.model_dump(), top1_low=low, top1_high=high, starved=starved)
 
 
@@ -51,7 +52,7 @@ def ranked(rows: Sequence[Row], names: Mapping[str, str]) -> list[Row]:
     The seeds of one entry, as `names` calls it by the cell's id, stay together, and so do the
     networks under one budget of a ladder, the largest budget first.
     """
-    ladder = len({row.budget.limit for row in rows}) > 1 < len({row.model for row in rows})
+    ladder = len({row.budget.limit for row in rows}) > 1 < len({row.name for row in rows})
     done = [row for row in rows if row.status == "done"]
     means = {
         name: sum(row.top1 or 0.0 for row in of_name) / len(of_name)

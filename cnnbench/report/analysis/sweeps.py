@@ -48,7 +48,7 @@ def swept(plan: Plan) -> list[str]:
     ladder.
     """
     keys = [key for key in KEYS if not (key == "budget" and is_ladder(plan))]
-    models = grouped(plan.cells, lambda cell: cell.model).values()
+    models = grouped(plan.cells, lambda cell: cell.name).values()
     varying = [
         key for key in keys if any(len(set(map(_VALUES[key], cells))) > 1 for cells in models)
     ]
@@ -59,7 +59,7 @@ def swept(plan: Plan) -> list[str]:
 
 def _lr_follows_batch_size(plan: Plan) -> bool:
     """Tell whether every network has one learning rate for each batch size."""
-    batches = grouped(plan.cells, lambda cell: (cell.model, cell.recipe.batch_size))
+    batches = grouped(plan.cells, lambda cell: (cell.name, cell.recipe.batch_size))
     return all(len({cell.recipe.lr for cell in cells}) == 1 for cells in batches.values())
 
 

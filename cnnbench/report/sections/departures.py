@@ -36,7 +36,7 @@ def departures(plan: Plan) -> list[tuple[str, str]]:
 
 
 def _of_cell(cell: Cell) -> list[str]:
-    if ":" in cell.model:  # a card of another library's network imports torch
+    if zoo.is_external(cell.model):  # a card of another library's network imports torch
         return ["built by another library, not checked against its paper"]
     try:
         card = zoo.card(cell.model)

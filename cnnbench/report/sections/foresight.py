@@ -67,7 +67,7 @@ def foreseen_table(plan: Plan, rows: Sequence[Row]) -> Table:
             for row in rows
             if row.status == "done"
             and row.budget.limit == smallest
-            and (row.model, row.batch_size) == (feed.model, feed.batch_size)
+            and (row.name, row.batch_size) == (feed.model, feed.batch_size)
         ]
         known = [value for value in of_feed if value is not None]
         return fmean(known) if known else None

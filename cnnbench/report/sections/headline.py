@@ -9,6 +9,7 @@ from cnnbench.report.figures.accuracy import accuracy_picture
 from cnnbench.report.figures.style import Picture
 from cnnbench.report.sections import RunReport
 from cnnbench.report.sections.ladder import established_crossings
+from cnnbench.report.sections.starts import starts_sentences
 from cnnbench.report.text.wording import epochs_seen, join_and, percent, plural, significant
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.foresight import STARVED_EPOCHS
@@ -58,6 +59,7 @@ def headline_sentences(
     """Return what a comparison shows in a few plain sentences, the most important first."""
     return [
         *_verdict(comparison, rows),
+        *starts_sentences(rows, names),
         *_chance(comparison),
         *_uneven(comparison),
         *_unfinished(rows, names),

@@ -7,6 +7,7 @@ import zoo
 from cnnbench.report.analysis.origins import mixed_origins, values_of
 from cnnbench.report.analysis.rows import rows_words
 from cnnbench.report.sections import Points, RunReport, Section
+from cnnbench.report.sections.starts import overlap_notices
 from cnnbench.report.text.wording import (
     amount,
     join_and,
@@ -47,6 +48,7 @@ def notices(plan: Plan, rows: Sequence[Row]) -> list[str]:
             f"The dataset has no third split, so the curves were drawn on the "
             f"{dataset.headline_split} split; nothing was chosen by them."
         )
+    sentences += overlap_notices(dataset.name, rows)
     return [*sentences, *sample_words(plan), *run_notices(plan, rows)]
 
 
@@ -174,7 +176,7 @@ def _tuning(plan: Plan) -> list[str]:
 def _memory(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Say which batches are accumulated, and who used more memory than was allowed."""
     passes = {
-        cell.model: (cell.recipe.batch_size, cell.micro_batch)
+        cell.name: (cell.recipe.batch_size, cell.micro_batch)
         for cell in plan.cells
         if cell.micro_batch is not None
     }
@@ -226,5 +228,5 @@ def _short(rows: Sequence[Row]) -> list[str]:
 
 def _about(rows: Sequence[Row], sentence: str) -> list[str]:
     """Say a sentence of the networks of these rows, or nothing if there are none."""
-    models = join_and(list(dict.fromkeys(row.model for row in rows)))
+    models = join_and(list(dict.fromkeys(row.name for row in rows)))
     return [sentence.format(models)] if rows else []

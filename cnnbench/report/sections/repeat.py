@@ -105,7 +105,7 @@ def _has_images(row: Row) -> bool:
 
 def _has_one_row_each(plan: Plan) -> bool:
     """Tell whether `cnnbench run` made the plan and every network has one row."""
-    return _words(plan)[:1] == ["run"] and len({c.model for c in plan.cells}) == len(plan.cells)
+    return _words(plan)[:1] == ["run"] and len({c.name for c in plan.cells}) == len(plan.cells)
 
 
 def _words(plan: Plan) -> list[str]:
@@ -135,11 +135,12 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
     # Trials lie at equal ratios around one rate, and have three digits.
     tried = {t.model: f"{math.sqrt(t.rates[0] * t.rates[-1]):.3g}" for t in plan.tuned}
     options: list[tuple[str, Callable[[Cell], object]]] = [
-        ("--models", lambda cell: cell.model),
+        ("--models", _typed_model),
         ("--dataset", lambda cell: cell.dataset),
         ("--budget", lambda cell: str(cell.budget)),
-        ("--recipe", lambda cell: cell.recipe.name),
-        ("--lr", lambda cell: float(tried.get(cell.model, cell.recipe.lr))),
+        ("--recipe", lambda cell: "" if cell.start else cell.recipe.name),
+        ("--train", lambda cell: cell.train if cell.start else ""),
+        ("--lr", lambda cell: float(tried.get(cell.name, cell.recipe.lr))),
         ("--batch-size", lambda cell: cell.recipe.batch_size),
         ("--image-size", lambda cell: "auto" if plan.size_choice else cell.image_size),
         ("--memory", lambda cell: f"{cell.memory_bytes}B" if cell.memory_bytes else ""),
@@ -147,10 +148,18 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
         ("--device", lambda cell: cell.device),
         ("--precision", lambda cell: cell.precision),
     ]
-    values = {name: list(dict.fromkeys(str(read(c)) for c in cells)) for name, read in options}
+    values = {
+        name: list(dict.fromkeys(text for cell in cells if (text := str(read(cell)))))
+        for name, read in options
+    }
     # What else differs between the cells was not asked for: it is each network's own default.
-    lists = {"--models", "--budget", *(f"--{key.replace(' ', '-')}" for key in swept(plan))}
-    asked = {name: v for name, v in values.items() if name in lists or (len(v) == 1 and v[0])}
+    lists = {
+        "--models",
+        "--train",
+        "--budget",
+        *(f"--{key.replace(' ', '-')}" for key in swept(plan)),
+    }
+    asked = {name: v for name, v in values.items() if v and (name in lists or len(v) == 1)}
     data = cells[0].dataset_options if cells else {}
     seeds = list(dict.fromkeys(cell.seed for cell in cells))
     listed = ",".join(map(str, seeds)) + ("," if len(seeds) == 1 else "")
@@ -163,12 +172,20 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
+def _typed_model(cell: Cell) -> str:
+    """Return a model as it is typed: with the path of a file of weights that no card knows."""
+    file = cell.start.file if cell.start else ""
+    return f"{cell.model.partition('@')[0]}@{file}" if file else cell.model
+
+
 def _exact_words(plan: Plan, row: Row) -> list[str]:
     """Replace models, budget and trials in a command, and let it choose a folder of its own.
 
     A configuration may hold those too, so all is asked for without it.
     """
     changed = {"--models": row.model, "--budget": f"{row.images_seen}img"}
+    if row.start:
+        changed["--train"] = row.train
     if plan.tuned:
         changed["--lr"] = str(row.lr)
     if plan.size_choice:  # it followed from a budget that this command does not have

@@ -74,7 +74,7 @@ def starved_note(rows: Sequence[Row]) -> str:
     if not any(row.starved for row in rows):
         return ""
     finished = [row for row in rows if row.starved is not None]
-    by_model = grouped(finished, lambda row: row.model).values()
+    by_model = grouped(finished, lambda row: row.name).values()
     least = min(max(row.epochs or 0.0 for row in of_model) for of_model in by_model)
     if least >= STARVED_EPOCHS:
         return STARVED

@@ -64,7 +64,7 @@ def budget_words(budget: Budget) -> str:
 
 def title(plan: Plan) -> str:
     """Return the title of a report."""
-    models = list(dict.fromkeys(cell.model for cell in plan.cells))
+    models = list(dict.fromkeys(cell.name for cell in plan.cells))
     budgets = list(dict.fromkeys(str(cell.budget) for cell in plan.cells))
     return f"{plan.dataset.title}: {plural(len(models), 'network')}, {join_and(budgets)} each"
 
@@ -129,13 +129,22 @@ def _recipe_words(cell: Cell) -> str:
         f"momentum {recipe.momentum:g}{' as velocity' if recipe.velocity else ''}",
         f"weight decay {recipe.weight_decay:g} on {decayed}",
         biases,
+        f"all but the head at {recipe.body_lr:g} times the rate" if recipe.body_lr != 1 else "",
         _schedule_words(recipe),
-        f"{recipe.init} initialisation",
-        f"inputs: {recipe.scaling}",
+        *_start_words(cell),
         f"augmentation {recipe.augment}{_area_words(recipe)}",
         views,
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _start_words(cell: Cell) -> tuple[str, str]:
+    """Return how the weights begin and how inputs are scaled."""
+    if cell.start is None:
+        return f"{cell.recipe.init} initialisation", f"inputs: {cell.recipe.scaling}"
+    kept = " and stay as they are" if cell.train == "head" else ""
+    scaled = "as the weights know them" if cell.start.mean else cell.recipe.scaling
+    return f"trained weights{kept}, the head begins at zero", f"inputs: {scaled}"
 
 
 def _schedule_words(recipe: Recipe) -> str:
@@ -149,7 +158,7 @@ def _schedule_words(recipe: Recipe) -> str:
 def _by_value(cells: Sequence[Cell], read: Callable[[Cell], str]) -> str:
     """Return the values, each with the models that have it unless all models have all of them."""
     models = {
-        value: list(dict.fromkeys(cell.model for cell in having))
+        value: list(dict.fromkeys(cell.name for cell in having))
         for value, having in grouped(cells, read).items()
     }
     if len(set(map(frozenset, models.values()))) == 1:
