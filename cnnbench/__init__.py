@@ -7,8 +7,9 @@ from cnnbench.version import __version__
 if TYPE_CHECKING:
     from cnnbench.api import load_results as load_results
     from cnnbench.api import run as run
+    from cnnbench.networks import load_model as load_model
 
-__all__ = ["__version__", "load_results", "run"]
+__all__ = ["__version__", "load_model", "load_results", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> Any:
         from cnnbench import api
 
         return getattr(api, name)
+    if name == "load_model":
+        from cnnbench.networks import load_model
+
+        return load_model
     raise AttributeError(f"module 'cnnbench' has no attribute {name!r}")

@@ -78,6 +78,8 @@ def run(given: _Arguments) -> Path:
     `lr=[0.1, 0.01]`. A list of learning rates, batch sizes or budgets is a sweep. `tune` is a
     number of learning-rate trials for every model; they are a run of their own in the folder
     `tuning`. `callbacks` hear how both runs go on; `argv` is what was typed, for the report.
+    `keep` says which trained networks stay for `load_model`: "all", "best" or "none"; None is all,
+    but none of a sweep or a smoke run.
 
     A run that is there already is continued; cells that are done or diverged are not trained
     again, unless `fresh` asks for it. A cell that fails is a row with the reason; with
@@ -96,7 +98,7 @@ def run(given: _Arguments) -> Path:
             pass
         trials, held_out = trial_plan(plan, dataset, given.tune)
         # A rate that is too high fails often; that is an answer, and no reason to end the run.
-        options = replace(given, fail_fast=False)
+        options = replace(given, fail_fast=False, keep="none")
         tuning = folder / "tuning"
         execute(trials, held_out, given, tuning, options, callbacks, started=started)
         started = time.monotonic()

@@ -71,8 +71,12 @@ def hog(grey: Tensor, *, cell: int, orientations: int) -> Tensor:
 
 
 def _full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Switch autocast off: counting and comparing need float32. The meta device has no modes."""
-    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
+    """Switch autocast off: counting and comparing need float32.
+
+    The meta device has no modes, and a graph for other programs is of float32 anyway.
+    """
+    has_modes = device.type != "meta" and not torch.compiler.is_exporting()
+    return torch.autocast(device.type, enabled=False) if has_modes else nullcontext()
 
 
 def _unit(blocks: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 # Elements a block holds, so that its few scratch buffers stay in cache between the elementwise
 # passes. Larger blocks fall out of cache, smaller ones pay for starting threads.
@@ -52,9 +53,19 @@ class LocalResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `(N, C, H, W)`; dtype and memory format are kept."""
+        if torch.compiler.is_exporting():  # a graph for other programs holds plain operations
+            return self._in_plain_operations(x)
         return local_response_norm(
             x, n=self.n, alpha=self.alpha, beta=self.beta, k=self.k, groups=self.groups
         )
+
+    def _in_plain_operations(self, x: Tensor) -> Tensor:
+        """Return the same by torch's own function, which divides alpha by n."""
+        runs = [
+            F.local_response_norm(run, self.n, alpha=self.alpha * self.n, beta=self.beta, k=self.k)
+            for run in x.chunk(self.groups, dim=1)
+        ]
+        return torch.cat(runs, dim=1)
 
     def extra_repr(self) -> str:
         """Show the constants in the printed network."""

@@ -43,9 +43,10 @@ FAILPOINTS = (
     *(f"step-*.pt:pruning:{count}" for count in (1, 3)),
     *(
         f"{name}:{stage}:1"
-        for name in ("predictions.npz", "result.json")
+        for name in ("model.safetensors", "model.json", "predictions.npz", "result.json")
         for stage in ("opened", "written", "synced", "replaced", "done")
     ),
+    "model.safetensors:forgetting:1",
     "checkpoint:forgetting:1",
 )
 REPORT_FAILPOINTS = (
@@ -111,6 +112,8 @@ def facts_of(run: RunFolder, witness: Path) -> dict[str, Any]:
     tests = [event for event in folder.events() if isinstance(event, Evaluated)]
     predictions = folder.predictions()
     assert predictions is not None
+    kept = folder.kept()
+    assert kept is not None
     return {
         "status": row["status"],
         "twice": len(tests) - len({event.spent.steps for event in tests}),
@@ -118,6 +121,7 @@ def facts_of(run: RunFolder, witness: Path) -> dict[str, Any]:
         "used": row["budget"]["used"],
         "curve": [(e.spent.images, e.loss, e.top1, e.train_loss) for e in tests],
         "logits": predictions.logits.tobytes(),
+        "kept": {name: value.numpy().tobytes() for name, value in folder.weights(kept).items()},
         "weights": json.loads(witness.read_text())["sha256"],
     }
 
@@ -217,6 +221,10 @@ def torn_files(run: RunFolder) -> list[str]:
             sidecar is None or sha256_of(path) != sidecar["sha256"]
         ):
             faults.append(f"{path.name} does not fit its hash")
+    for cell in run.plan().cells:
+        kept = run.cell(cell).kept()
+        if kept and sha256_of(run.cell(cell).path / "model.safetensors") != kept.sha256:
+            faults.append("model.safetensors does not fit its hash")
     for path in run.path.rglob("predictions.npz"):
         try:
             with path.open("rb") as file, np.load(file) as stored:

@@ -79,7 +79,7 @@ class Toy:
 
     def cell_words(self, run: RunFolder, cell: Cell) -> list[str]:
         """Return the words that serve one cell, as the launcher types them."""
-        return ["cell", "--run", str(run.path), "--id", cell.id]
+        return ["cell", "--keep", "--run", str(run.path), "--id", cell.id]
 
     def serve(self, run: RunFolder, **env: str) -> int:
         """Serve the first cell of a run to its end and return the exit code."""

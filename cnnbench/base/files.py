@@ -77,15 +77,18 @@ def disk_errors(path: Path, *, advice: str = "") -> Iterator[None]:
 def write_whole(path: Path, fill: Callable[[IO[bytes]], object], *, advice: str = "") -> None:
     """Let `fill` write a file that appears whole or not at all.
 
+    The file that it is given has a name for a library that asks for one.
+
     Raises:
         StoreError: if the disk refuses; the old file is untouched, the temporary one gone.
     """
     with disk_errors(path, advice=advice):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
         temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("wb") as file:
                 pass_failpoint(path.name, "opened")
                 fill(file)
                 file.flush()

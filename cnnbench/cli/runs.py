@@ -28,7 +28,7 @@ def sweep(request: Request, options: RunOptions, display: Display) -> int:
     """Train models at every combination of learning rates, batch sizes and budgets."""
     if max(len(request.lrs), len(request.batch_sizes), len(split_commas(request.budget))) < 2:
         raise PlanError("a sweep needs several values: give --lr, --batch-size or --budget a list")
-    return _train(request, options, display)
+    return _train(request, _keeping_none(options), display)
 
 
 @training_verb(
@@ -44,7 +44,12 @@ def ablate(request: Request, options: RunOptions, display: Display) -> int:
     variants = zoo.ablations(whole)
     if not variants:
         raise PlanError(f"{whole} has no ablations here; alexnet and cifar4-relu have")
-    return _train(replace(request, models=[whole, *variants]), options, display)
+    return _train(replace(request, models=[whole, *variants]), _keeping_none(options), display)
+
+
+def _keeping_none(options: RunOptions) -> RunOptions:
+    """Return options that keep no trained network, unless it was typed which."""
+    return replace(options, keep=options.keep or "none")
 
 
 def _train(request: Request, options: RunOptions, display: Display) -> int:
@@ -84,13 +89,16 @@ def cell(
         bool, typer.Option("--launched", help="End when stdin closes: the launcher is gone.")
     ] = False,
     started: Annotated[float, typer.Option(help="When, on the monotonic clock.")] = STARTED,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the trained network.")] = False,
 ) -> int:
     """Run one cell of a plan; `cnnbench run` starts one of these for each cell."""
     from cnnbench.runner.worker import serve_cell
     from cnnbench.store import RunFolder
 
     typed = Request("", dataset, data) if dataset else None
-    code = serve_cell(RunFolder(run), id, typed=typed, started=started, launched=launched)
+    code = serve_cell(
+        RunFolder(run), id, typed=typed, started=started, launched=launched, keeps=keep
+    )
     # All is on disk; taking torch down politely costs a second that a stopped user would wait.
     os._exit(code)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-__all__ = ["channel_statistics", "colour_directions", "mean_image"]
+__all__ = ["channel_statistics", "colour_directions", "inner_square", "mean_image"]
 
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]

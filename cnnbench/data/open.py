@@ -17,7 +17,7 @@ from cnnbench.data.sources.folder import FolderImages, look_through, open_folder
 from cnnbench.data.sources.reading import LISTS, Reading
 from cnnbench.data.sources.scan import Tree
 
-__all__ = ["one_spelling", "open_dataset", "require_card", "require_outside"]
+__all__ = ["one_spelling", "open_dataset", "reading_of", "require_card", "require_outside"]
 
 TORCHVISION = "torchvision:"
 FOLDER_OPTIONS: Mapping[str, CardOption] = {

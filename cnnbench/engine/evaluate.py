@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from cnnbench.engine.device import Device
 
-__all__ = ["EVALUATION_BATCH_SIZE", "Evaluation", "evaluate", "score"]
+__all__ = ["EVALUATION_BATCH_SIZE", "Evaluation", "evaluate", "evaluation_mode", "score"]
 
 EVALUATION_BATCH_SIZE = 32
 

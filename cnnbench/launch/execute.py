@@ -83,20 +83,24 @@ def execute(
             run_folder.clear()
         run_folder.write_plan(plan)
         require_room(folder, REPORT_BYTES)
-        n_final = sum(run_folder.cell(cell).is_final() for cell in plan.cells)
-        callbacks.on_start(plan, n_final)
+        to_train = {cell.id for cell in plan.cells if not run_folder.cell(cell).is_final()}
+        callbacks.on_start(plan, len(plan.cells) - len(to_train))
         measure: Measure = contextlib.nullcontext
-        if n_final < len(plan.cells):
+        if to_train:
             stopwatch = Stopwatch(run_folder, started)
             measure = partial(stopwatch.measure, "pages")
             with stopwatch.measure("images"):
                 _decode(plan, dataset, callbacks, stop_signal)
                 _write_slices(run_folder, dataset)
+        keep = options.networks_to_keep(request)
         with (
             _Reports(run_folder, measure) as reports,
-            contextlib.closing(WarmServer(request)) as server,
+            contextlib.closing(WarmServer(request, keeps=keep != "none")) as server,
         ):
             for update in run_cells(plan, run_folder, options, stop_signal, server.start):
+                is_new = update.result.status == "done" and update.cell.id in to_train
+                if keep == "best" and is_new:
+                    run_folder.keep_best_network(plan)
                 callbacks.on_update(update)
                 reports.follow(update, last=update.cell.id == plan.cells[-1].id)
 

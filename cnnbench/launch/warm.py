@@ -95,19 +95,21 @@ class WarmServer:
 
     That process touches no GPU and starts no thread, so a fork of it is as good as new. A cell's
     stdin is the server's: it closes when the launcher ends, however that comes about. Elsewhere
-    than on Linux, where what imported torch may not be forked, each cell is a new process.
+    than on Linux, where what imported torch may not be forked, each cell is a new process. With
+    `keeps` each cell keeps its trained network.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, keeps: bool = False) -> None:
         # How the dataset is typed here: the plan's words may not find it from this folder.
         self._typed = [f"--dataset={request.dataset}"]
         self._typed += [f"--data={key}={value}" for key, value in request.data.items()]
+        self._keep = ["--keep"] if keeps else []
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self, run_folder: RunFolder, cell: Cell) -> CellProcess:
         """Start `cnnbench cell`; what it prints goes to the cell's `log.txt`."""
         words = ["cell", "--launched", "--started", repr(time.monotonic()), "--id", cell.id]
-        words += ["--run", str(run_folder.path), *self._typed]
+        words += ["--run", str(run_folder.path), *self._keep, *self._typed]
         log = run_folder.cell(cell).path / "log.txt"
         if sys.platform != "linux":
             return start_process(words, log)

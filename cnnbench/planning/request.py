@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from cnnbench.base.exits import Exit
+from cnnbench.base.words import with_hint
 
 __all__ = ["SKIP_HELP", "Flag", "PlanError", "Request", "RunOptions", "plan_errors", "split_commas"]
 
 AUTO = "auto"
+KEEPS = ("all", "best", "none")
 SKIP_HELP = "Leave out up to this many broken images, for every model.  [default: 0]"
 
 T = TypeVar("T")
@@ -176,6 +178,10 @@ class RunOptions:
     tune: Annotated[int, Flag("Learning-rate trials for every model.")] = 0
     fresh: Annotated[bool, Flag("Train anew what is there.")] = False
     fail_fast: Annotated[bool, Flag("End the run at the first cell that fails.")] = False
+    keep: Annotated[
+        str | None,
+        Flag("Trained networks to keep: all, best or none.  [run: all; else: none]"),
+    ] = None
     hung_after: Annotated[
         float, Flag("Seconds without a step until a cell counts as hung.", least=1)
     ] = 900.0
@@ -185,6 +191,15 @@ class RunOptions:
             raise PlanError(f"--hung-after must be at least 1, saw {self.hung_after:g}")
         if self.out is not None and not str(self.out).strip():  # a shell's variable that is not set
             raise PlanError("--out is empty: name a folder, or leave the flag out")
+        if self.keep not in (None, *KEEPS):
+            known = f"there is {', '.join(KEEPS)}"
+            wrong = f"unknown --keep {self.keep!r}"
+            raise PlanError(with_hint(wrong, str(self.keep), KEEPS, known))
+
+    def networks_to_keep(self, request: Request) -> str:
+        """Return all, best or none; where none was typed, a smoke run and a sweep keep none."""
+        is_sweep = max(len(request.lrs), len(request.batch_sizes)) > 1
+        return self.keep or ("none" if request.smoke or is_sweep else "all")
 
 
 def split_commas(given: object) -> list[str]:

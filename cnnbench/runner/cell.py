@@ -24,6 +24,7 @@ from cnnbench.runner.inputs import (
     open_inputs,
     prepare_training,
 )
+from cnnbench.runner.keep import keep_network
 from cnnbench.schema.budget import Spent
 from cnnbench.schema.cell import Cell
 from cnnbench.schema.events import Checkpointed, Evaluated, Failed, Finished, origins_of
@@ -73,7 +74,8 @@ def _train_cell(context: CellContext) -> Result:
     with clock.measure("build"):
         inputs = open_inputs(context.cell, context.typed)
         training = prepare_training(context, inputs)
-        folder.require_room(training.params)
+        folder.require_room(training.params, keeps=context.keeps)
+        folder.forget_network()  # of an attempt that was killed before its result
         checkpoint = folder.load_checkpoint()
         folder.rewind(checkpoint.log_bytes if checkpoint else 0)
     network = training.model
@@ -96,6 +98,9 @@ def _train_cell(context: CellContext) -> Result:
     headline = _headline(context, training, network, inputs, last)
     with clock.measure("eval"):
         memorised = evaluate_training_sample(context, network, inputs)
+    if context.keeps:
+        with clock.measure("checkpoint"):
+            keep_network(context, inputs, training, network, headline=headline, spent=event.spent)
     result = write_success(
         context,
         training,

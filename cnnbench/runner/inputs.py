@@ -46,7 +46,8 @@ class CellContext:
 
     `on_step` is called after each step, then `should_stop` is asked. `checkpoint_seconds` are
     charged seconds. `threads` is the number that was found fastest here, None every core. `typed`
-    says how the dataset is typed here, where the plan's words may not find it.
+    says how the dataset is typed here, where the plan's words may not find it. `keeps` says whether
+    the trained network is kept.
     """
 
     cell: Cell
@@ -58,6 +59,7 @@ class CellContext:
     checkpoint_seconds: float
     threads: int | None
     typed: Request | None = None
+    keeps: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -69,13 +69,20 @@ def fork_for_each_line() -> list[str]:
 
 
 def serve_cell(
-    run_folder: RunFolder, cell_id: str, *, typed: Request | None, started: float, launched: bool
+    run_folder: RunFolder,
+    cell_id: str,
+    *,
+    typed: Request | None,
+    started: float,
+    launched: bool,
+    keeps: bool,
 ) -> int:
     """Run one cell in this process and return its exit code.
 
     `typed` says how its dataset is typed here, where the plan's words may not find it.
     `launched` says that stdin is a line to the launcher: when it closes, the launcher is gone,
     and the cell saves its state and ends. `started` is when, on the monotonic clock.
+    `keeps` says whether the trained network is kept.
     """
     stop = _StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -87,11 +94,17 @@ def serve_cell(
     cell = next((cell for cell in plan.cells if cell.id == cell_id), None)
     if cell is None:
         raise StoreError(f"{run_folder.path} has no cell {cell_id!r}")
-    return _serve(run_folder.cell(cell), stop, plan, typed=typed, started=started)
+    return _serve(run_folder.cell(cell), stop, plan, typed=typed, started=started, keeps=keeps)
 
 
 def _serve(
-    folder: CellFolder, stop: _StopFlag, plan: Plan, *, typed: Request | None, started: float
+    folder: CellFolder,
+    stop: _StopFlag,
+    plan: Plan,
+    *,
+    typed: Request | None,
+    started: float,
+    keeps: bool,
 ) -> int:
     import torch
 
@@ -118,6 +131,7 @@ def _serve(
         checkpoint_seconds=float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS),
         threads=_threads(plan, machine_line(detect(), cell.device)),
         typed=typed,
+        keeps=keeps,
     )
     try:
         with folder.lock():

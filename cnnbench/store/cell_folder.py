@@ -6,10 +6,10 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,16 @@ from cnnbench.base.files import (
 from cnnbench.base.words import escape_bytes
 from cnnbench.schema.cell import Cell
 from cnnbench.schema.events import EVENT, Event, origins_of
+from cnnbench.schema.kept import KeptNetwork
 from cnnbench.schema.origin import origin_fields
 from cnnbench.schema.result import VERSION, Result, planned, usage
-from cnnbench.store import checkpoints
+from cnnbench.store import checkpoints, network
 from cnnbench.store.checkpoints import Checkpoint
 from cnnbench.store.gallery import UNREADABLE, CellGallery, read_gallery, write_gallery
 from cnnbench.store.locks import is_locked, locked
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FINAL = frozenset(("done", "diverged"))  # training again could add nothing
 ORPHAN_WAIT_SECONDS = 30.0  # longer than a cell whose launcher was killed may go on
@@ -200,6 +204,29 @@ class CellFolder:
         """Return the pictures of a cell, or None where there are none that can be read."""
         return read_gallery(self.path / "gallery.npz")
 
+    # -- the trained network -----------------------------------------------------------------------
+
+    def write_network(self, state: Mapping[str, Tensor], kept: KeptNetwork) -> None:
+        """Keep the trained network: its tensors by name, and what is known of it."""
+        self._require_held()
+        network.write_network(self.path, state, kept)
+
+    def has_network(self) -> bool:
+        """Tell whether a network is kept here."""
+        return (self.path / network.FACTS).exists()
+
+    def kept(self) -> KeptNetwork | None:
+        """Return what is known of the kept network; None if there is none."""
+        return network.read_kept(self.path)
+
+    def weights(self, kept: KeptNetwork) -> dict[str, Tensor]:
+        """Return the tensors of a kept network, checked by their hash; DamagedError otherwise."""
+        return network.read_weights(self.path, kept)
+
+    def forget_network(self) -> None:
+        """Remove the kept network, if there is one."""
+        network.forget_network(self.path)
+
     # -- checkpoints -----------------------------------------------------------------------------
 
     def save_checkpoint(self, state: dict[str, Any], *, steps: int) -> None:
@@ -211,15 +238,20 @@ class CellFolder:
         log_bytes = sync_file(self.path / "events.jsonl")
         checkpoints.save(self.path / "checkpoint", state, steps=steps, log_bytes=log_bytes)
 
-    def require_room(self, params: int) -> None:
-        """Check that the checkpoints of a network and a small report fit onto the disk.
+    def require_room(self, params: int, *, keeps: bool) -> None:
+        """Check that the checkpoints of a network, a small report and what it `keeps` fit.
 
         Two checkpoints are kept and a third is written, of weights and momentum in float32.
 
         Raises:
             StoreError: if they do not.
         """
-        require_room(self.path, 3 * 2 * 4 * params + REPORT_BYTES)
+        needed, content = 3 * 2 * 4 * params + REPORT_BYTES, "checkpoints and report of this cell"
+        if keeps:
+            needed, content = needed + 4 * params, "checkpoints, report and network of this cell"
+        advice = "free some space, choose another folder with --out"
+        advice += " or keep no network with --keep none" if keeps else ""
+        require_room(self.path, needed, content=content, advice=advice)
 
     def load_checkpoint(self) -> Checkpoint | None:
         """Return the newest checkpoint whose hash is right; None if there never was any."""

@@ -28,6 +28,17 @@ from cnnbench.store.locks import POLL_SECONDS, busy, is_locked, locked, owner_of
 
 CLEARED = ".cleared-"  # in front of the name of a folder of cells that is being removed
 
+# A run can be committed, but not with what is large or of one machine alone.
+GITIGNORE = """\
+*.safetensors
+checkpoint/
+tuning/
+log.txt
+owner.json
+*.lock
+.heartbeat
+"""
+
 
 class RunFolder:
     """One folder under `reports/`: the plan, a folder a cell, and what was made of them."""
@@ -134,6 +145,8 @@ class RunFolder:
         self.require_same(plan)
         if not (self.path / "plan.json").exists():
             self.write_text("plan.json", plan.model_dump_json(indent=1) + "\n")
+        if not (self.path / ".gitignore").exists():
+            self.write_text(".gitignore", GITIGNORE)
         for cell in plan.cells:
             path = f"cells/{cell.id}/cell.json"
             if not (self.path / path).exists():
@@ -168,6 +181,14 @@ class RunFolder:
     def predictions(self, cell: Cell) -> Predictions | None:
         """Return a cell's predictions on the headline split, if it is done."""
         return self.cell(cell).predictions()
+
+    def keep_best_network(self, plan: Plan) -> None:
+        """Forget all kept networks but the one of the best top-1, of equal ones the cheapest."""
+        done = [folder for cell in plan.cells if (folder := self.cell(cell)).is_final()]
+        kept = [(folder, facts) for folder in done if (facts := folder.kept())]
+        ranked = sorted(kept, key=lambda each: (-each[1].top1, each[1].macs))
+        for folder, _ in ranked[1:]:
+            folder.forget_network()
 
     def seconds(self) -> RunSeconds | None:
         """Return what commands spent beside the cells, or None where none has written it.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnbench.planning.request import PlanError, Request, split_commas
+from cnnbench.planning.request import PlanError, Request, RunOptions, split_commas
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,24 @@ def test_a_data_option_needs_a_key_and_a_value():
 def test_a_path_of_python_is_a_folder_whatever_cards_there_are():
     assert Request("lenet5", Path("fruits")).dataset == "./fruits"
     assert Request("lenet5", Path("/photos")).dataset == "/photos"
+
+
+@pytest.mark.parametrize(
+    ("keep", "asked", "kept"),
+    [
+        (None, {}, "all"),
+        (None, {"seeds": 3, "budget": "1m,2m"}, "all"),
+        (None, {"smoke": True}, "none"),
+        (None, {"lr": "0.1,0.01"}, "none"),
+        (None, {"batch_size": [8, 16]}, "none"),
+        ("best", {"smoke": True}, "best"),
+        ("none", {}, "none"),
+    ],
+)
+def test_a_run_keeps_its_networks_and_what_only_tries_keeps_none(keep, asked, kept):
+    assert RunOptions(keep=keep).networks_to_keep(Request("alexnet", **asked)) == kept
+
+
+def test_a_word_for_what_is_kept_is_one_of_three():
+    with pytest.raises(PlanError, match="unknown --keep 'bset'; did you mean 'best'"):
+        RunOptions(keep="bset")

@@ -11,7 +11,7 @@ from cnnbench.runner.inputs import CellContext
 N_TRAIN = 30
 
 
-def a_context(folder, *, stop_after=None, threads=1):
+def a_context(folder, *, stop_after=None, threads=1, keeps=False):
     steps = itertools.count(1)
     return CellContext(
         cell=folder.cell,
@@ -22,4 +22,5 @@ def a_context(folder, *, stop_after=None, threads=1):
         on_step=lambda: None,
         checkpoint_seconds=60.0,
         threads=threads,
+        keeps=keeps,
     )

@@ -13,6 +13,7 @@ from cnnbench.base.words import printable
 from cnnbench.cli.show.console import counts, print_json, print_table, say
 from cnnbench.cli.show.foresight import foresight_lines, time_lines
 from cnnbench.cli.show.starts import start_lines
+from cnnbench.report.text.escape import shell_command
 from cnnbench.report.text.wording import (
     NOTHING,
     epochs_seen,
@@ -105,6 +106,8 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     for notice in run_notices(plan, cells):
         say(f"note: {notice}")
     say(f"report: {folder / 'report.md'}")
+    if any(run_folder.cell(cell).has_network() for cell in plan.cells):
+        say(f"next: {shell_command(['cnnbench', 'predict', str(folder)])} PHOTOS")
     return code
 
 

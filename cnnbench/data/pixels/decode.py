@@ -37,7 +37,7 @@ from cnnbench.data.pixels.formats import (
 )
 from cnnbench.data.pixels.rgb import CHUNK, Depth, UnsupportedPixels, depth_of, rgb_over_white
 
-__all__ = ["thumbnail"]
+__all__ = ["DECODE_VERSION", "BrokenImage", "decode_square", "thumbnail"]
 
 DECODE_VERSION = 2  # raised whenever the same file gives other pixels
 MAX_MEGAPIXELS = 50

@@ -13,6 +13,8 @@ from cnnbench.data import DataError, shortlist
 from cnnbench.data.pixels.formats import why_no_image
 from cnnbench.data.sources.leftovers import is_left_by_program, is_run_folder
 
+__all__ = ["scan_tree"]
+
 NOWHERE = "links that lead nowhere"
 _BY_PROGRAM = "left by another program"
 _IGNORED = "ignored as asked"
