@@ -60,7 +60,7 @@ def hog(grey: Tensor, *, cell: int, orientations: int) -> Tensor:
     across[:, :, 1:-1] = grey[:, :, 2:] - grey[:, :, :-2]
     angle = torch.rad2deg(torch.atan2(down, across)) % 180
     place = (angle * (orientations / 180)).long().clamp_max(orientations - 1)
-    strength = torch.hypot(down, across)
+    strength = _length(down, across)
     number = torch.arange(orientations, device=grey.device).view(1, -1, 1, 1)
     votes = torch.where(place[:, None] == number, strength[:, None], 0.0)
     histograms = F.avg_pool2d(votes, cell)
@@ -68,6 +68,13 @@ def hog(grey: Tensor, *, cell: int, orientations: int) -> Tensor:
     blocks = blocks.flatten(3)
     clipped = _unit(blocks).clamp_max(_CLIP)
     return _unit(clipped).flatten(1)
+
+
+def _length(down: Tensor, across: Tensor) -> Tensor:
+    """Return the length of gradients; ONNX has no `hypot`, whose last digit differs."""
+    if torch.compiler.is_exporting():
+        return (down.square() + across.square()).sqrt()
+    return torch.hypot(down, across)
 
 
 def _full_precision(device: torch.device) -> AbstractContextManager[object]:
