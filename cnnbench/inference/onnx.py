@@ -92,7 +92,7 @@ def _quiet() -> AbstractContextManager[Any]:
 
 
 def _layer_without_onnx(model: nn.Module, images: Tensor, path: Path) -> str:
-    """Return the first layer that cannot be exported alone, "" if each can."""
+    """Return the innermost layer that cannot be exported alone, "" if each can."""
     for name, layer, given in _layers_with_inputs(model, images):
         try:
             _export(layer, given, path)
@@ -102,24 +102,28 @@ def _layer_without_onnx(model: nn.Module, images: Tensor, path: Path) -> str:
 
 
 def _layers_with_inputs(model: nn.Module, images: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
-    """Return the innermost layers in the order of computation, each with what enters it."""
+    """Return the layers, those within others ahead of these, each with what enters it."""
     seen: list[tuple[str, nn.Module, Tensor]] = []
 
     def watch(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def note(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-            seen.append((name, layer, given[0].clone()))
+            if len(given) == 1 and isinstance(given[0], Tensor):
+                seen.append((name, layer, given[0].clone()))
 
         return note
 
-    innermost = [(n, layer) for n, layer in model.named_modules() if not [*layer.children()]]
-    hooks = [layer.register_forward_pre_hook(watch(name)) for name, layer in innermost]
+    hooks = [
+        layer.register_forward_pre_hook(watch(name))
+        for name, layer in model.named_modules()
+        if name
+    ]
     try:
         with evaluation_mode(model), torch.inference_mode(False), torch.no_grad():
             model(images)
     finally:
         for hook in hooks:
             hook.remove()
-    return seen
+    return sorted(seen, key=lambda each: -each[0].count("."))
 
 
 def _cause(error: Exception) -> str:

@@ -117,7 +117,7 @@ def test_an_export_says_where_it_is(home, typed, monkeypatch):
     monkeypatch.setattr(export, "measure_speed", lambda network: SPEED)
     code, out, _ = typed("export", "run", "--to", "safetensors", "--json")
     document = json.loads(out)
-    assert code == 0
+    assert not code
     assert document["folder"] == f"exports/{document['cell']}-safetensors"
     assert document["files"] == sorted(path.name for path in (home / document["folder"]).iterdir())
 

@@ -10,20 +10,24 @@ from cnnbench.schema.kept import MEAN_IMAGE, KeptNetwork, OnnxCheck, Speed
 __all__ = ["model_card"]
 
 _USE_ONNX = """\
+from pathlib import Path
+
 import onnxruntime
 
-labels = open("labels.txt", encoding="utf-8").read().splitlines()
+labels = Path("labels.txt").read_text("utf-8").splitlines()
 session = onnxruntime.InferenceSession("model.onnx")
 (logits,) = session.run(["logits"], {"images": prepare("photo.jpg")})
 print(labels[logits.argmax()])
 """
 _USE_SAFETENSORS = """\
+from pathlib import Path
+
 import torch
 from safetensors.torch import load_file
 
 import zoo  # of cnnbench
 
-labels = open("labels.txt", encoding="utf-8").read().splitlines()
+labels = Path("labels.txt").read_text("utf-8").splitlines()
 network = zoo.build({model!r}, num_classes=len(labels), image_size={size}, init={init!r}).eval()
 state = load_file("model.safetensors")
 {drop}network.load_state_dict(state)
