@@ -66,7 +66,7 @@ def _settings(context: CellContext, inputs: Inputs) -> dict[str, Any]:
         "precision": cell.precision,
         "device": cell.device,
         "recipe": cell.recipe.name,
-        "start": cell.start,
+        "start": cell.start and cell.start.model_copy(update={"file": ""}),
         "train": cell.train,
         "seed": cell.seed,
         "dataset": dataset.name,

@@ -1,6 +1,6 @@
 """What is known of a network that a run keeps, so that it can be used? What `model.json` holds."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ __all__ = ["MEAN_IMAGE", "VERSION", "KeptNetwork", "OnnxCheck", "Speed"]
 VERSION = 1
 MEAN_IMAGE = "mean_image"
 """The tensor `(H, W, 3)` that stands beside the weights where a whole image is subtracted."""
+
 
 class KeptNetwork(Value):
     """A trained network but for its weights, of which `sha256` names the file.

@@ -98,16 +98,14 @@ def _facts(choice: Choice, kept: KeptNetwork, speed: Speed) -> Iterator[tuple[st
 
 
 def _start(kept: KeptNetwork) -> str:
+    """Return with what a network began, and under which licence that stands."""
     start = kept.start
     if start is None:
         return "nothing: trained from scratch"
-    known = {
-        "trained on": start.get("trained_on"),
-        "licence": start.get("licence") or "not stated",
-        "sha256": str(start.get("sha256"))[:8],
-    }
-    said = ", ".join(f"{key} {value}" for key, value in known.items() if value)
-    return f"the weights {start.get('source')} ({said})"
+    return (
+        f"the weights {start.source}, trained on {start.earlier_training} "
+        f"(licence {start.licence or 'not stated'}, sha256 {start.sha256[:8]})"
+    )
 
 
 def _speed(speed: Speed) -> str:
