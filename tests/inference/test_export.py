@@ -14,6 +14,7 @@ from cnnbench.networks import export_model, load_model
 from cnnbench.report.analysis.choice import choose_network
 from cnnbench.report.pages.card import model_card
 from cnnbench.schema.kept import OnnxCheck
+from cnnbench.schema.start import Start
 from cnnbench.store import StoreError
 
 
@@ -73,7 +74,7 @@ def test_a_card_says_what_a_user_must_know(run, folder):
 
 
 def test_the_licence_of_the_start_stands_in_the_card(run, folder):
-    start = {"source": "torchvision", "licence": "BSD-3", "sha256": "ab" * 32}
+    start = Start(source="torchvision", licence="BSD-3", sha256="ab" * 32)
     kept = folder.kept().model_copy(update={"start": start, "train": "head"})
     card = model_card(choose_network(run), kept, SPEED, None, prepare="")
     assert "torchvision" in card
