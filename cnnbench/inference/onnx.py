@@ -2,10 +2,9 @@
 
 import importlib
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +72,7 @@ def write_onnx(model: nn.Module, path: Path, *, image_size: int) -> None:
 
 
 def _export(model: nn.Module, images: Tensor, path: Path) -> None:
-    with evaluation_mode(model), torch.inference_mode(False), torch.no_grad(), _quiet():
+    with evaluation_mode(model), torch.inference_mode(False), torch.no_grad(), _exporting():
         torch.onnx.export(
             model,
             (images,),
@@ -86,9 +85,19 @@ def _export(model: nn.Module, images: Tensor, path: Path) -> None:
         )
 
 
-def _quiet() -> AbstractContextManager[Any]:
-    """Hide what torch and its exporter warn of in code of their own."""
-    return warnings.catch_warnings(action="ignore")
+@contextmanager
+def _exporting() -> Iterator[None]:
+    """Hide what torch warns of in code of its own, and let it read its older flag of TF32.
+
+    It refuses to where convolutions are set by the newer one, as `prepare_device` does.
+    """
+    conv, rnn = torch.backends.cudnn.conv, torch.backends.cudnn.rnn  # type: ignore[attr-defined]
+    before, conv.fp32_precision = conv.fp32_precision, rnn.fp32_precision
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        conv.fp32_precision = before
 
 
 def _layer_without_onnx(model: nn.Module, images: Tensor, path: Path) -> str:

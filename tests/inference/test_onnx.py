@@ -84,10 +84,10 @@ def test_a_file_with_other_answers_is_refused(folder, tmp_path):
 
 
 class Odd(nn.Module):
-    """A layer that no ONNX file can hold: its answer is computed in numpy."""
+    """A layer that no ONNX file can hold: what it computes hangs on a sum."""
 
     def forward(self, x):
-        return torch.from_numpy(np.sin(x.numpy())) if not x.is_meta else x
+        return x if x.sum() > 0 else -x
 
 
 @NO_ONNX
