@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +92,8 @@ def _exporting() -> Iterator[None]:
 
     It refuses to where convolutions are set by the newer one, as `prepare_device` does.
     """
-    conv, rnn = torch.backends.cudnn.conv, torch.backends.cudnn.rnn  # type: ignore[attr-defined]
+    backends: Any = torch.backends.cudnn
+    conv, rnn = backends.conv, backends.rnn
     before, conv.fp32_precision = conv.fp32_precision, rnn.fp32_precision
     try:
         with warnings.catch_warnings(action="ignore"):
