@@ -92,14 +92,14 @@ def _exporting() -> Iterator[None]:
 
     It refuses to where convolutions are set by the newer one, as `prepare_device` does.
     """
-    backends: Any = torch.backends.cudnn
-    conv, rnn = backends.conv, backends.rnn
-    before, conv.fp32_precision = conv.fp32_precision, rnn.fp32_precision
+    cudnn: Any = torch.backends.cudnn
+    before = cudnn.conv.fp32_precision
+    cudnn.conv.fp32_precision = cudnn.rnn.fp32_precision
     try:
         with warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        conv.fp32_precision = before
+        cudnn.conv.fp32_precision = before
 
 
 def _layer_without_onnx(model: nn.Module, images: Tensor, path: Path) -> str:

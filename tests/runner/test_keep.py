@@ -1,6 +1,8 @@
 """A finished cell keeps its network, and an attempt that was killed leaves none that counts."""
 
 import json
+import os
+import signal
 
 import pytest
 import torch
@@ -72,3 +74,39 @@ def test_what_is_kept_are_the_last_weights(folder, context, monkeypatch):
     got = folder.weights(folder.kept())
     assert got.keys() == seen.keys()
     assert all(torch.equal(got[name], seen[name]) for name in seen)
+
+
+STAGES = ("opened", "written", "synced", "replaced", "done")
+KILLS = [f"{name}:{stage}:1" for name in ("model.safetensors", "model.json") for stage in STAGES]
+
+
+def in_a_fork(folder, point):
+    """Run the cell in a process that may die on the way; return how it ended."""
+    pid = os.fork()
+    if pid == 0:
+        os.environ["CNNBENCH_FAILPOINT"] = point
+        code = 1
+        try:
+            with folder.lock():  # as the process does that serves a cell
+                code = int(run_cell(a_context(folder, keeps=True)).status != "done")
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_kill_while_the_network_is_kept_changes_no_bit(folder):
+    def kept():
+        weights = (folder.path / "model.safetensors").read_bytes()
+        return weights, folder.predictions().logits.tobytes(), folder.kept().sha256
+
+    assert in_a_fork(folder, "") == 0
+    whole = kept()
+    for point in (*KILLS, "model.safetensors:forgetting:1"):
+        for path in folder.path.iterdir():
+            if path.name != "cell.json" and path.is_file():
+                path.unlink()
+        assert in_a_fork(folder, point) == -signal.SIGKILL, point
+        assert not folder.is_final()
+        assert in_a_fork(folder, "") == 0
+        assert kept() == whole, point
+        assert not list(folder.path.glob(".*.tmp"))
