@@ -103,11 +103,18 @@ LR_FACTOR = {"common": 2.0, "common-1": 1.0}  # of the papers' rates
 # What trains a network that begins with trained weights, chosen by trials: docs/recipes.md.
 _OF_STARTS: dict[Train, dict[str, Any]] = {
     "all": _COMMON
-    | {"name": "finetune", "lr": 0.02, "body_lr": 0.1, "ease_epochs": 0.0, "warmup": 0.1},
+    | {
+        "name": "finetune",
+        "lr": 0.02,
+        "body_lr": 0.1,
+        "batchnorm": "kept",
+        "warmup": 0.1,
+        "ease_epochs": 0.0,
+    },
     "head": _FIRST
     | {
         "name": "head",
-        "lr": 0.02,
+        "lr": 0.005,
         "batch_size": COMMON_BATCH_SIZE,
         "warmup": 0.0,
         "augment": "none",

@@ -132,6 +132,7 @@ def _recipe_words(cell: Cell) -> str:
         f"all but the head at {recipe.body_lr:g} times the rate" if recipe.body_lr != 1 else "",
         _schedule_words(recipe),
         *_start_words(cell),
+        "BatchNorm's statistics as they came" if recipe.batchnorm == "kept" else "",
         f"augmentation {recipe.augment}{_area_words(recipe)}",
         views,
     ]
