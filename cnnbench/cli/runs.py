@@ -95,7 +95,7 @@ def cell(
     from cnnbench.runner.worker import serve_cell
     from cnnbench.store import RunFolder
 
-    typed = Request("", dataset, data) if dataset else None
+    typed = Request("", dataset, dataset_options=data) if dataset else None
     code = serve_cell(
         RunFolder(run), id, typed=typed, started=started, launched=launched, keeps=keep
     )

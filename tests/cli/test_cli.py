@@ -204,6 +204,25 @@ def test_one_network_fails_and_the_other_is_done(here):
 
 
 @pytest.mark.slow
+def test_options_of_the_images_reach_every_cell(here):
+    options = ["--data", "train=24", "--data", "test=12"]
+    words = [
+        "run",
+        "--models",
+        "lenet5-relu",
+        "--dataset",
+        "fruits",
+        *options,
+        "--precision",
+        "fp32",
+    ]
+    done = cnnbench(*words, "--budget", "24img", "--image-size", "32", "--json", cwd=here)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["images_seen"], row["test_images"]) == (24, 12)
+
+
+@pytest.mark.slow
 def test_a_stopped_run_is_continued_to_the_same_result(here):
     words = ["run", "--models", "resnet", *ON_PHOTOS, *TINY[2:], "--budget", "160img"]
     assert cnnbench(*words, "--out", "whole", cwd=here).returncode == 0
