@@ -106,7 +106,7 @@ _OF_STARTS: dict[Train, dict[str, Any]] = {
     | {
         "name": "finetune",
         "lr": 0.02,
-        "body_lr": 0.1,
+        "body_lr": 0.05,
         "batchnorm": "kept",
         "warmup": 0.1,
         "ease_epochs": 0.0,
