@@ -1,7 +1,7 @@
 """How do networks of timm and torchvision join the line-up?
 
 Either library is imported only when a name asks for it: `timm:efficientnet_b0`,
-`torchvision:densenet121`. Their weights are told of in `external_weights.py`.
+`torchvision:densenet121`. Their weights are told of in `weights/external.py`.
 """
 
 from __future__ import annotations

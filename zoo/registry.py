@@ -105,7 +105,7 @@ def build(
 
     Args:
         name: a registered name, an alias, a family, `timm:NAME` or `torchvision:NAME`; a start
-            behind it is loaded afterwards, by `zoo.fitting.load_start`.
+            behind it is loaded afterwards, by `zoo.weights.fitting.load_start`.
         num_classes: width of the output.
         init: "paper" for the paper's own initial state (AlexNet then has the paper's dropout, too),
             "common" for the initialisation that all networks share. Under "paper", networks of

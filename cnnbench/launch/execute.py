@@ -98,8 +98,7 @@ def execute(
             contextlib.closing(WarmServer(request, keeps=keep != "none")) as server,
         ):
             for update in run_cells(plan, run_folder, options, stop_signal, server.start):
-                is_new = update.result.status == "done" and update.cell.id in to_train
-                if keep == "best" and is_new:
+                if keep == "best" and update.result.status == "done" and to_train:
                     run_folder.keep_best_network(plan)
                 callbacks.on_update(update)
                 reports.follow(update, last=update.cell.id == plan.cells[-1].id)

@@ -128,21 +128,11 @@ def _cell(
 ) -> Cell:
     name, train = entrant
     model = name.text
-    with plan_errors(f"{model}: "):
-        card = zoo.card(model)
-    least, native = card.smallest_image_size, card.image_size
-    if name.start:
-        native = start_size(name) or native
-    typed = min(auto_size, native) if auto_size and not name.start else request.pixels
-    image_size = _at_least(least, typed, native, f"{model}: --image-size")
+    image_size = _image_size(request, name, auto_size)
     evaluations = _at_least(1, request.evaluations, DEFAULT_EVALUATIONS, "--evaluations")
     size = {"num_classes": len(dataset.classes), "image_size": image_size}
     start = start_of(name, request.weights_scaling, **size) if name.start else None
-    if start is None:
-        recipe = _recipe(request.recipe, model, size, lr=lr, batch_size=batch_size)
-    else:
-        with plan_errors(f"{model}: "):
-            recipe = start_recipe(train, lr=lr, batch_size=batch_size)
+    recipe = _recipe(request.recipe, entrant, size, lr=lr, batch_size=batch_size)
     allowed, micro_batch = memory_and_passes(
         request.memory, model, **size, batch_size=recipe.batch_size
     )
@@ -173,15 +163,34 @@ def _cell(
     return cell
 
 
+def _image_size(request: Request, name: ModelName, auto_size: int | None) -> int:
+    """Return the side that is typed or chosen; else that of the weights, or of the paper."""
+    with plan_errors(f"{name.text}: "):
+        card = zoo.card(name.network)
+    native = (start_size(name) if name.start else None) or card.image_size
+    typed = min(auto_size, native) if auto_size and not name.start else request.pixels
+    return _at_least(card.smallest_image_size, typed, native, f"{name.text}: --image-size")
+
+
 def _recipe(
-    name: str, model: str, size: Mapping[str, int], *, lr: float | None, batch_size: int | None
+    recipe: str,
+    entrant: tuple[ModelName, Train],
+    size: Mapping[str, int],
+    *,
+    lr: float | None,
+    batch_size: int | None,
 ) -> Recipe:
+    """Return the recipe that was typed, or for a start from weights that of its way of training."""
+    name, train = entrant
+    model = name.network
     with plan_errors():
         # Of networks from elsewhere nobody here knows the paper: their layout is asked.
         is_normalised = zoo.probe(model, **size) if zoo.is_external(model) else None
-    with plan_errors(f"{model}: "):
+    with plan_errors(f"{name.text}: "):
+        if name.start:
+            return start_recipe(train, lr=lr, batch_size=batch_size)
         return make_recipe(
-            name,
+            recipe,
             family=zoo.card(model).family,
             is_normalised=is_normalised,
             paper=zoo.paper_recipe(model),

@@ -102,7 +102,7 @@ def _fitted(
     A plan is made several times, and large files take seconds; `changed_ns` is when this one was
     last changed.
     """
-    from zoo.fitting import fit, read_tensors
+    from zoo.weights.fitting import fit, read_tensors
 
     card = weights_card(model.typed)
     file = weights_file(card)
@@ -117,7 +117,7 @@ def load_cell_start(network: nn.Module, cell: Cell, *, num_classes: int) -> None
     Raises:
         DataError: they are not here, cannot be read, or are not those of the plan.
     """
-    from zoo.fitting import load_start, read_tensors
+    from zoo.weights.fitting import load_start, read_tensors
 
     assert cell.start
     file = unescape_bytes(cell.start.file)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from torch import nn
+from torch import Tensor, nn
 
 from cnnbench.data.features import FeatureBatches
 from cnnbench.engine.data_dependent_init import zero_heads
@@ -33,17 +33,14 @@ def head_training(
         NoSingleHead: the logits are not just the outputs of a last layer.
         FeaturesCostAll: the budget ended with the features.
     """
-    cell, device, network = context.cell, context.device, training.model
+    device, network = context.device, training.model
     images, _ = training.batches.batch(0, 2)
     layer = last_layer(network, zero_heads(network, images, device), images, device)
-    train = inputs.splits["train"]
     with context.clock.measure("build" if resumed else "train"):
-        views = cut_batches(context, inputs, train.images, train.labels)
-        features = layer_inputs(network, [layer], views, device)
-        assert features is not None  # it has just given the logits
-        scale = FeatureScale.over(features)
+        features, scale = _features(context, inputs, network, layer)
+        labels = inputs.splits["train"].labels
         batches = FeatureBatches(
-            scale.scaled(features), train.labels, seed=cell.seed, device=device.torch_device
+            features, labels, seed=context.cell.seed, device=device.torch_device
         )
     _require_rest(context)
     linear = nn.Linear(features.shape[1], len(inputs.dataset.classes), device=device.torch_device)
@@ -65,8 +62,20 @@ def head_training(
         evaluate=folded(training.evaluate),
         evaluate_sample=None if sample is None else folded(sample),
         flops_per_image=3 * 2.0 * linear.weight.numel(),
-        images_before=len(train.labels),
+        images_before=len(labels),
     )
+
+
+def _features(
+    context: CellContext, inputs: Inputs, network: nn.Module, layer: nn.Module
+) -> tuple[Tensor, FeatureScale]:
+    """Return what the training images give the last layer, scaled, `(N, D)`, and the scaling."""
+    train = inputs.splits["train"]
+    views = cut_batches(context, inputs, train.images, train.labels)
+    features = layer_inputs(network, [layer], views, context.device)
+    assert features is not None  # it has just given the logits
+    scale = FeatureScale.over(features)
+    return scale.scaled(features), scale
 
 
 def _require_rest(context: CellContext) -> None:

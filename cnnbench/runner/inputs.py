@@ -34,7 +34,7 @@ from cnnbench.planning.starts import load_cell_start
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell
 from cnnbench.store import CellFolder
-from zoo.fitting import head_names
+from zoo.weights.fitting import head_names
 
 # A position in the training batches that no training reaches: other crops than the first steps see.
 INIT_POSITION, INIT_IMAGES = 2**40, 32

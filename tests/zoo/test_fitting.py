@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo import registry
-from zoo.fitting import BadWeights, fit, head_names, load_start
+from zoo.weights.fitting import BadWeights, fit, head_names, load_start
 
 SMALL = {"num_classes": 10, "image_size": 32}
 

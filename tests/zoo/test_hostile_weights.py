@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
 import zoo
-from zoo.fitting import BadWeights, fit, read_tensors
 from zoo.weights import MissingWeights
+from zoo.weights.fitting import BadWeights, fit, read_tensors
 
 SIZE = {"num_classes": 10, "image_size": 32}
 TINY = save({"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.ones(2)})

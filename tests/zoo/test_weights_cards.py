@@ -13,7 +13,6 @@ import zoo
 from cnnbench.base.digests import sha256_of
 from cnnbench.data.catalog.cards import list_cards
 from zoo import weights
-from zoo.fitting import fit, read_tensors
 from zoo.weights import (
     BadWeights,
     MissingWeights,
@@ -24,6 +23,7 @@ from zoo.weights import (
     weights_file,
     weights_sha256,
 )
+from zoo.weights.fitting import fit, read_tensors
 
 KEPT = {
     "version": 1,
@@ -52,7 +52,7 @@ def test_naming_weights_imports_no_torch():
 
 
 def test_the_cards_of_the_zoo_are_whole():
-    for start, row in weights._facts()["cards"].items():
+    for start, row in weights.known._facts()["cards"].items():
         for network in row["networks"]:
             card = weights_card(f"{network}@{start}")
             assert card.package or card.url
@@ -61,7 +61,7 @@ def test_the_cards_of_the_zoo_are_whole():
 
 
 def test_overlaps_name_datasets_that_exist():
-    for facts in weights._facts()["sets"].values():
+    for facts in weights.known._facts()["sets"].values():
         assert set(facts["overlaps"]) <= {*list_cards(), "torchvision-Imagenette"}
 
 
@@ -70,7 +70,7 @@ def test_overlaps_name_datasets_that_exist():
 )
 def test_a_card_with_a_mistake_is_refused(monkeypatch, change):
     row = {"networks": ["lenet5"], "url": "https://example.org/a.pth"} | change
-    monkeypatch.setattr(weights, "_facts", lambda: {"sets": {}, "cards": {"mine": row}})
+    monkeypatch.setattr(weights.known, "_facts", lambda: {"sets": {}, "cards": {"mine": row}})
     with pytest.raises(ValidationError):
         weights_card("lenet5@mine")
 

@@ -6,12 +6,14 @@ from torch import nn
 from torch.nn import functional as F
 
 import zoo
-from zoo import external_weights, fitting, registry, vgg
+from zoo import registry, vgg
 from zoo.alexnet import WithinMapNorm
 from zoo.complexity import describe
 from zoo.googlenet import TABLE_1, Inception
 from zoo.lenet import TABLE_I, TableConv
 from zoo.resnet import Block, PaddedShortcut, ResNetPlan
+from zoo.weights import external as external_weights
+from zoo.weights import fitting
 
 
 def noise(*shape):

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo import alexnet_towers, fitting, registry, vgg
+from zoo import alexnet_towers, registry, vgg
 from zoo.layers import LocalResponseNorm
+from zoo.weights import fitting
 
 MEASURES: dict[str, Callable[..., Any]] = {}
 

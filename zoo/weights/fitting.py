@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from cnnbench.base.words import plural
 from zoo.registry import card, skeleton
-from zoo.tensors import quoted, read_tensors
-from zoo.weights import BadWeights
+from zoo.weights.card import BadWeights
+from zoo.weights.tensors import quoted, read_tensors
 
 __all__ = ["BadWeights", "Fit", "fit", "head_names", "load_start", "read_tensors"]
 

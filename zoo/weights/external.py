@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.cards import is_external
 from zoo.external import AUX_WEIGHTS, checked
-from zoo.weights import UnknownWeights, WeightsCard
+from zoo.weights.card import UnknownWeights, WeightsCard
 
 # Both libraries and the zoo list the layers of these networks in the order of computation, so their
 # weights fit by place. Tests show with random weights that the outputs are equal.

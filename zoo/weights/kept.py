@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from zoo.weights import READER, BadWeights, WeightsCard
+from zoo.weights.card import READER, BadWeights, WeightsCard
 
 
 def card(name: str, document: Path) -> WeightsCard:

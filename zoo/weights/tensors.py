@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from cnnbench.base.words import first_line
-from zoo.weights import BadWeights, MissingWeights
+from zoo.weights.card import BadWeights, MissingWeights
 
 __all__ = ["quoted", "read_tensors"]
 
