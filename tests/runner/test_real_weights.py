@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import zoo
 from cnnbench import api
 from cnnbench.data.catalog.cards import load_card
 from cnnbench.data.catalog.fetch import fetch
@@ -54,4 +55,4 @@ def test_seven_photos_of_ten_from_other_shops_are_right(top1_of):
 def test_drawn_fruit_is_known_better_than_by_its_colours(top1_of):
     options = {"train": "240", "test": "120"}
     top1 = top1_of("colour", LITE0, dataset="fruits", dataset_options=options, image_size=160)
-    assert top1[LITE0] > top1["colour"]
+    assert top1[LITE0] > top1[zoo.resolve("colour")]
