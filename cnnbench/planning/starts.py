@@ -67,7 +67,7 @@ def start_of(model: ModelName, scaling: str | None, *, num_classes: int, image_s
     `scaling` is what `--weights-scaling` says of weights whose card does not know it.
 
     Raises:
-        PlanError: the scaling of the inputs is unknown, or typed although a card states it.
+        PlanError: the scaling of the inputs is unknown, or its words are wrong.
         MissingWeights: the weights are not here; the message has the command that brings them.
         BadWeights: they cannot be read or do not fit.
     """
