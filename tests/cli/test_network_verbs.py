@@ -122,6 +122,7 @@ def test_an_export_says_where_it_is(home, typed, monkeypatch):
     assert document["files"] == sorted(path.name for path in (home / document["folder"]).iterdir())
 
 
+@pytest.mark.slow
 def test_after_a_run_the_last_line_says_how_its_network_is_used(home, typed):
     code, out, _ = typed("report", "run")
     assert code == 0

@@ -79,6 +79,7 @@ def test_inputs_are_scaled_as_the_weights_know_them(folder_of):
     assert own.std != (0.5,) * 3
 
 
+@pytest.mark.slow
 def test_a_head_alone_learns_and_the_body_stays(folder_of, start, monkeypatch):
     folder = folder_of(train="head", budget="20ep")
     result, network = network_of(folder, monkeypatch)
@@ -96,6 +97,7 @@ def test_a_head_alone_learns_and_the_body_stays(folder_of, start, monkeypatch):
     assert steps[-1].spent.images == 20 * N_TRAIN
 
 
+@pytest.mark.slow
 def test_a_head_that_is_stopped_and_continued_has_the_same_bits(folder_of, tmp_path):
     whole = folder_of(train="head", budget="6ep")
     run_cell(a_context(whole))
@@ -109,6 +111,7 @@ def test_a_head_that_is_stopped_and_continued_has_the_same_bits(folder_of, tmp_p
     assert (parts.predictions().logits == whole.predictions().logits).all()
 
 
+@pytest.mark.slow
 def test_all_of_a_network_is_tuned(folder_of, start, monkeypatch):
     result, network = network_of(folder_of(budget="3ep"), monkeypatch)
     assert (result.status, result.recipe, result.start.source) == (
