@@ -9,9 +9,10 @@ from synthetic import FakeModel, FakeRun, build_run
 
 from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections import RunReport
+from cnnbench.report.sections.cost import training_section
 from cnnbench.report.sections.headline import headline
 from cnnbench.report.sections.notices import notices
-from cnnbench.report.sections.repeat import command
+from cnnbench.report.sections.repeat import command, exact_commands
 from cnnbench.report.sections.settings import settings
 from cnnbench.report.sections.starts import section
 from cnnbench.report.text.table import as_markdown
@@ -96,9 +97,33 @@ def test_a_head_is_explained_and_repeated(tmp_path: Path) -> None:
     assert "--models resnet18,resnet18@torchvision " in command(run.plan())
     assert "--train all,head" in command(run.plan())
     recipe = dict(settings(run.plan(), read_rows(run)))["recipe"]
-    assert "trained weights and stay as they are, the head begins at zero" in recipe
+    assert "trained weights that stay as they are, the head begins at zero" in recipe
 
 
 def test_what_weights_were_trained_on_is_told_as_far_as_it_is_known() -> None:
     assert OWN.earlier_training == "images that nobody stated"
     assert IMAGENET.earlier_training == "ImageNet-1k (1,281,167 images)"
+
+
+def test_each_row_is_repeated_by_a_command_that_can_be_typed(tmp_path: Path) -> None:
+    argv = ("run", "--models", "a,b", "--train", "all,head", "--dataset", "fruits")
+    own = FakeModel(
+        name="lenet5@w.pth", correct=50, start=OWN.model_copy(update={"file": "x/w.pth"})
+    )
+    run = run_of(tmp_path, SCRATCH, own, argv=argv)
+    of_scratch, of_own = exact_commands(run.plan(), read_rows(run))
+    assert "--train" not in of_scratch  # it would be refused: nothing there has weights
+    assert "--models lenet5@x/w.pth" in of_own
+    assert "--train all" in of_own
+    assert "--weights-scaling images" in command(run.plan().model_copy(update={"argv": ()}))
+
+
+def test_thousands_of_epochs_on_features_are_no_speed_and_no_axis(tmp_path: Path) -> None:
+    run = run_of(tmp_path, SCRATCH, replace(HEAD, images_per_second=50_000))
+    rows = read_rows(run)
+    assert [row.images_per_second for row in rows] == [SCRATCH.images_per_second, None]
+    assert not any("Loader-bound" in sentence for sentence in notices(run.plan(), rows))
+    only = run_of(tmp_path / "only", HEAD)
+    titles = [getattr(block, "text", "") for block in training_section(RunReport.read(only)).blocks]
+    assert not any("Against epochs" in title for title in titles)
+    assert any("Against charged seconds" in title for title in titles)

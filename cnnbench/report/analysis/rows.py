@@ -43,6 +43,8 @@ def _row(result: Result) -> Row:
     if result.status == "done" and result.epochs is not None:
         # Weights that were trained before saw enough already.
         starved = result.epochs < STARVED_EPOCHS and result.start is None
+    if result.train == "head":  # what came so fast were features, and no images
+        result = result.model_copy(update={"images_per_second": None})
     return Row(**result.model_dump(), top1_low=low, top1_high=high, starved=starved)
 
 

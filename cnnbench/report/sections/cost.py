@@ -18,13 +18,18 @@ def training_section(report: RunReport) -> Section | None:
         return None
     last = join_and([f"{line.label} {percent(float(line.top1[-1]))} %" for line in lines])
     alt = f"Accuracy and losses while training. Last accuracy: {last}."
+    # Thousands of epochs on features would leave the networks that see images no width.
+    heads = {cell.id for cell in report.plan.cells if cell.train == "head"}
+    of_images = [line for line in lines if line.cell not in heads]
     return Section(
         title="While training",
         anchor="training",
         menu="While training",
         blocks=[
-            Paragraph("Against epochs, how much each network saw:"),
-            curves_picture(lines, styles, "epochs", chance=chance, alt=alt),
+            Paragraph("Against epochs, how much each network saw:") if of_images else None,
+            curves_picture(of_images, styles, "epochs", chance=chance, alt=alt)
+            if of_images
+            else None,
             Paragraph("Against charged seconds, what each network cost:"),
             curves_picture(lines, styles, "seconds", chance=chance, alt=alt),
         ],

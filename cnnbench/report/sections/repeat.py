@@ -11,6 +11,7 @@ from cnnbench.report.text.table import Table
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
 from cnnbench.schema.result import Row
+from cnnbench.schema.start import Start
 
 SAME_BITS = (
     "Typed again, this command gives the same bits on the same machine with the same versions, "
@@ -135,11 +136,12 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
     # Trials lie at equal ratios around one rate, and have three digits.
     tried = {t.model: f"{math.sqrt(t.rates[0] * t.rates[-1]):.3g}" for t in plan.tuned}
     options: list[tuple[str, Callable[[Cell], object]]] = [
-        ("--models", _typed_model),
+        ("--models", lambda cell: _typed(cell.model, cell.start)),
         ("--dataset", lambda cell: cell.dataset),
         ("--budget", lambda cell: str(cell.budget)),
         ("--recipe", lambda cell: "" if cell.start else cell.recipe.name),
         ("--train", lambda cell: cell.train if cell.start else ""),
+        ("--weights-scaling", _typed_scaling),
         ("--lr", lambda cell: float(tried.get(cell.name, cell.recipe.lr))),
         ("--batch-size", lambda cell: cell.recipe.batch_size),
         ("--image-size", lambda cell: "auto" if plan.size_choice else cell.image_size),
@@ -172,10 +174,20 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-def _typed_model(cell: Cell) -> str:
+def _typed(model: str, start: Start | None) -> str:
     """Return a model as it is typed: with the path of a file of weights that no card knows."""
-    file = cell.start.file if cell.start else ""
-    return f"{cell.model.partition('@')[0]}@{file}" if file else cell.model
+    file = start.file if start else ""
+    return f"{model.partition('@')[0]}@{file}" if file else model
+
+
+def _typed_scaling(cell: Cell) -> str:
+    """Return what `--weights-scaling` says of such a file; empty where no file was typed."""
+    start = cell.start
+    if start is None or not start.file:
+        return ""
+    if start.mean is None or start.std is None:
+        return "images"
+    return "/".join(",".join(map(str, values)) for values in (start.mean, start.std))
 
 
 def _exact_words(plan: Plan, row: Row) -> list[str]:
@@ -183,14 +195,14 @@ def _exact_words(plan: Plan, row: Row) -> list[str]:
 
     A configuration may hold those too, so all is asked for without it.
     """
-    changed = {"--models": row.model, "--budget": f"{row.images_seen}img"}
+    changed = {"--models": _typed(row.model, row.start), "--budget": f"{row.images_seen}img"}
     if row.start:
         changed["--train"] = row.train
     if plan.tuned:
         changed["--lr"] = str(row.lr)
     if plan.size_choice:  # it followed from a budget that this command does not have
         changed["--image-size"] = str(row.image_size)
-    dropped, bare = (*changed, "--out", "--tune"), ("--fresh", "--json", "--dry-run")
+    dropped, bare = (*changed, "--train", "--out", "--tune"), ("--fresh", "--json", "--dry-run")
     words = _words(plan)
     if any(word.partition("=")[0] == "--config" for word in words):
         words = _planned_words(plan)

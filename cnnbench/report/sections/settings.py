@@ -79,7 +79,6 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
     origins = {fact: join_and(values) for fact, values in values_of(rows).items()}
     machine = origins.get("ran on") or str(plan.machine.get("line") or "")
     versions = ", ".join(f"{name} {origins[name]}" for name in VERSIONED if name in origins)
-    chosen = ", chosen for this budget" if plan.size_choice else ""
     lines = [
         ("dataset", f"{name}; {origin}"),
         ("dataset options", options),
@@ -87,7 +86,7 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("budget", _by_value(plan.cells, lambda cell: budget_words(cell.budget))),
         ("recipe", _by_value(plan.cells, _recipe_words)),
         ("learning rate", _by_value(plan.cells, lambda cell: f"{cell.recipe.lr:g}")),
-        ("image size", _by_value(plan.cells, lambda cell: f"{cell.image_size} pixels") + chosen),
+        ("image size", _by_value(plan.cells, lambda cell: _size_words(cell, plan))),
         ("precision", _precision_words(plan)),
         ("device", _by_value(plan.cells, _device_words)),
         ("machine", machine),
@@ -97,6 +96,11 @@ def settings(plan: Plan, rows: Sequence[Row]) -> NamedValues:
         ("versions", versions or f"cnnbench {plan.cnnbench}"),
     ]
     return [(name, value) for name, value in lines if value]
+
+
+def _size_words(cell: Cell, plan: Plan) -> str:
+    chosen = ", chosen for this budget" if plan.size_choice and cell.start is None else ""
+    return f"{cell.image_size} pixels{chosen}"
 
 
 def _precision_words(plan: Plan) -> str:
@@ -143,7 +147,7 @@ def _start_words(cell: Cell) -> tuple[str, str]:
     """Return how the weights begin and how inputs are scaled."""
     if cell.start is None:
         return f"{cell.recipe.init} initialisation", f"inputs: {cell.recipe.scaling}"
-    kept = " and stay as they are" if cell.train == "head" else ""
+    kept = " that stay as they are" if cell.train == "head" else ""
     scaled = "as the weights know them" if cell.start.mean else cell.recipe.scaling
     return f"trained weights{kept}, the head begins at zero", f"inputs: {scaled}"
 
@@ -152,6 +156,8 @@ def _schedule_words(recipe: Recipe) -> str:
     if recipe.schedule == "steps":
         drops = ", ".join(f"{percent(drop)} %" for drop in recipe.drops)
         return f"learning rate times {recipe.drop_factor:g} at {drops} of the budget"
+    if not recipe.warmup:
+        return "learning rate linear to zero"
     rise = percent(recipe.warmup, digits=0)
     return f"learning rate rising over {rise} % of the budget, then linear to zero"
 
