@@ -9,7 +9,7 @@ import sys
 from fork_server import ROOT
 
 from cnnbench.schema.cell import Cell, Plan
-from cnnbench.store import RunFolder
+from cnnbench.store import CellFolder
 
 # A seed without a fate leaves what a trained cell leaves.
 CODE = """
@@ -22,6 +22,7 @@ run, fate = RunFolder(sys.argv[1]), sys.argv[3]
 cell = next(cell for cell in run.plan().cells if cell.id == sys.argv[2])
 folder = run.cell(cell)
 with folder.lock():
+    folder.retry()
     for steps in range(1, 20):
         spent = Spent(steps=steps, images=steps * 8, seconds=float(steps))
         folder.append(Stepped(spent=spent, progress=steps / 20, lr=0.1, train_loss=1.0, images=8,
@@ -52,14 +53,15 @@ class FakeCells:
     def __init__(self, **fates: int) -> None:
         self._fates = {seed: fate for fate, seed in fates.items()}
 
-    def __call__(self, run: RunFolder, cell: Cell) -> subprocess.Popen[bytes]:
+    def __call__(self, folder: CellFolder) -> subprocess.Popen[bytes]:
         """Start a fake cell, as the launcher starts a real one."""
+        cell, run = folder.cell, folder.path.parents[1]
         fate = self._fates.get(cell.seed, "done")
         # Without `site`, whose start-up files would load torch's; the packages are named instead.
         path = [str(ROOT), *(word for word in sys.path if word.endswith("site-packages"))]
-        with (run.cell(cell).path / "log.txt").open("ab") as log:
+        with (folder.path / "log.txt").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-S", "-c", CODE, str(run.path), cell.id, fate],
+                [sys.executable, "-S", "-c", CODE, str(run), cell.id, fate],
                 stdin=subprocess.PIPE,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},

@@ -32,7 +32,7 @@ MEASURED = {
 
 # Every durable write of a cell, and the moments around it; the number says which such moment.
 FAILPOINTS = (
-    *(f"owner.json:{stage}:1" for stage in ("opened", "synced", "done")),
+    *(f"claim:{stage}:1" for stage in ("written", "replaced", "done")),
     *(f"events.jsonl:torn:{count}" for count in (1, 2, 3, 4, 5)),
     *(
         f"step-*.{kind}:{stage}:{count}"

@@ -20,8 +20,9 @@ from fake_cells import FakeCells, with_seeds
 from fork_server import ROOT
 from toy import Toy, toy_flags
 
-from cnnbench.launch.processes import StopSignal, run_cells
-from cnnbench.planning.request import RunOptions
+from cnnbench.launch.local import run_cells
+from cnnbench.launch.open_cells import OpenCells
+from cnnbench.launch.signals import StopSignal
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 
@@ -230,7 +231,8 @@ def run_many(run: RunFolder, plan: Plan, count: int) -> Leaks:
     run.write_plan(many)
     files, threads = open_files(), threading.active_count()
     early = 0
-    updates = run_cells(many, run, RunOptions(), StopSignal(), FakeCells())
+    cells = OpenCells(run, many.cells, retries=0, again=True)
+    updates = run_cells(cells, [FakeCells()], StopSignal(), hung_after=900.0)
     for index, update in enumerate(u for u in updates if u.result.status == "done"):
         del update
         if index == count // 4:

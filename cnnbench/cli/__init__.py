@@ -5,7 +5,7 @@ import sys
 import traceback
 
 # Each file enters its verbs into the application; the order is the order of `--help`.
-from cnnbench.cli import runs, networks, catalog, machine  # noqa: F401  # isort: skip
+from cnnbench.cli import runs, work, networks, catalog, machine  # noqa: F401  # isort: skip
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import printable
 from cnnbench.cli.options import app
@@ -30,7 +30,7 @@ def main() -> None:
 
 def _explain(error: BaseException) -> int:
     """Print one clear message to stderr and return the exit code that belongs to it."""
-    from cnnbench.launch.processes import Stopped
+    from cnnbench.launch.signals import Stopped
 
     def say(text: str) -> None:
         print(printable(text), file=sys.stderr)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Gpu", "first_gpu", "why_no_gpu"]
+__all__ = ["Gpu", "first_gpu", "visible_gpus", "why_no_gpu"]
 
 _DRIVER = "libcuda.so.1"
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
@@ -60,6 +60,19 @@ def gpu_of(driver: Any) -> Gpu | None:
         uuid=str(uuid.UUID(bytes=octets.raw)),
         capability=major.value + minor.value / 10,
     )
+
+
+def visible_gpus() -> list[str]:
+    """Return what CUDA_VISIBLE_DEVICES calls each GPU that this process may use; none: empty."""
+    try:
+        driver, count = ctypes.CDLL(_DRIVER), ctypes.c_int()
+    except OSError:
+        return []
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return []
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = named.split(",") if named else [str(number) for number in range(count.value)]
+    return [name.strip() for name in names][: count.value]
 
 
 def torch_has_cuda() -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from cnnbench.schema.origin import VERSIONED, Origin
 from cnnbench.version import __version__
 
 __all__ = ["Hardware", "choose_device", "choose_precision", "detect", "machine_line"]
-__all__ += ["installed_versions", "origin_here"]
+__all__ += ["installed_versions", "origin_here", "threads_here"]
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
@@ -113,6 +114,12 @@ def machine_line(hardware: Hardware, device: str) -> str:
     memory = f"{hardware.memory_bytes / 2**30:.0f} GiB"
     cpu = f"{hardware.cpu}, {hardware.cores} cores, {memory}"
     return f"{hardware.gpu} ({cpu})" if device == "cuda" else cpu
+
+
+def threads_here(machine: Mapping[str, object], device: str) -> int | None:
+    """Return the threads that a plan measured on this `machine`; None is every core of another."""
+    measured, line = machine.get("threads"), machine_line(detect(), device)
+    return int(str(measured)) if measured and machine.get("line") == line else None
 
 
 def installed_versions() -> dict[str, str]:

@@ -16,16 +16,11 @@ from typing import Self
 from cnnbench.base.files import REPORT_BYTES, require_room
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.pixels.cache import decoded
-from cnnbench.launch.processes import (
-    CellUpdate,
-    RunBlocked,
-    Stopped,
-    StopSignal,
-    caught_signals,
-    run_cells,
-)
+from cnnbench.launch.attempt import CellUpdate
+from cnnbench.launch.executors import updates_of
+from cnnbench.launch.open_cells import OpenCells
+from cnnbench.launch.signals import RunBlocked, Stopped, StopSignal, caught_signals
 from cnnbench.launch.stopwatch import Stopwatch
-from cnnbench.launch.warm import WarmServer
 from cnnbench.planning.request import Request, RunOptions
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.store import RunFolder, StoreError
@@ -78,8 +73,8 @@ def execute(
     started = time.monotonic() if started is None else started
     run_folder = RunFolder(folder)
     with run_folder.lock(), caught_signals() as stop_signal:
-        _wait_for_orphans(run_folder, callbacks, stop_signal)
         if options.fresh:
+            _wait_for_orphans(run_folder, callbacks, stop_signal)
             run_folder.clear()
         run_folder.write_plan(plan)
         require_room(folder, REPORT_BYTES)
@@ -93,15 +88,19 @@ def execute(
                 _decode(plan, dataset, callbacks, stop_signal)
                 _write_slices(run_folder, dataset)
         keep = options.networks_to_keep(request)
+        is_local = options.executor == "local"
+        cells = OpenCells(run_folder, plan.cells, retries=options.times_to_retry, again=is_local)
+        on_wait = callbacks.on_wait
+        updates = updates_of(cells, plan, run_folder, request, options, stop_signal, on_wait)
         with (
-            _Reports(run_folder, measure) as reports,
-            contextlib.closing(WarmServer(request, keeps=keep != "none")) as server,
+            _Reports(run_folder, measure, beside=not is_local) as reports,
+            contextlib.closing(updates),
         ):
-            for update in run_cells(plan, run_folder, options, stop_signal, server.start):
+            for update in updates:
                 if keep == "best" and update.result.status == "done" and to_train:
                     run_folder.keep_best_network(plan)
                 callbacks.on_update(update)
-                reports.follow(update, last=update.cell.id == plan.cells[-1].id)
+                reports.follow(update, last=not len(cells))
 
 
 def _wait_for_orphans(run_folder: RunFolder, callbacks: Callbacks, stop_signal: StopSignal) -> None:
@@ -145,15 +144,22 @@ class _Reports:
     """Draws the report: while the first cell starts up, between two cells, and when a block ends.
 
     Drawing takes a core for seconds, and a cell that trains is charged for its time: only the
-    first report may be drawn beside one, at the lowest priority where the system has one.
+    first report may be drawn beside one, at the lowest priority where the system has one; all of
+    them where cells train `beside`, on other machines.
     A report on the way that fails stops no training: the one at the end says what is wrong.
     `measure` is around each drawing that a cell would have to wait for.
     """
 
-    def __init__(self, run_folder: RunFolder, measure: Measure = contextlib.nullcontext) -> None:
-        self._run_folder, self._measure = run_folder, measure
+    def __init__(
+        self,
+        run_folder: RunFolder,
+        measure: Measure = contextlib.nullcontext,
+        *,
+        beside: bool = False,
+    ) -> None:
+        self._run_folder, self._measure, self._beside = run_folder, measure, beside
         self._early = threading.Thread(target=self._draw_early, daemon=True)
-        self._running: str | None = None
+        self._running: set[str] = set()
         self._since = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -173,12 +179,13 @@ class _Reports:
         first cell, so that nobody who stops a run has to wait for it.
         """
         if update.result.status == "running":
-            self._running = update.cell.id
+            self._running.add(update.cell.id)
             if self._early.ident is None:
                 self._early.start()
-        elif self._running == update.cell.id:
-            self._running = None
-            if not last and time.monotonic() - self._since > PARTIAL_REPORT_SECONDS:
+        elif update.cell.id in self._running:
+            self._running.discard(update.cell.id)
+            is_due = time.monotonic() - self._since > PARTIAL_REPORT_SECONDS
+            if is_due and not last and (self._beside or not self._running):
                 with contextlib.suppress(Exception):
                     self.draw()
                 self._since = time.monotonic()

@@ -7,16 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Protocol
 
 from cnnbench.base.processes import child_environment, verb_command
-from cnnbench.planning.request import Request
-from cnnbench.schema.cell import Cell
-from cnnbench.store import RunFolder
+from cnnbench.store import CellFolder, RunFolder
 
 __all__ = ["CellProcess", "WarmServer"]
 
@@ -31,23 +30,6 @@ class CellProcess(Protocol):
     def wait(self, timeout: float | None = None) -> int:
         """Return the exit code, or minus the signal; raise TimeoutExpired while it runs."""
         ...
-
-
-def start_process(words: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
-    """Start a verb in a session of its own; what it prints goes to `log`.
-
-    A terminal's Ctrl-C so reaches the launcher alone, which passes it on once. The cell's stdin
-    is a pipe from the launcher: it closes when the launcher ends, however that comes about.
-    """
-    with log.open("ab") as file:
-        return subprocess.Popen(
-            verb_command(*words),
-            stdin=subprocess.PIPE,
-            stdout=file,
-            stderr=file,
-            env=child_environment(),
-            start_new_session=True,
-        )
 
 
 @dataclass(slots=True)
@@ -95,43 +77,70 @@ class WarmServer:
 
     That process touches no GPU and starts no thread, so a fork of it is as good as new. A cell's
     stdin is the server's: it closes when the launcher ends, however that comes about. Elsewhere
-    than on Linux, where what imported torch may not be forked, each cell is a new process. With
-    `keeps` each cell keeps its trained network.
+    than on Linux, where what imported torch may not be forked, each cell is a new process.
+    `words` are typed after each `cnnbench cell`, whose `environment` is added to this process's.
     """
 
-    def __init__(self, request: Request, *, keeps: bool = False) -> None:
-        # How the dataset is typed here: the plan's words may not find it from this folder.
-        self._typed = [f"--dataset={request.dataset}"]
-        self._typed += [f"--data={key}={value}" for key, value in request.data.items()]
-        self._keep = ["--keep"] if keeps else []
+    def __init__(
+        self,
+        run_folder: RunFolder,
+        words: Sequence[str] = (),
+        *,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._run, self._words = str(run_folder.path), list(words)
+        self._environment = environment
         self._server: subprocess.Popen[bytes] | None = None
 
-    def start(self, run_folder: RunFolder, cell: Cell) -> CellProcess:
+    def start(self, folder: CellFolder) -> CellProcess:
         """Start `cnnbench cell`; what it prints goes to the cell's `log.txt`."""
-        words = ["cell", "--launched", "--started", repr(time.monotonic()), "--id", cell.id]
-        words += ["--run", str(run_folder.path), *self._keep, *self._typed]
-        log = run_folder.cell(cell).path / "log.txt"
+        words = [
+            "cell",
+            "--launched",
+            "--started",
+            repr(time.monotonic()),
+            "--id",
+            folder.path.name,
+        ]
+        words += ["--run", self._run, *self._words]
+        log = folder.path / "log.txt"
         if sys.platform != "linux":
-            return start_process(words, log)
-        server = self._running(run_folder, log)
+            return self._start_process(words, log)
+        server = self._running(log)
         assert server.stdin
         with suppress(BrokenPipeError):  # it ended just now: its cell will hear no answer
             server.stdin.write(json.dumps([words, str(log)]).encode() + b"\n")
         return _ForkedCell(server=server)
 
-    def _running(self, run_folder: RunFolder, log: Path) -> "subprocess.Popen[bytes]":
+    def _start_process(self, words: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
+        """Start a verb in a session of its own; what it prints goes to `log`.
+
+        A terminal's Ctrl-C so reaches the launcher alone, which passes it on once. The cell's stdin
+        is a pipe from the launcher: it closes when the launcher ends, however that comes about.
+        """
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                verb_command(*words),
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file,
+                env={**child_environment(), **self._environment},
+                start_new_session=True,
+            )
+
+    def _running(self, log: Path) -> "subprocess.Popen[bytes]":
         """Return the server, started if there is none; `log` takes what it has to complain of."""
         if self._server is not None and self._server.poll() is not None:
             self.close()
         if self._server is None:
             with log.open("ab") as file:
                 self._server = subprocess.Popen(
-                    verb_command("cells", "--run", str(run_folder.path)),
+                    verb_command("cells", "--run", self._run),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=file,
                     bufsize=0,  # or a line might wait where `select` does not see it
-                    env=child_environment(),
+                    env={**child_environment(), **self._environment},
                     start_new_session=True,
                 )
         return self._server

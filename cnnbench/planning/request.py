@@ -13,10 +13,21 @@ from typing import Annotated, Any, TypeVar
 from cnnbench.base.exits import Exit
 from cnnbench.base.words import with_hint
 
-__all__ = ["SKIP_HELP", "Flag", "PlanError", "Request", "RunOptions", "plan_errors", "split_commas"]
+__all__ = [
+    "RETRIES_ELSEWHERE",
+    "SKIP_HELP",
+    "Flag",
+    "PlanError",
+    "Request",
+    "RunOptions",
+    "plan_errors",
+    "split_commas",
+]
 
 AUTO = "auto"
 KEEPS = ("all", "best", "none")
+EXECUTORS = ("local", "ray", "slurm", "workers")
+RETRIES_ELSEWHERE = 3
 SKIP_HELP = "Leave out up to this many broken images, for every model.  [default: 0]"
 
 T = TypeVar("T")
@@ -158,13 +169,7 @@ class Request:
         Raises:
             PlanError: if what was typed for one is not KEY=VALUE.
         """
-        given = self.dataset_options or {}
-        if not isinstance(given, Mapping):
-            for word in given:
-                if not word.partition("=")[0] or "=" not in word:
-                    raise PlanError(f"--data {word!r} must be KEY=VALUE, like --data seed=1")
-            given = dict(word.split("=", 1) for word in given)
-        options = {key: str(value) for key, value in given.items()}
+        options = pairs("--data", self.dataset_options)
         if self.skip_broken is not None:
             options["skip_broken"] = str(self.skip_broken)
         return options
@@ -185,21 +190,78 @@ class RunOptions:
     hung_after: Annotated[
         float, Flag("Seconds without a step until a cell counts as hung.", least=1)
     ] = 900.0
+    executor: Annotated[
+        str, Flag("Where cells run: local, ray, slurm, or workers (`cnnbench work`).")
+    ] = "local"
+    jobs: Annotated[
+        int, Flag("Cells at once on a device; not under a budget in seconds.", least=1)
+    ] = 1
+    retries: Annotated[
+        int | None,
+        Flag("Starts of a cell whose process was killed.  [local: 0; else: 3]", least=0),
+    ] = None
+    ray_address: Annotated[str | None, Flag("A Ray cluster.  [a new one, here]")] = None
+    slurm: Annotated[
+        Mapping[str, Any] | Sequence[str] | None,
+        Flag("What SLURM is asked for, KEY=VALUE, like partition=gpu.", typed=list[str]),
+    ] = None
 
     def __post_init__(self) -> None:
         if not self.hung_after >= 1:  # typer asks as much of what is typed
             raise PlanError(f"--hung-after must be at least 1, saw {self.hung_after:g}")
         if self.out is not None and not str(self.out).strip():  # a shell's variable that is not set
             raise PlanError("--out is empty: name a folder, or leave the flag out")
-        if self.keep not in (None, *KEEPS):
-            known = f"there is {', '.join(KEEPS)}"
-            wrong = f"unknown --keep {self.keep!r}"
-            raise PlanError(with_hint(wrong, str(self.keep), KEEPS, known))
+        _require_known("--keep", self.keep or KEEPS[0], KEEPS)
+        _require_known("--executor", self.executor, EXECUTORS)
+        if self.ray_address and self.executor != "ray":
+            raise PlanError("--ray-address is for --executor ray")
+        if self.slurm and self.executor != "slurm":
+            raise PlanError("--slurm and [slurm] are for --executor slurm")
 
     def networks_to_keep(self, request: Request) -> str:
         """Return all, best or none; where none was typed, a smoke run and a sweep keep none."""
         is_sweep = max(len(request.lrs), len(request.batch_sizes)) > 1
         return self.keep or ("none" if request.smoke or is_sweep else "all")
+
+    def keeps(self, request: Request) -> bool:
+        """Tell whether each cell is to keep its trained network, at least until all have one."""
+        return self.networks_to_keep(request) != "none"
+
+    @property
+    def times_to_retry(self) -> int:
+        """How often a cell whose process was killed is started again by this command.
+
+        Here the same command goes on with it; elsewhere nobody stands by.
+        """
+        if self.retries is not None:
+            return self.retries
+        return 0 if self.executor == "local" else RETRIES_ELSEWHERE
+
+    @property
+    def slurm_parameters(self) -> dict[str, str]:
+        """What SLURM is asked for. Raises PlanError if what was typed is not KEY=VALUE."""
+        return pairs("--slurm", self.slurm)
+
+
+def pairs(flag: str, given: Mapping[str, Any] | Sequence[str] | None) -> dict[str, str]:
+    """Return what was typed as KEY=VALUE, or given as a mapping; PlanError if it is neither.
+
+    >>> pairs("--data", ["seed=1", "url=a=b"]), pairs("--data", {"seed": 1})
+    ({'seed': '1', 'url': 'a=b'}, {'seed': '1'})
+    """
+    given = given or {}
+    if not isinstance(given, Mapping):
+        for word in given:
+            if not word.partition("=")[0] or "=" not in word:
+                raise PlanError(f"{flag} {word!r} must be KEY=VALUE, like {flag} seed=1")
+        given = dict(word.split("=", 1) for word in given)
+    return {key: str(value) for key, value in given.items()}
+
+
+def _require_known(flag: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        hint = with_hint(f"unknown {flag} {given!r}", given, known, f"there is {', '.join(known)}")
+        raise PlanError(hint)
 
 
 def split_commas(given: object) -> list[str]:

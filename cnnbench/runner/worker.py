@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnnbench.base.exits import Exit, exit_of
+from cnnbench.engine.hardware import threads_here
 from cnnbench.planning.request import Request
-from cnnbench.schema.cell import Plan
 from cnnbench.store import CellFolder, RunFolder, StoreError
+from cnnbench.store.cell_folder import ORPHAN_WAIT_SECONDS
 
 __all__ = ["fork_for_each_line", "serve_cell"]
 
@@ -76,13 +77,14 @@ def serve_cell(
     started: float,
     launched: bool,
     keeps: bool,
+    threads: int | None = None,
 ) -> int:
-    """Run one cell in this process and return its exit code.
+    """Run one cell in this process and return its exit code; one that is final is left as it is.
 
     `typed` says how its dataset is typed here, where the plan's words may not find it.
     `launched` says that stdin is a line to the launcher: when it closes, the launcher is gone,
     and the cell saves its state and ends. `started` is when, on the monotonic clock.
-    `keeps` says whether the trained network is kept.
+    `keeps` says whether the trained network is kept. `threads` are its share of the cores.
     """
     stop = _StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -90,28 +92,36 @@ def serve_cell(
     faulthandler.enable()  # the log of a hung cell tells where it hangs before it is killed
     if launched:
         threading.Thread(target=_follow_launcher, args=(stop,), daemon=True).start()
-    plan = run_folder.plan()
-    cell = next((cell for cell in plan.cells if cell.id == cell_id), None)
-    if cell is None:
-        raise StoreError(f"{run_folder.path} has no cell {cell_id!r}")
-    return _serve(run_folder.cell(cell), stop, plan, typed=typed, started=started, keeps=keeps)
+    folder = run_folder.cell_named(cell_id)
+    if threads is None:
+        threads = threads_here(run_folder.plan().machine, folder.cell.device)
+    wait_seconds = 0.0 if launched else ORPHAN_WAIT_SECONDS
+    return _serve(
+        folder,
+        stop,
+        typed=typed,
+        started=started,
+        keeps=keeps,
+        threads=threads,
+        wait_seconds=wait_seconds,
+    )
 
 
 def _serve(
     folder: CellFolder,
     stop: _StopFlag,
-    plan: Plan,
     *,
     typed: Request | None,
     started: float,
     keeps: bool,
+    threads: int | None,
+    wait_seconds: float,
 ) -> int:
     import torch
 
     from cnnbench.data import DataError
     from cnnbench.engine.clock import Clock
     from cnnbench.engine.device import Device
-    from cnnbench.engine.hardware import detect, machine_line
     from cnnbench.runner.cell import Interrupted, run_cell
     from cnnbench.runner.inputs import CellContext
 
@@ -129,13 +139,16 @@ def _serve(
         should_stop=stop.should_stop,
         on_step=on_step,
         checkpoint_seconds=float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS),
-        threads=_threads(plan, machine_line(detect(), cell.device)),
+        threads=threads,
         typed=typed,
         keeps=keeps,
     )
     try:
-        with folder.lock():
-            result = run_cell(context)
+        with folder.lock(wait_seconds=wait_seconds):
+            if not folder.is_final():  # by another process, since this one was asked for
+                folder.retry()
+                run_cell(context)
+            result = folder.result()
     except Interrupted:
         return Exit.STOPPED
     except (DataError, StoreError, OSError) as error:
@@ -143,12 +156,6 @@ def _serve(
             print(error, file=sys.stderr, flush=True)
         return exit_of(error)
     return Exit.OK if result.status == "done" else Exit.FAILED
-
-
-def _threads(plan: Plan, machine: str) -> int | None:
-    """Return the threads that the plan measured, or None for every core of another machine."""
-    measured = plan.machine.get("threads")
-    return int(measured) if measured and plan.machine.get("line") == machine else None
 
 
 def _follow_launcher(stop: _StopFlag) -> None:

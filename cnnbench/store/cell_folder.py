@@ -35,11 +35,13 @@ from cnnbench.schema.origin import origin_fields
 from cnnbench.schema.result import VERSION, Result, planned, usage
 from cnnbench.store import checkpoints, network
 from cnnbench.store.checkpoints import Checkpoint
+from cnnbench.store.claims import Owner, claimed, deaths_of, owner_of
 from cnnbench.store.gallery import UNREADABLE, CellGallery, read_gallery, write_gallery
-from cnnbench.store.locks import is_locked, locked
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+__all__ = ["FINAL", "ORPHAN_WAIT_SECONDS", "CellFolder", "EventTail", "Predictions"]
 
 FINAL = frozenset(("done", "diverged"))  # training again could add nothing
 ORPHAN_WAIT_SECONDS = 30.0  # longer than a cell whose launcher was killed may go on
@@ -68,21 +70,29 @@ class CellFolder:
         self._require_held: Callable[[], None] = lambda: None
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the cell for writing; a process that is just saving its state is waited for.
+    def lock(self, *, wait_seconds: float = ORPHAN_WAIT_SECONDS) -> Iterator[None]:
+        """Hold the cell for writing, on whatever machine; a process that saves is waited for.
 
         While it is held, every method that writes raises StoreError once the folder was removed or
-        replaced by another.
+        replaced, or taken over by another process.
 
         Raises:
             BusyError: if another process trains this cell.
         """
-        with locked(self.path, wait_seconds=ORPHAN_WAIT_SECONDS, deep=True) as require_held:
+        with claimed(self.path, wait_seconds=wait_seconds, deep=True) as require_held:
             self._require_held = require_held
             try:
                 yield
             finally:
                 self._require_held = lambda: None
+
+    def owner(self) -> Owner | None:
+        """Return the living process that trains this cell, None if nobody does."""
+        return owner_of(self.path)
+
+    def deaths(self) -> int:
+        """Return how many processes died over this cell, one after the other, up to now."""
+        return deaths_of(self.path)
 
     def beat(self) -> None:
         """Show that the work goes on; call it every step and batch, it writes once a second."""
@@ -141,6 +151,13 @@ class CellFolder:
         advice = "delete that file to train the cell again"
         return read_document(path, Result, version=VERSION, advice=advice)
 
+    def result_mark(self) -> tuple[int, int] | None:
+        """Return what changes with each writing of the result; None where there is none."""
+        with contextlib.suppress(OSError):
+            stat = (self.path / "result.json").stat()
+            return stat.st_ino, stat.st_mtime_ns
+        return None
+
     def is_final(self) -> bool:
         """Tell whether training again could add nothing: the cell is done or has diverged."""
         path = self.path / "result.json"
@@ -155,7 +172,7 @@ class CellFolder:
         events = self.events()
         if not events:
             return planned(self.cell)
-        alive = is_locked(self.path)
+        alive = self.owner() is not None
         return planned(self.cell).model_copy(
             update={
                 "status": "running" if alive else "killed",

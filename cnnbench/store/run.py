@@ -24,7 +24,7 @@ from cnnbench.schema.names import differences
 from cnnbench.schema.result import VERSION as RESULT_VERSION
 from cnnbench.schema.result import Result, RunSeconds
 from cnnbench.store.cell_folder import ORPHAN_WAIT_SECONDS, CellFolder, Predictions
-from cnnbench.store.locks import POLL_SECONDS, busy, is_locked, locked, owner_of
+from cnnbench.store.claims import POLL_SECONDS, busy, claimed, owner_of, owner_text
 
 CLEARED = ".cleared-"  # in front of the name of a folder of cells that is being removed
 
@@ -34,8 +34,8 @@ GITIGNORE = """\
 checkpoint/
 tuning/
 log.txt
-owner.json
-*.lock
+.claim-*
+slurm/
 .heartbeat
 """
 
@@ -54,11 +54,11 @@ class RunFolder:
             BusyError: if another process writes to it.
             StoreError: if the folder cannot be written.
         """
-        with locked(self.path):
+        with claimed(self.path):
             sweep_temporaries(self.path / "figures")
             self._remove_cleared()
             for path in self.path.glob("cells/*"):
-                if not is_locked(path):  # a cell may outlive its launcher by a few seconds
+                if owner_of(path) is None:  # a cell may outlive its launcher by a few seconds
                     sweep_temporaries(path, deep=True)
             yield
 
@@ -74,10 +74,10 @@ class RunFolder:
         deadline = time.monotonic() + ORPHAN_WAIT_SECONDS
         for path in sorted(self.path.glob("cells/*")):
             who = ""
-            while is_locked(path):
+            while owner := owner_of(path):
                 if time.monotonic() > deadline:
                     raise busy(path)
-                who = who or f"{owner_of(path)}, which still works on {path.name}"
+                who = who or f"{owner_text(owner)}, which still works on {path.name}"
                 on_wait(who)
                 time.sleep(POLL_SECONDS)
 
@@ -148,9 +148,13 @@ class RunFolder:
         if not (self.path / ".gitignore").exists():
             self.write_text(".gitignore", GITIGNORE)
         for cell in plan.cells:
-            path = f"cells/{cell.id}/cell.json"
-            if not (self.path / path).exists():
-                self.write_text(path, cell.model_dump_json(indent=1) + "\n")
+            self.write_cell(cell)
+
+    def write_cell(self, cell: Cell) -> None:
+        """Write a cell's `cell.json`, where there is none; StoreError if the disk refuses."""
+        path = f"cells/{cell.id}/cell.json"
+        if not (self.path / path).exists():
+            self.write_text(path, cell.model_dump_json(indent=1) + "\n")
 
     def plan(self) -> Plan:
         """Read `plan.json`.
@@ -169,6 +173,18 @@ class RunFolder:
     def cell(self, cell: Cell) -> CellFolder:
         """Return the folder of one cell."""
         return CellFolder(self.path / "cells" / cell.id, cell)
+
+    def cell_named(self, cell_id: str) -> CellFolder:
+        """Return the folder of the cell with an id, without reading the plan of all.
+
+        Raises:
+            StoreError: if the run has no such cell, or its file is damaged.
+        """
+        path = self.path / "cells" / cell_id / "cell.json"
+        if not path.exists():
+            raise StoreError(f"{self.path} has no cell {cell_id!r}")
+        advice = "delete that file, and type the run's command again"
+        return self.cell(read_document(path, Cell, version=VERSION, advice=advice))
 
     def result(self, cell: Cell) -> Result:
         """Return a cell's result, or what is known of it so far."""

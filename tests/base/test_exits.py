@@ -5,7 +5,7 @@ import pytest
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.files import BusyError, DamagedError, StoreError
 from cnnbench.data import DataError, FetchError
-from cnnbench.launch.processes import RunBlocked, Stopped
+from cnnbench.launch.signals import RunBlocked, Stopped
 from cnnbench.planning.request import PlanError
 from cnnbench.report.analysis.two_runs import CannotCompare
 from zoo import UnknownModel

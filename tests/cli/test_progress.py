@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from cnnbench.cli.show.progress import Progress
-from cnnbench.launch.processes import CellUpdate
+from cnnbench.launch.attempt import CellUpdate
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.events import Evaluated, Stepped

@@ -8,8 +8,9 @@ from fake_cells import FakeCells, with_seeds
 from processes import commands_with, open_files, run_many, start_at_once
 
 from cnnbench.engine.hardware import installed_versions
-from cnnbench.launch.processes import Stopped, StopSignal, run_cells
-from cnnbench.planning.request import RunOptions
+from cnnbench.launch.local import run_cells
+from cnnbench.launch.open_cells import OpenCells
+from cnnbench.launch.signals import Stopped, StopSignal
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell, DatasetFacts, Plan
 from cnnbench.schema.recipes import make_recipe
@@ -46,8 +47,9 @@ def five(tmp_path):
     return run, plan
 
 
-def ends(run, plan, start, **options):
-    updates = run_cells(plan, run, RunOptions(**options), StopSignal(), start)
+def ends(run, plan, *slots, retries=0, **options):
+    cells = OpenCells(run, plan.cells, retries=retries, again=True)
+    updates = run_cells(cells, slots, StopSignal(), **{"hung_after": 900.0, **options})
     results = [update.result for update in updates]
     return {result.seed: result for result in results if result.status != "running"}
 
@@ -69,7 +71,7 @@ def test_a_killed_cell_and_a_crashed_one_are_rows_and_the_others_are_done(five):
 def test_a_process_that_died_before_it_trained_leaves_a_row_with_its_origin(five, code):
     run, plan = five
 
-    def start(run, cell):
+    def start(folder):
         words = [sys.executable, "-c", code]
         return subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
 
@@ -120,7 +122,8 @@ def test_fail_fast_ends_at_the_first_failure(five):
 def test_a_signal_between_two_cells_starts_no_other(five):
     run, plan = five
     stop_signal = StopSignal()
-    updates = run_cells(plan, run, RunOptions(), stop_signal, FakeCells())
+    cells = OpenCells(run, plan.cells, retries=0, again=True)
+    updates = run_cells(cells, [FakeCells()], stop_signal, hung_after=900.0)
     while next(updates).result.status != "done":
         pass
     stop_signal.receive(15, None)

@@ -1,9 +1,6 @@
 """A cell whose launcher was killed goes on for a while: nothing of it reaches a later run."""
 
 import contextlib
-import errno
-import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -15,10 +12,9 @@ from processes import cells_of, real_run, wait_for
 from toy import Toy
 
 from cnnbench.launch.execute import Callbacks, _wait_for_orphans
-from cnnbench.launch.processes import RunBlocked, StopSignal
+from cnnbench.launch.signals import RunBlocked, StopSignal
 from cnnbench.store import BusyError, RunFolder, StoreError
 from cnnbench.store import run as store_run
-from cnnbench.store.locks import is_locked
 from tests.store.test_run_folder import a_run, stepped
 
 # A cell at work: it takes a moment after it was told to end, and writes by path.
@@ -154,29 +150,8 @@ def test_a_cell_whose_folder_was_replaced_leaves_the_other_alone(tmp_path):
         with other.lock():
             with pytest.raises(StoreError, match="was removed or emptied"):
                 cell.append(stepped(1))
-            owner = other.path / "owner.json"
-            assert json.loads(owner.read_text())["pid"] == os.getpid()
+            assert other.owner().pid == os.getpid()
             assert other.events() == []
-
-
-@pytest.mark.parametrize("refusal", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_is_refused_by_name(tmp_path, monkeypatch, refusal):
-    def flock(handle, how):
-        raise OSError(refusal, os.strerror(refusal))
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(StoreError, match=r"has no locks; choose another folder"):
-        RunFolder(tmp_path).lock().__enter__()
-
-
-def test_a_file_system_that_says_forbidden_for_taken_means_busy(tmp_path, monkeypatch):
-    def flock(handle, how):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(BusyError, match="in use by"):
-        RunFolder(tmp_path).lock().__enter__()
-    assert is_locked(tmp_path)
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 
 from cnnbench.launch import execute as execution
-from cnnbench.launch.processes import CellUpdate
+from cnnbench.launch.attempt import CellUpdate
 from cnnbench.report import write as pages
 from cnnbench.schema.budget import Budget
 from cnnbench.schema.cell import Cell

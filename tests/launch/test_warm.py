@@ -13,7 +13,6 @@ import pytest
 
 from cnnbench.launch import warm
 from cnnbench.launch.warm import CellProcess, WarmServer
-from cnnbench.planning.request import Request
 from cnnbench.store import RunFolder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no forks elsewhere")
@@ -40,9 +39,9 @@ SERVER = textwrap.dedent(
 )
 
 
-class FakeCell:
-    def __init__(self, cell_id: str) -> None:
-        self.id = cell_id
+class FakeFolder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
 
 def has_begun_and_not_ended(pid: int) -> bool:
@@ -57,9 +56,9 @@ def start(monkeypatch, tmp_path):
 
     def start_cell(cell_id: str) -> CellProcess:
         (tmp_path / "cells" / cell_id).mkdir(parents=True)
-        return server.start(RunFolder(tmp_path), FakeCell(cell_id))
+        return server.start(FakeFolder(tmp_path / "cells" / cell_id))
 
-    with contextlib.closing(WarmServer(Request("lenet5"))) as server:
+    with contextlib.closing(WarmServer(RunFolder(tmp_path))) as server:
         yield start_cell
 
 

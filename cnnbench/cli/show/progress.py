@@ -13,7 +13,7 @@ from rich.table import Table
 from cnnbench.base.words import printable
 from cnnbench.cli.show.foresight import foresight_lines, time_lines
 from cnnbench.cli.show.starts import start_lines
-from cnnbench.launch.processes import CellUpdate
+from cnnbench.launch.attempt import CellUpdate
 from cnnbench.report.text.wording import RUNNING_LOSS, decimals, percent, significant
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan

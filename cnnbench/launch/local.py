@@ -1,0 +1,208 @@
+"""How do cells run on this machine? Each in a process of its own, as many at once as it has slots.
+
+A slot is a device, or a share of the cores. A cell that is charged for seconds has a device to
+itself: two would slow each other down, and neither would get what its budget says.
+"""
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cnnbench.base.digests import digest_of
+from cnnbench.base.processes import usable_cores
+from cnnbench.engine.gpu import visible_gpus
+from cnnbench.engine.hardware import threads_here
+from cnnbench.launch.attempt import Attempt, CellUpdate
+from cnnbench.launch.open_cells import OpenCells
+from cnnbench.launch.signals import StopSignal
+from cnnbench.launch.warm import CellProcess, WarmServer
+from cnnbench.planning.request import PlanError
+from cnnbench.schema.budget import Currency
+from cnnbench.schema.cell import Plan
+from cnnbench.store import BusyError, CellFolder, RunFolder
+
+__all__ = ["FOREVER", "Idle", "Start"]
+__all__ += ["device_of_its_own", "run_cells", "slots_here"]
+
+POLL_SECONDS = 0.1
+LOOK_SECONDS = 0.5
+ALL_SECONDS = 10.0  # between two looks, beside cells that run, at all that others may have trained
+SHARE_OF_LOOKING = 0.1  # of the time, where a look at thousands of cells takes long
+
+Start = Callable[[CellFolder], CellProcess]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Idle:
+    """What to do while others train all that is left: `tell` hears who; `seconds` ends it."""
+
+    tell: Callable[[str], None] = lambda who: None
+    seconds: float | None = None
+
+
+FOREVER = Idle()
+
+
+def run_cells(
+    cells: OpenCells,
+    slots: Sequence[Start],
+    stop_signal: StopSignal,
+    *,
+    hung_after: float,
+    fail_fast: bool = False,
+    most: int | None = None,
+    idle: Idle = FOREVER,
+) -> Iterator[CellUpdate]:
+    """Run the open cells, or the first `most`, in slots; yield about twice a second how they stand.
+
+    A cell whose process dies or hangs becomes a row with the reason, and the others go on, unless
+    `fail_fast` ends the run there. Cells that others train are followed until they end, or until
+    this process was `idle` for long enough.
+
+    Raises:
+        Stopped: after SIGINT or SIGTERM, once the running cells have saved their state.
+        RunBlocked: if a cell met changed data or a full disk.
+    """
+    attempts: dict[Start, Attempt] = {}
+    busy_at = time.monotonic()
+    look_at, is_ending, n_started = busy_at + ALL_SECONDS, False, 0
+    try:
+        while True:
+            for slot in slots:
+                may_start = not is_ending and not stop_signal.number and n_started != most
+                if slot not in attempts and may_start and (folder := cells.take()):
+                    attempts[slot] = Attempt(slot(folder), folder, hung_after=hung_after)
+                    n_started += 1
+            began = time.monotonic()
+            is_due = not attempts or began > look_at
+            yield from cells.look(at_all=is_due)
+            if is_due:
+                pause = (time.monotonic() - began) / SHARE_OF_LOOKING
+                look_at = time.monotonic() + max(ALL_SECONDS, pause)
+            if not attempts:
+                stop_signal.raise_if_received()
+                was_idle = idle.seconds is not None and began - busy_at > idle.seconds
+                if is_ending or not len(cells) or was_idle or n_started == most:
+                    return
+                idle.tell(cells.waits_for)
+                time.sleep(max(LOOK_SECONDS, pause))
+                continue
+            ended = _wait(attempts, stop_signal)
+            busy_at = time.monotonic()
+            for slot, attempt in list(attempts.items()):
+                attempt.look(LOOK_SECONDS)
+                if slot in ended or attempt.is_hung:
+                    del attempts[slot]
+                    _end(attempt, cells, is_stopping=bool(stop_signal.number))
+                else:
+                    yield attempt.update
+            for update in cells.look(at_all=False):
+                yield update
+                has_failed = update.result.status not in {"done", "running"}
+                is_ending |= fail_fast and has_failed
+            if is_ending:
+                for attempt in attempts.values():
+                    attempt.stop()
+    finally:
+        for attempt in attempts.values():
+            attempt.close()
+
+
+def _wait(attempts: dict[Start, Attempt], stop_signal: StopSignal) -> set[Start]:
+    """Wait until a process ends, or half a second; return the slots of those that ended."""
+    deadline = time.monotonic() + LOOK_SECONDS
+    ended: set[Start] = set()
+    while not ended and time.monotonic() < deadline:
+        pause = POLL_SECONDS / len(attempts)
+        ended = {slot for slot, attempt in attempts.items() if attempt.has_ended(pause)}
+        for attempt in attempts.values():
+            attempt.stop(stop_signal.count)
+    return ended
+
+
+def _end(attempt: Attempt, cells: OpenCells, *, is_stopping: bool) -> None:
+    """Take note of what an attempt ended with, or that its cell is as open as before."""
+    attempt.close()
+    may_retry = is_stopping or cells.may_retry(attempt.folder)
+    result = attempt.result(may_retry=may_retry)
+    if result is None:
+        cells.put_back(attempt.folder)
+    else:
+        cells.end(attempt.folder, result)
+
+
+# -- the slots of this machine --------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def slots_here(
+    run_folder: RunFolder, plan: Plan, *, jobs: int, words: Sequence[str]
+) -> Iterator[list[Start]]:
+    """Yield what starts cells here: one slot a GPU, or one for all cores; `jobs` times as many.
+
+    `words` are typed after each `cnnbench cell`. The processes that start cells end with the block.
+
+    Raises:
+        PlanError: if cells charged for seconds would share a device.
+    """
+    if jobs > 1 and is_charged_for_time(plan):
+        raise PlanError(
+            f"--jobs {jobs} would let cells share a device, and a budget in seconds or joules "
+            "would then buy each of them less; leave it out, or take a budget in epochs or images"
+        )
+    device = plan.cells[0].device
+    n_devices = max(getattr(cell, "devices", 1) for cell in plan.cells)
+    gpus = visible_gpus() if device == "cuda" else []
+    places: list[dict[str, str]] = [
+        {"CUDA_VISIBLE_DEVICES": ",".join(gpus[first : first + n_devices])}
+        for first in range(0, len(gpus) - n_devices + 1, n_devices)
+    ]
+    places = (places or [{}]) * jobs
+    threads = threads_here(plan.machine, device) or usable_cores()
+    if len(places) > 1:
+        threads = max(1, usable_cores() // len(places))
+    words = [*words, f"--threads={threads}"]
+    with contextlib.ExitStack() as stack:
+        servers = [WarmServer(run_folder, words, environment=place) for place in places]
+        for server in servers:
+            stack.callback(server.close)
+        yield [server.start for server in servers]
+
+
+def is_charged_for_time(plan: Plan) -> bool:
+    """Tell whether what cells get for their budget depends on what else their device does."""
+    timed = (Currency.SECONDS, Currency.JOULES)
+    return any(cell.budget.currency in timed for cell in plan.cells)
+
+
+@contextlib.contextmanager
+def device_of_its_own(run_folder: RunFolder, plan: Plan) -> Iterator[None]:
+    """Let no other process of this machine train for the same run under a budget in seconds.
+
+    Raises:
+        BusyError: if one does.
+    """
+    if not is_charged_for_time(plan):
+        yield
+        return
+    place = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    key = digest_of([str(run_folder.path.resolve()), place])
+    path = Path(tempfile.gettempdir()) / f"cnnbench-{os.getuid()}-{key}.lock"
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BusyError(
+            f"another process of this machine trains cells of {run_folder.path}, and a budget in "
+            "seconds needs a device of its own; name other GPUs with CUDA_VISIBLE_DEVICES"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,210 @@
+"""How do cells run under SLURM? An array of jobs, each of which takes cell after cell of the run.
+
+A job that is preempted, or whose time is over, lets its cell save its state and is queued again.
+submitit speaks to SLURM; its `local` cluster runs the same jobs as processes of this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnnbench.base.exits import Exit, exit_of
+from cnnbench.base.words import first_line, with_hint
+from cnnbench.launch.executors import require_extra, words_anywhere
+from cnnbench.launch.open_cells import OpenCells
+from cnnbench.launch.signals import RunBlocked, Stopped, StopSignal
+from cnnbench.launch.work import work
+from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
+from cnnbench.schema.cell import Cell, Plan
+from cnnbench.store import RunFolder, StoreError
+
+__all__ = ["PARAMETERS", "SlurmEngine"]
+
+# What submitit takes of sbatch's options, by the names that its users know.
+PARAMETERS = (
+    "account", "array_parallelism", "cluster", "comment", "constraint", "cpus_per_gpu",
+    "cpus_per_task", "exclude", "exclusive", "gpus_per_node", "gres", "job_name", "mem_gb",
+    "nodelist", "partition", "qos", "signal_delay_s", "time", "timeout_min",
+)  # fmt: skip
+PER_ARRAY, TIMEOUT_MINUTES = 256, 240  # where nothing else is asked for
+
+
+class SlurmEngine:
+    """An `Engine` on SLURM, or on processes of this machine with `cluster=local`."""
+
+    def __init__(
+        self, plan: Plan, run_folder: RunFolder, request: Request, options: RunOptions
+    ) -> None:
+        require_extra("submitit", "slurm")
+        parameters = checked(options.slurm_parameters)
+        self._most = int(parameters.get("array_parallelism", PER_ARRAY))
+        self._executor = _executor(run_folder, parameters)
+        self._restarts_left = options.times_to_retry * self._most
+        self._worker = _Worker(
+            run=str(run_folder.path.resolve()),
+            words=tuple(words_anywhere(request, keeps=options.keeps(request))),
+            jobs=options.jobs,
+            retries=options.times_to_retry,
+            hung_after=options.hung_after,
+        )
+        self._jobs: list[Any] = []
+        self._looks_alone = 0
+
+    def start(self, cells: Sequence[Cell]) -> None:
+        """Submit one array, with a job for each cell or as many as may run at once."""
+        self._submit(min(len(cells), self._most))
+
+    def look(self, cells: OpenCells) -> None:
+        """Submit a job again that was lost, as often as a cell may be.
+
+        Raises:
+            RunBlocked: if a job met other data or a full disk, or no job is left.
+        """
+        ended = [job for job in self._jobs if job.done()]
+        self._jobs = [job for job in self._jobs if job not in ended]
+        reasons = [reason for job in ended if (reason := _reason(job))]
+        if not len(cells):
+            return
+        n_again = min(len(reasons), self._restarts_left)
+        self._restarts_left -= n_again
+        self._submit(n_again)
+        self._looks_alone += not self._jobs
+        if self._looks_alone > 1:  # at the first, the last cell may have ended since it was seen
+            why = reasons[-1] if reasons else "every job of the array has ended"
+            raise RunBlocked(f"{why}, and cells are open; type the command again", Exit.FAILED)
+
+    def stop(self) -> None:
+        """Cancel the jobs: their cells save their state."""
+        for job in self._jobs:
+            with contextlib.suppress(Exception):  # it may have ended just now
+                job.cancel()
+
+    def close(self) -> None:
+        """Cancel what is left."""
+        self.stop()
+
+    def _submit(self, n_jobs: int) -> None:
+        if n_jobs:
+            with self._executor.batch():
+                jobs = [self._executor.submit(self._worker) for _ in range(n_jobs)]
+            self._jobs += jobs
+
+
+def checked(typed: dict[str, str]) -> dict[str, Any]:
+    """Return what SLURM is asked for, numbers as numbers; PlanError for a name it does not know.
+
+    >>> checked({"partition": "gpu", "timeout_min": "90"})
+    {'partition': 'gpu', 'timeout_min': 90}
+    """
+    for name in typed:
+        if name not in PARAMETERS:
+            known = f"there are {', '.join(PARAMETERS)}"
+            raise PlanError(with_hint(f"[slurm] has no {name!r}", name, PARAMETERS, known))
+    return {name: _read(text) for name, text in typed.items()}
+
+
+def _read(text: str) -> Any:
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return {"True": True, "False": False, "true": True, "false": False}.get(text, text)
+
+
+def _executor(run_folder: RunFolder, parameters: dict[str, Any]) -> Any:
+    """Return submitit's executor; its folder holds pickles, so nobody else may write there."""
+    import submitit
+
+    folder = run_folder.path / "slurm"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    clusters = {"slurm": submitit.SlurmExecutor, "local": submitit.LocalExecutor}
+    cluster = parameters.get("cluster", "slurm")
+    if cluster not in clusters:
+        raise PlanError(f"[slurm] cluster is slurm or local, saw {cluster!r}")
+    wanted = {"timeout_min": TIMEOUT_MINUTES} | parameters
+    wanted.pop("cluster", None)
+    try:
+        executor = clusters[cluster](folder=folder)
+    except RuntimeError as error:  # there is no srun
+        raise PlanError(f"--executor slurm: {first_line(error)}") from None
+    with plan_errors("[slurm]: "):
+        executor.update_parameters(**wanted)
+    return executor
+
+
+def _reason(job: Any) -> str:
+    """Return why a job ended that should go on, empty where it did what it was to do.
+
+    Raises:
+        RunBlocked: if no other job could do better.
+    """
+    error = job.exception()
+    if error is not None:
+        return f"job {job.job_id} was lost: {first_line(error)}"
+    code, message = job.result()
+    if code:
+        raise RunBlocked(message, code)
+    return ""
+
+
+# -- in a job -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Worker:
+    """What a job of the array does: what `cnnbench work` does; submitit pickles it."""
+
+    run: str
+    words: tuple[str, ...]
+    jobs: int
+    retries: int
+    hung_after: float
+    _stop: StopSignal = field(default_factory=StopSignal)
+    _working: Future[tuple[int, str]] | None = None
+
+    def __call__(self) -> tuple[int, str]:
+        """Take cells until all have ended; return an exit code and its message.
+
+        It works in a thread, so that the main one can hear that the job's time is over.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            self._working = pool.submit(self._work)
+            try:
+                return self._working.result()
+            except KeyboardInterrupt:
+                self._end()
+                raise
+
+    def checkpoint(self) -> Any:
+        """Let the cell save its state; return what is to run when the job is queued again."""
+        from submitit.helpers import DelayedSubmission
+
+        self._end()
+        fresh = _Worker(self.run, self.words, self.jobs, self.retries, self.hung_after)
+        return DelayedSubmission(fresh)
+
+    def _work(self) -> tuple[int, str]:
+        try:
+            for _ in work(
+                RunFolder(self.run),
+                words=self.words,
+                jobs=self.jobs,
+                retries=self.retries,
+                hung_after=self.hung_after,
+                stop_signal=self._stop,
+            ):
+                pass
+        except (RunBlocked, StoreError, PlanError) as error:
+            return exit_of(error), str(error)
+        except Stopped:
+            pass
+        return Exit.OK, ""
+
+    def _end(self) -> None:
+        self._stop.receive(signal.SIGTERM, None)
+        if self._working is not None:
+            self._working.result()

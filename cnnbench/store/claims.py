@@ -1,0 +1,308 @@
+"""Who may write to a folder, and who is writing to it now, on any machine and any file system?
+
+A claim is a small file with a number in its name, made by a hard link, which only one of several
+processes can make. The highest number counts. Its owner touches it every few seconds, and renames
+it when it is done. A claim whose owner is dead is followed by one with the next number, and never
+removed before: so an owner that was only asleep sees that it lost the folder, and numbers are not
+used twice. That needs no lock of the file system, which many shared ones do not have.
+"""
+
+import contextlib
+import errno
+import functools
+import os
+import platform
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cnnbench.base.files import (
+    BusyError,
+    StoreError,
+    disk_errors,
+    pass_failpoint,
+    sweep_temporaries,
+)
+from cnnbench.schema import Value
+
+__all__ = ["CLAIMS", "Owner", "busy", "claimed", "deaths_of", "owner_of", "owner_text"]
+
+STALE_VARIABLE = "CNNBENCH_STALE_SECONDS"
+STALE_SECONDS = 60.0  # without a touch, after which an owner on another machine counts as dead
+TOUCHES = 10  # while a claim would grow stale
+GRACE_SECONDS = 0.25  # a reader of a moment ago may hold the folder: a writer waits that out
+POLL_SECONDS = 0.05
+
+CLAIMS = ".claim-*"
+_NAME = re.compile(r"\.claim-(\d{6,})(-released)?")
+_NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+
+
+class Owner(Value):
+    """A process that claimed a folder.
+
+    `machine` is one of a kind: a process number means something within it alone. `started` tells a
+    process from a later one with its number, empty where the system does not say. `deaths` counts
+    the owners that died before this one without a release between.
+    """
+
+    host: str
+    pid: int
+    since: str
+    machine: str = ""
+    started: str = ""
+    deaths: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Claim:
+    """The claim that counts; `owner` is None for a moment where links cannot be made."""
+
+    path: Path
+    number: int
+    is_released: bool
+    owner: Owner | None
+
+
+@contextlib.contextmanager
+def claimed(
+    folder: Path, *, wait_seconds: float = GRACE_SECONDS, deep: bool = False
+) -> Iterator[Callable[[], None]]:
+    """Hold a folder, which is free again at once if this process dies on this machine.
+
+    Temporary files that a killed writer left are removed, with `deep` from subfolders too. Yields a
+    function that raises StoreError once the folder is no longer this process's: it was removed, or
+    another took over while this one slept. Who writes by path would write into another's work.
+
+    Raises:
+        BusyError: if another process still holds it after `wait_seconds`; the message names
+            that process.
+        StoreError: if the folder cannot be written.
+    """
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        claim = _take(folder, wait_seconds)
+        handle = os.open(claim.path, os.O_RDONLY)
+    following = claim.path.with_name(f".claim-{claim.number + 1:06d}")
+
+    def is_there() -> bool:
+        with contextlib.suppress(OSError):
+            return os.path.samestat(claim.path.stat(), os.fstat(handle))
+        return False
+
+    def require_held() -> None:
+        if is_there() and not following.exists():
+            return
+        if following.exists():
+            raise StoreError(
+                f"{folder} was taken over by {owner_text(owner_of(folder))} while this process "
+                "slept; nothing more is written there"
+            )
+        raise StoreError(
+            f"{folder} was removed or emptied while a process worked in it; nothing more is "
+            "written there, and the same command begins anew"
+        )
+
+    ended = threading.Event()
+    touching = threading.Thread(target=_touch, args=(handle, ended), daemon=True)
+    try:
+        touching.start()
+        sweep_temporaries(folder, deep=deep)
+        yield require_held
+    finally:
+        ended.set()
+        touching.join()
+        if is_there() and not following.exists():
+            with contextlib.suppress(OSError):
+                claim.path.rename(claim.path.with_name(f"{claim.path.name}-released"))
+        os.close(handle)
+
+
+def owner_of(folder: Path) -> Owner | None:
+    """Return the living process that holds a folder, None if nobody does; works read-only too."""
+    latest = _latest(folder)
+    if latest is None or not _is_alive(latest, time.time()):
+        return None
+    return latest.owner or Owner(host="an unknown machine", pid=0, since="a moment ago")
+
+
+def owner_text(owner: Owner | None) -> str:
+    """Name an owner for people."""
+    if owner is None or not owner.pid:
+        return "another process"
+    return f"process {owner.pid} on {owner.host} since {owner.since}"
+
+
+def busy(folder: Path) -> BusyError:
+    """Return the error for a folder that another process holds; it names that process."""
+    holder = owner_text(owner_of(folder))
+    return BusyError(f"{folder} is in use by {holder}; wait for it, or end it")
+
+
+def deaths_of(folder: Path) -> int:
+    """Return how many owners of a folder died one after the other, up to now."""
+    latest = _latest(folder)
+    if latest is None or latest.is_released or latest.owner is None:
+        return 0
+    return latest.owner.deaths + (not _is_alive(latest, time.time()))
+
+
+# -- taking ---------------------------------------------------------------------------------------
+
+
+def _take(folder: Path, wait_seconds: float) -> _Claim:
+    """Make the claim that follows the one of a process that is done or dead."""
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        latest = _latest(folder)
+        if latest is None or latest.is_released or not _is_alive(latest, _now_in(folder)):
+            if claim := _make(folder, latest):
+                return claim
+        elif time.monotonic() > deadline:
+            raise busy(folder)
+        else:
+            time.sleep(POLL_SECONDS)
+
+
+def _make(folder: Path, before: _Claim | None) -> _Claim | None:
+    """Make the claim after `before`; None if another process was faster."""
+    number = before.number + 1 if before else 1
+    died = before is not None and not before.is_released
+    deaths = before.owner.deaths + 1 if before and before.owner and died else int(died)
+    owner = _me().model_copy(update={"deaths": deaths})
+    path = folder / f".claim-{number:06d}"
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".claim.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(owner.model_dump_json())
+        pass_failpoint("claim", "written")
+        _link(temporary, path)
+        pass_failpoint("claim", "replaced")
+    except (FileExistsError, FileNotFoundError):  # the owner sweeps temporary files away
+        return None
+    finally:
+        temporary.unlink(missing_ok=True)
+    latest = _latest(folder)
+    if latest is None or latest.path != path:  # a faster one had this number, and is done with it
+        path.unlink(missing_ok=True)
+        return None
+    for each in folder.glob(CLAIMS):
+        if _number_of(each) < number:
+            each.unlink(missing_ok=True)
+    pass_failpoint("claim", "done")
+    return _Claim(path=path, number=number, is_released=False, owner=owner)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give a whole file its name; FileExistsError if the name is taken."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with path.open("x", encoding="utf-8") as file:  # where there are no hard links
+            file.write(temporary.read_text("utf-8"))
+
+
+def _latest(folder: Path) -> _Claim | None:
+    """Return the claim with the highest number, None if there never was one."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if _NAME.fullmatch(entry.name)]
+    except OSError:
+        return None
+    if not names:
+        return None
+    name = max(names, key=lambda each: (_number_of(Path(each)), each))  # released after not
+    path, owner = folder / name, None
+    with contextlib.suppress(OSError, ValidationError):
+        owner = Owner.model_validate_json(path.read_bytes())
+    is_released = name.endswith("-released")
+    return _Claim(path=path, number=_number_of(path), is_released=is_released, owner=owner)
+
+
+def _number_of(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
+    return int(match[1]) if match else 0
+
+
+# -- life -----------------------------------------------------------------------------------------
+
+
+def _touch(handle: int, ended: threading.Event) -> None:
+    """Touch a claim until it ends; by its open file, so never that of another."""
+    while not ended.wait(_stale_seconds() / TOUCHES):
+        with contextlib.suppress(OSError):
+            os.utime(handle)
+
+
+def _is_alive(claim: _Claim, now: float) -> bool:
+    """Tell whether a claim's owner holds it still; `now` is by the clock of the file system."""
+    if claim.is_released:
+        return False
+    owner, me = claim.owner, _me()
+    if owner and owner.machine == me.machine:
+        return _process_lives(owner)
+    try:
+        return now - claim.path.stat().st_mtime < _stale_seconds()
+    except OSError:  # renamed or removed just now: look again
+        return True
+
+
+def _process_lives(owner: Owner) -> bool:
+    """Tell whether a process of this machine is the one that made a claim, and runs."""
+    try:
+        os.kill(owner.pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass  # it exists, and belongs to another user
+    state, started = _state_of(owner.pid)
+    return state != "Z" and (not started or started == owner.started)
+
+
+def _state_of(pid: int) -> tuple[str, str]:
+    """Return a process's state and when it started, empty where the system does not say."""
+    with contextlib.suppress(OSError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        return fields[0], fields[19]
+    return "", ""
+
+
+def _me() -> Owner:
+    pid = os.getpid()
+    since = time.strftime("%FT%T%z")
+    host, machine = platform.node(), _machine()
+    return Owner(host=host, pid=pid, since=since, machine=machine, started=_state_of(pid)[1])
+
+
+@functools.cache
+def _machine() -> str:
+    """Return what no other machine is called; containers on one machine count as several."""
+    parts = [platform.node()]
+    for place in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        with contextlib.suppress(OSError):
+            path = Path(place)
+            parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
+    return " ".join(parts)
+
+
+def _now_in(folder: Path) -> float:
+    """Return the time by the clock that stamps the folder's files: a server's, for a shared one."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".clock.", suffix=".tmp")
+    try:
+        return os.fstat(handle).st_mtime
+    finally:
+        os.close(handle)
+        Path(name).unlink(missing_ok=True)
+
+
+def _stale_seconds() -> float:
+    return float(os.environ.get(STALE_VARIABLE) or STALE_SECONDS)
