@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["dry_run", "load_results", "prepare", "run"]
 
+DISTURBED = "measured while another program ran, so they may be too low"
+
 P = ParamSpec("P")
 A = TypeVar("A")
 R = TypeVar("R")
@@ -207,6 +209,8 @@ def prepare(
     with PaceMeter(hardware=planner.hardware, on_measure=on_measure) as meter:
         pace = functools.partial(meter.pace_of, plan=plan)
         plan = foreseen(plan, planner.plan_at, pace, large_first=planner.device != "cpu")
+        if meter.was_disturbed:
+            plan = plan.model_copy(update={"machine": {**plan.machine, "speeds": DISTURBED}})
     return plan, planner.dataset
 
 

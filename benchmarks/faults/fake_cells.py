@@ -51,12 +51,12 @@ class FakeCells:
     """Starts fake cells; `fates` says which seed ends how: killed, hung, slow, stopped, crashed."""
 
     def __init__(self, **fates: int) -> None:
-        self._fates = {seed: fate for fate, seed in fates.items()}
+        self.fates = {seed: fate for fate, seed in fates.items()}
 
     def __call__(self, folder: CellFolder) -> subprocess.Popen[bytes]:
         """Start a fake cell, as the launcher starts a real one."""
         cell, run = folder.cell, folder.path.parents[1]
-        fate = self._fates.get(cell.seed, "done")
+        fate = self.fates.get(cell.seed, "done")
         # Without `site`, whose start-up files would load torch's; the packages are named instead.
         path = [str(ROOT), *(word for word in sys.path if word.endswith("site-packages"))]
         with (folder.path / "log.txt").open("ab") as log:

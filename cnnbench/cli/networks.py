@@ -37,16 +37,21 @@ def predict(
     from cnnbench.cli.show.console import counting
     from cnnbench.cli.show.predictions import show_predictions
     from cnnbench.inference.files import image_files
-    from cnnbench.inference.network import load_network
     from cnnbench.report.analysis.choice import choose_network
     from cnnbench.store import RunFolder
 
     if as_json and as_csv:
         raise PlanError("--json and --csv are two forms of one answer; leave one out")
+    for word in images if as_csv else []:
+        if word.endswith(".csv") and not _exists(word):
+            raise PlanError(f"--csv prints to stdout and takes no name: leave {word} out, > {word}")
     folder, model = split_target(target)
     run = RunFolder(folder)
     choice = choose_network(run, model)
     files = image_files(images)
+
+    from cnnbench.inference.network import load_network  # torch, once nothing can be wrong
+
     network = load_network(run.cell(choice.cell))
     _say(choice.why)
     for notice in network.notices:

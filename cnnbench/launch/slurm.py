@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ PARAMETERS = (
     "cpus_per_task", "exclude", "exclusive", "gpus_per_node", "gres", "job_name", "mem_gb",
     "nodelist", "partition", "qos", "signal_delay_s", "time", "timeout_min",
 )  # fmt: skip
+CLOSE_SECONDS = 10.0
 PER_ARRAY, TIMEOUT_MINUTES = 256, 240  # where nothing else is asked for
 
 
@@ -85,7 +87,11 @@ class SlurmEngine:
                 job.cancel()
 
     def close(self) -> None:
-        """Cancel what is left."""
+        """Cancel what does not end by itself: a job ends once no cell is left."""
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while time.monotonic() < deadline and not all(job.done() for job in self._jobs):
+            time.sleep(0.1)
+        self._jobs = [job for job in self._jobs if not job.done()]
         self.stop()
 
     def _submit(self, n_jobs: int) -> None:

@@ -1,7 +1,7 @@
 """How well does a budget feed each network, and at which image size is every one fed enough?"""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cnnbench.planning.passes import images_bought
 from cnnbench.planning.request import PlanError
@@ -11,7 +11,7 @@ from cnnbench.schema.curve import EVALUATION_COST, evaluated_images, largest_sam
 from cnnbench.schema.foresight import FED_EPOCHS, IMAGE_SIZES, STARVED_EPOCHS, Feed, SizeChoice
 
 __all__ = ["Pace", "PlanAt", "as_foreseen", "choose_size", "feeds_of", "foreseen"]
-__all__ += ["seconds_to_end", "smallest_plan"]
+__all__ += ["not_foreseen", "seconds_to_end", "smallest_plan"]
 
 Pace = Callable[[Cell], float | None]
 """How many images a second a cell trains on here; None where that could not be measured."""
@@ -98,6 +98,10 @@ def _is_brief(plan: Plan) -> bool:
 # -- the image size --------------------------------------------------------------------------------
 
 
+class _Unmeasured(Exception):
+    """The speed of a network, which its message names, could not be measured."""
+
+
 def choose_size(
     plan_at: PlanAt, pace: Pace, *, epochs: float = FED_EPOCHS, large_first: bool = False
 ) -> SizeChoice:
@@ -111,12 +115,18 @@ def choose_size(
     """
     least_fed: dict[int, Feed | None] = {}
     slowest: str | None = None
+    unmeasured: dict[str, None] = {}
     sizes, best = sorted(IMAGE_SIZES), None
     place = len(sizes) - 1 if large_first else 0
     while sizes:
         size = sizes[place]
         try:
-            feed = least_fed[size] = _least_fed(plan_at(size), pace, epochs, slowest)
+            plan = plan_at(size)
+            try:
+                feed = least_fed[size] = _least_fed(plan, pace, epochs, slowest)
+            except _Unmeasured as network:  # nothing says that it is fed
+                feed = least_fed[size] = None
+                unmeasured[str(network)] = None
         except PlanError:  # a network does not take this size
             del sizes[place]
         else:
@@ -129,7 +139,7 @@ def choose_size(
         plan_at(min(IMAGE_SIZES))  # says what is wrong
     return SizeChoice(
         chosen=best or min(least_fed),
-        why=_why(best, least_fed, epochs),
+        why=_why(best, least_fed, epochs) + _not_measured(unmeasured),
         tried=tuple(feed for _, feed in sorted(least_fed.items()) if feed),
     )
 
@@ -141,20 +151,28 @@ def _why(best: int | None, least_fed: dict[int, Feed | None], epochs: float) -> 
     if best:
         return f"the largest of {sizes} at which every network gets {epochs:g} epochs or more"
     if not any(least_fed.values()):
-        return "the smallest, as the speed of no network could be measured"
+        return "the smallest"
     return f"the smallest; at none of {sizes} does every network get {epochs:g} epochs"
+
+
+def _not_measured(models: Iterable[str]) -> str:
+    names = ", ".join(models)
+    return f"; the speed of {names} could not be measured, which counts as too slow" * bool(names)
 
 
 def _least_fed(plan: Plan, pace: Pace, epochs: float, first: str | None) -> Feed | None:
     """Return the network that gets the fewest epochs, or the one met first that gets too few.
 
-    `first` is the model to begin with: the slowest at one size is mostly so at another.
+    Raises _Unmeasured for one of which nobody knows. `first` is the model to begin with: the
+    slowest at one size is mostly so at another.
     """
     least: Feed | None = None
     open_cells = [cell for cell in _fed_cells(plan) if cell.start is None]  # others bring a size
     for cell in sorted(open_cells, key=lambda each: each.model != first):
         is_counted = cell.budget.currency is not Currency.SECONDS  # then no speed is needed
         feed = _feed(cell, plan, (lambda _: None) if is_counted else pace)
+        if feed is None and cell.budget.currency is Currency.SECONDS:
+            raise _Unmeasured(cell.model)
         if feed and (least is None or feed.epochs < least.epochs):
             least = feed
         if feed and feed.epochs < epochs:
@@ -236,6 +254,13 @@ def _rounded_up(budget: Budget, factor: float) -> Budget:
         return Budget(currency=budget.currency, limit=minutes * 60.0)
     step = 10 ** math.floor(math.log10(limit)) / 2
     return Budget(currency=budget.currency, limit=math.ceil(limit / step) * step)
+
+
+def not_foreseen(plan: Plan) -> list[str]:
+    """Return the networks of which nobody knows what their seconds buy."""
+    known = {feed.model for feed in plan.feeds}
+    cells = [cell for cell in _fed_cells(plan) if cell.budget.currency is Currency.SECONDS]
+    return list(dict.fromkeys(cell.model for cell in cells if cell.model not in known))
 
 
 def seconds_to_end(plan: Plan) -> float | None:

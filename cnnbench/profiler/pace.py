@@ -38,11 +38,13 @@ class PaceMeter:
     """Tells the images a second of networks in training; a context manager around the asking.
 
     The process that measures is started by the first question that has no kept answer;
-    `on_measure` hears of each such question.
+    `on_measure` hears of each such question. `was_disturbed` says whether something else ran
+    meanwhile, so that the answers may be too low.
     """
 
     hardware: Hardware
     on_measure: Callable[[Cell], None] = lambda cell: None
+    was_disturbed: bool = False
     _known: dict[str, float | None] = field(default_factory=dict)
     _process: "subprocess.Popen[str] | None" = None
 
@@ -69,6 +71,8 @@ class PaceMeter:
                 rate = self._measured(job)
                 if is_quiet:  # what other programs slowed down is nothing to remember
                     _keep(key, identity, rate)
+                else:
+                    self.was_disturbed = True
             self._known[key] = rate
         return self._known[key]
 

@@ -5,11 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
+from cnnbench.cli.show.foresight import foresight_lines
 from cnnbench.planning.foresight import (
     as_foreseen,
     choose_size,
     feeds_of,
     foreseen,
+    not_foreseen,
     seconds_to_end,
     smallest_plan,
 )
@@ -110,7 +112,20 @@ def test_networks_that_take_none_of_the_sizes_are_an_error_that_says_why():
 def test_a_machine_whose_speed_cannot_be_measured_gets_the_smallest_size_and_no_foresight(plan_at):
     plan = foreseen(plan_at(64), plan_at, lambda cell: None, large_first=False)
     assert (plan.cells[0].image_size, plan.feeds, seconds_to_end(plan)) == (64, (), None)
-    assert "no network could be measured" in plan.size_choice.why
+    assert "the speed of alexnet could not be measured" in plan.size_choice.why
+
+
+def test_a_network_whose_speed_cannot_be_measured_is_not_taken_for_fed(plan_at):
+    def pace(cell):
+        return 10_000.0 if cell.model == "alexnet" or cell.image_size < 128 else None
+
+    for large_first in (True, False):
+        choice = choose_size(plan_at, pace, large_first=large_first)
+        assert choice.chosen < 128
+        assert "the speed of vgg11 could not be measured" in choice.why
+    plan = foreseen(plan_at(128), lambda size: plan_at(128), pace, large_first=False)
+    assert not_foreseen(plan) == ["vgg11"]
+    assert foresight_lines(plan)[-1].startswith("the speed of vgg11 could not be measured")
 
 
 def test_a_network_smaller_than_the_chosen_size_keeps_its_own():

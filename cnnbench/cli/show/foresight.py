@@ -2,7 +2,7 @@
 
 import math
 
-from cnnbench.planning.foresight import seconds_to_end
+from cnnbench.planning.foresight import not_foreseen, seconds_to_end
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.foresight import STARVED_EPOCHS, Feed
 
@@ -17,7 +17,12 @@ def foresight_lines(plan: Plan) -> list[str]:
     budget = min((cell.budget for cell in plan.cells), key=lambda each: each.limit)
     width = max(len(_name(feed, plan)) for feed in plan.feeds)
     lines.append(f"foreseen, with {budget} each:")
-    return lines + [f"{_name(feed, plan):{width}}  {_words(feed)}" for feed in plan.feeds]
+    if warning := plan.machine.get("speeds"):
+        lines[-1] = f"foreseen, with {budget} each, by speeds {warning}:"
+    lines += [f"{_name(feed, plan):{width}}  {_words(feed)}" for feed in plan.feeds]
+    if unknown := not_foreseen(plan):
+        lines.append(f"the speed of {', '.join(unknown)} could not be measured: not foreseen")
+    return lines
 
 
 def time_lines(plan: Plan) -> list[str]:
