@@ -69,16 +69,28 @@ def measure(engine: str, home: Path, *, cells: int, kills: int, seed: int = 0) -
         while process.poll() is None:
             n_done = _count(run)
             due = n_killed < kills and n_done * kills >= n_killed * cells and n_done > 0
-            if due and n_done not in killed_at and (victims := _victims(engine, run.path)):
+            if due and n_done not in killed_at and (victim := _victim(engine, run.path, rng)):
                 time.sleep(rng.uniform(0, 0.3))
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(rng.choice(victims), signal.SIGKILL)
+                    os.kill(victim, signal.SIGKILL)
                     n_killed += 1
                     killed_at.add(n_done)
             time.sleep(0.05)
         over.set()
     log.close()
     return _outcome(engine, run, kills=n_killed)
+
+
+@contextlib.contextmanager
+def started(words: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a real cnnbench, which is gone afterwards."""
+    with log.open("wb") as file:
+        process = _start(words, file)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _start(words: list[str], log: object, core: int | None = None) -> subprocess.Popen[bytes]:
@@ -114,9 +126,11 @@ def _helpers(engine: str, run: RunFolder, log: object, over: threading.Event) ->
         thread.join()
 
 
-def _victims(engine: str, run: Path) -> list[int]:
-    started = commands_with(WORKERS[engine]) if engine in WORKERS else []
-    return [*started, *cells_of(run)]
+def _victim(engine: str, run: Path, rng: random.Random) -> int | None:
+    """Return a process of the engine or of a cell, as often the one as the other."""
+    kinds = [commands_with(WORKERS[engine]), cells_of(run)]
+    some = [pids for pids in kinds if pids]
+    return rng.choice(rng.choice(some)) if some else None
 
 
 def _count(run: RunFolder) -> int:

@@ -148,6 +148,8 @@ def _reason(job: Any) -> str:
     Raises:
         RunBlocked: if no other job could do better.
     """
+    if not job.paths.result_pickle.exists():  # submitit would wait for it
+        return f"job {job.job_id} was lost"
     error = job.exception()
     if error is not None:
         return f"job {job.job_id} was lost: {first_line(error)}"

@@ -1,9 +1,15 @@
 """The real engines: whoever is killed, each cell ends once and with the same bits."""
 
+import os
+import signal
+
+import engines
 import pytest
+from processes import commands_with, wait_for
 
 from cnnbench.launch.slurm import checked
 from cnnbench.planning.request import PlanError, RunOptions
+from cnnbench.store import RunFolder
 
 
 def test_names_of_slurm_are_checked_with_a_hint():
@@ -33,8 +39,6 @@ def test_a_killed_cell_is_started_again_elsewhere_and_left_to_the_same_command_h
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    import engines
-
     home = tmp_path_factory.mktemp("engines")
     return home, engines.measure("local", home, cells=6, kills=0)
 
@@ -46,11 +50,36 @@ def reference(tmp_path_factory):
 def test_every_engine_ends_each_cell_once_and_alike_though_processes_are_killed(
     reference, engine, module
 ):
-    import engines
-
     pytest.importorskip(module)
     home, local = reference
     got = engines.measure(engine, home, cells=6, kills=2)
     assert got.kills == 2
     assert (got.done, got.results_a_cell) == (6, 1)
     assert got.hashes == local.hashes
+
+
+@pytest.mark.slow
+def test_a_job_whose_time_is_over_saves_its_cell_and_is_queued_again(tmp_path):
+    pytest.importorskip("submitit")
+    words = ["run", "--models", "lenet5-relu", "--dataset", "digits", "--image-size", "32"]
+    words += ["--budget", "20000img", "--precision", "fp32", "--keep", "none"]
+    runs = {}
+    for name in ("local", "slurm"):
+        runs[name] = RunFolder(tmp_path / name)
+        options = ["--out", str(runs[name].path), *engines.WORDS[name][:4]]
+        options += ["--slurm", "cluster=local"] if name == "slurm" else []
+        with engines.started([*words, *options], tmp_path / f"{name}.log") as process:
+            if name == "slurm":
+                wait_for(lambda: any("stepped" in log.read_text() for log in logs(tmp_path)))
+                for job in commands_with(engines.WORKERS["slurm"]):
+                    os.kill(job, signal.SIGUSR2)  # as SLURM does before it ends a job
+            assert process.wait(120) == 0
+    (cell,) = runs["slurm"].plan().cells
+    starts = [event.resumed for event in runs["slurm"].events(cell) if event.kind == "started"]
+    assert starts == [False, True]
+    local, slurm = (run.predictions(cell) for run in runs.values())
+    assert (local.logits == slurm.logits).all()
+
+
+def logs(home):
+    return list((home / "slurm").glob("cells/*/events.jsonl"))
