@@ -23,6 +23,7 @@ from cnnbench.launch.signals import RunBlocked, Stopped, StopSignal, caught_sign
 from cnnbench.launch.stopwatch import Stopwatch
 from cnnbench.planning.request import Request, RunOptions
 from cnnbench.schema.cell import Cell, Plan
+from cnnbench.schema.result import Ranking
 from cnnbench.store import RunFolder, StoreError
 
 __all__ = ["Callbacks", "execute"]
@@ -77,6 +78,8 @@ def execute(
             _wait_for_orphans(run_folder, callbacks, stop_signal)
             run_folder.clear()
         run_folder.write_plan(plan)
+        if options.across_machines:
+            run_folder.write_ranking(Ranking(across_machines=True))
         require_room(folder, REPORT_BYTES)
         to_train = {cell.id for cell in plan.cells if not run_folder.cell(cell).is_final()}
         callbacks.on_start(plan, len(plan.cells) - len(to_train))

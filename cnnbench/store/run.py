@@ -22,7 +22,7 @@ from cnnbench.schema.cell import VERSION, Cell, Plan
 from cnnbench.schema.events import Event
 from cnnbench.schema.names import differences
 from cnnbench.schema.result import VERSION as RESULT_VERSION
-from cnnbench.schema.result import Result, RunSeconds
+from cnnbench.schema.result import Ranking, Result, RunSeconds
 from cnnbench.store.cell_folder import ORPHAN_WAIT_SECONDS, CellFolder, Predictions
 from cnnbench.store.claims import POLL_SECONDS, busy, claimed, owner_of, owner_text
 
@@ -99,7 +99,8 @@ class RunFolder:
                 aside = tempfile.mkdtemp(dir=self.path, prefix=CLEARED)
                 (self.path / "cells").replace(aside)
                 pass_failpoint("cells", "forgetting")
-            (self.path / "seconds.json").unlink(missing_ok=True)
+            for name in ("seconds.json", "ranking.json"):
+                (self.path / name).unlink(missing_ok=True)
             (self.path / "plan.json").unlink()
             sync_folder(self.path)
         self._remove_cleared()
@@ -221,6 +222,22 @@ class RunFolder:
     def write_seconds(self, seconds: RunSeconds) -> None:
         """Write what commands spent beside the cells."""
         self.write_text("seconds.json", seconds.model_dump_json(indent=1) + "\n")
+
+    def ranking(self) -> Ranking:
+        """Return what the run's reports may rank; nothing was asked for where no file says so.
+
+        Raises:
+            StoreError: if `ranking.json` is damaged or of another version.
+        """
+        path = self.path / "ranking.json"
+        if not path.exists():
+            return Ranking()
+        advice = "delete that file; then no rank is given across unlike machines"
+        return read_document(path, Ranking, version=RESULT_VERSION, advice=advice)
+
+    def write_ranking(self, ranking: Ranking) -> None:
+        """Write what the run's reports may rank, so that all of them say the same."""
+        self.write_text("ranking.json", ranking.model_dump_json(indent=1) + "\n")
 
     def write_text(self, relative: str, text: str) -> Path:
         """Write a text file of the run, whole or not at all."""
