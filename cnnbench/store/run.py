@@ -15,6 +15,7 @@ from cnnbench.base.files import (
     sweep_temporaries,
     sync_folder,
     write_text,
+    write_texts,
     write_whole,
 )
 from cnnbench.data import DataError
@@ -45,6 +46,7 @@ class RunFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self._plan_read: tuple[tuple[int, int, int], Plan] | None = None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -135,7 +137,7 @@ class RunFolder:
         )
 
     def write_plan(self, plan: Plan) -> None:
-        """Write `plan.json` and a `cell.json` for each cell.
+        """Write a `cell.json` for each cell, and then `plan.json`.
 
         A plan that is there already stays as it was made, with its own machine and versions:
         finished cells may have been trained with those.
@@ -144,12 +146,14 @@ class RunFolder:
             DataError, StoreError: as `require_same`.
         """
         self.require_same(plan)
-        if not (self.path / "plan.json").exists():
-            self.write_text("plan.json", plan.model_dump_json(indent=1) + "\n")
+        is_new = not (self.path / "plan.json").exists()
+        paths = {self.path / "cells" / cell.id / "cell.json": cell for cell in plan.cells}
+        missing = {path: cell for path, cell in paths.items() if is_new or not path.exists()}
+        write_texts({path: c.model_dump_json(indent=1) + "\n" for path, c in missing.items()})
         if not (self.path / ".gitignore").exists():
             self.write_text(".gitignore", GITIGNORE)
-        for cell in plan.cells:
-            self.write_cell(cell)
+        if is_new:  # last: a folder with a plan has all its cells
+            self.write_text("plan.json", plan.model_dump_json(indent=1) + "\n")
 
     def write_cell(self, cell: Cell) -> None:
         """Write a cell's `cell.json`, where there is none; StoreError if the disk refuses."""
@@ -168,8 +172,13 @@ class RunFolder:
             raise StoreError(
                 f"{self.path} is no run folder (it has no plan.json); `cnnbench run` makes one"
             )
-        advice = "train anew with --fresh, or choose another folder with --out"
-        return read_document(path, Plan, version=VERSION, advice=advice)
+        stat = path.stat()
+        mark = stat.st_ino, stat.st_mtime_ns, stat.st_size
+        if self._plan_read is None or self._plan_read[0] != mark:  # it may have thousands of cells
+            advice = "train anew with --fresh, or choose another folder with --out"
+            plan = read_document(path, Plan, version=VERSION, advice=advice)
+            self._plan_read = mark, plan
+        return self._plan_read[1]
 
     def cell(self, cell: Cell) -> CellFolder:
         """Return the folder of one cell."""
