@@ -12,6 +12,7 @@ from cnnbench.schema.cell import Cell
 from cnnbench.schema.events import Stepped
 from cnnbench.schema.result import Result, Status, planned
 from cnnbench.store.cell_folder import CellFolder, parse_events
+from cnnbench.store.claims import Owner
 from cnnbench.store.run import RunFolder
 
 __all__ = ["CellAtWork", "FailedCell", "RunStatus", "StatusReader"]
@@ -110,9 +111,7 @@ class StatusReader:
                 unfinished = _Unfinished(cell=cell, stepped=_last_step(folder))
                 (busy if owner else waiting).append(unfinished)
                 if owner:
-                    where = {"host": owner.host, "pid": owner.pid, "since": owner.since}
-                    progress = unfinished.progress
-                    running.append(CellAtWork(cell=cell.id, progress=progress, **where))
+                    running.append(_at_work(unfinished, owner))
         seconds_left, unknown = self._seconds_left(busy, waiting)
         return RunStatus(
             cells=len(self._plan.cells),
@@ -155,13 +154,23 @@ class StatusReader:
         return {kind: fmean(seconds) for kind, seconds in (paces | measured).items()}
 
 
+def _at_work(unfinished: _Unfinished, owner: Owner) -> CellAtWork:
+    return CellAtWork(
+        cell=unfinished.cell.id,
+        host=owner.host,
+        pid=owner.pid,
+        since=owner.since,
+        progress=unfinished.progress,
+    )
+
+
 def _kind(cell: Cell) -> Kind:
     return cell.name, str(cell.budget), cell.recipe.batch_size, cell.image_size
 
 
 def _result_of(folder: CellFolder) -> Result | None:
     """Return the result of a cell that has ended; a damaged one says so itself."""
-    if not (folder.path / "result.json").exists():
+    if folder.result_mark() is None:
         return None
     try:
         return folder.result()

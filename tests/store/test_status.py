@@ -1,7 +1,5 @@
 """How a run stands is read from its folder, whoever works on it."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from cnnbench.schema.budget import Budget, Spent
@@ -11,6 +9,7 @@ from cnnbench.schema.recipes import make_recipe
 from cnnbench.schema.result import Seconds, planned
 from cnnbench.store import RunFolder, StoreError
 from cnnbench.store.cell_folder import CellFolder
+from cnnbench.store.claims import Owner
 from cnnbench.store.status import StatusReader
 
 
@@ -68,9 +67,9 @@ def log_step(folder, progress, *, seconds=50.0):
 def work_on(monkeypatch):
     """Let cells have a living owner on another machine."""
     owned = set()
-    owner = SimpleNamespace(host="node7", pid=12, since="2026-11-26T07:00:00+0000")
+    owner = Owner(host="node7", pid=12, since="2026-11-26T07:00:00+0000")
     look = lambda folder: owner if folder.path in owned else None  # noqa: E731
-    monkeypatch.setattr(CellFolder, "owner", look, raising=False)
+    monkeypatch.setattr(CellFolder, "owner", look)
     return lambda *folders: owned.update(folder.path for folder in folders)
 
 
