@@ -15,11 +15,11 @@ from cnnbench.store.status import RunStatus
 
 __all__ = ["StatusScreen", "status_document", "status_lines"]
 
-MOST_LISTED = 8  # cells at work, and as many that failed
-MOST_REASON = 100  # characters
+MOST_LISTED = 5  # cells at work, and as many that failed
+MOST_REASON = 60  # characters
 ESTIMATE = (
-    "as long as cells of that network and budget took that are done, else its budget in seconds or "
-    "the pace of those that run; with as many at once as now"
+    "a cell takes as long as those of its network and budget that are done, else its budget in "
+    "seconds or the charged pace of those that run; as many run at once as now"
 )
 
 
@@ -28,7 +28,7 @@ class StatusScreen:
 
     def __init__(self, folder: str, *, shown: bool) -> None:
         self._folder, self._shown = folder, shown
-        self._console = Console(soft_wrap=True)
+        self._console = Console()
         self._live: Live | None = None
         self._last = ""
 
@@ -46,7 +46,7 @@ class StatusScreen:
         """Show how the run stands now."""
         text = "\n".join(status_lines(self._folder, status))
         if self._live:
-            self._live.update(Text(printable(text)), refresh=True)
+            self._live.update(Text(printable(text), overflow="fold"), refresh=True)
         elif self._shown and text != self._last:
             print(printable(text), flush=True)
         self._last = text
@@ -85,7 +85,8 @@ def _more(count: int, word: str) -> Iterator[str]:
 
 def _time_line(status: RunStatus) -> str:
     if status.seconds_left is not None:
-        return f"about {duration(status.seconds_left)} left: {ESTIMATE}"
+        left = duration(status.seconds_left)
+        return f"about {left} left, if cells take as long as their like did, as many at once as now"
     if status.unknown:
         networks = join_and(list(status.unknown[:MOST_LISTED]))
         return f"time left: not known before a cell of {networks} has trained for a while"
