@@ -31,6 +31,7 @@ from cnnbench.profiler.pace import PaceMeter
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.foresight import IMAGE_SIZES
+from cnnbench.schema.names import labels
 from cnnbench.store import RunFolder
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def run(given: _Arguments) -> Path:
     `fail_fast` it ends the run.
 
     Raises:
-        PlanError: if a name or a number is wrong, or every trial of a model failed.
+        PlanError: if a name or a number is wrong, every trial of a model failed, or their seconds
+            are of unlike machines.
         DataError: if the dataset is, or an image cannot be read.
         StoreError: if the run folder cannot be written or holds another run.
         RunBlocked, Stopped: as `execute`.
@@ -104,10 +106,25 @@ def run(given: _Arguments) -> Path:
         tuning = folder / "tuning"
         execute(trials, held_out, given, tuning, options, callbacks, started=started)
         started = time.monotonic()
+        _require_alike(RunFolder(tuning))
         results = map(RunFolder(tuning).result, trials.cells)
         plan = with_rates(plan, tuned_rates(trials, results))
     execute(plan, dataset, given, folder, given, callbacks, started=started)
     return folder
+
+
+def _require_alike(tuning: RunFolder) -> None:
+    """Make sure that trials may be ranked: not seconds of unlike machines, unless asked for."""
+    from cnnbench.report.analysis.machines import machines_of
+    from cnnbench.report.analysis.rows import read_rows
+
+    machines = machines_of(tuning, read_rows(tuning), labels(tuning.plan()))
+    if machines.are_withheld:
+        raise PlanError(
+            f"no learning rate is chosen: the {machines.unit} of the trials are of unlike "
+            f"machines: {'; '.join(machines.unlike)}. Count the budget, like --budget 20ep, train "
+            "on one kind of machine, or take them as they are with --across-machines"
+        )
 
 
 def dry_run(

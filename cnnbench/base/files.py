@@ -34,6 +34,7 @@ __all__ = [
     "sync_folder",
     "user_folder",
     "write_text",
+    "write_texts",
     "write_whole",
 ]
 
@@ -102,6 +103,23 @@ def write_whole(path: Path, fill: Callable[[IO[bytes]], object], *, advice: str 
 def write_text(path: Path, text: str, *, advice: str = "") -> None:
     """Write a text file as `write_whole` does, in UTF-8 whatever names it holds."""
     write_whole(path, lambda file: file.write(escape_bytes(text).encode()), advice=advice)
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write many small text files, each whole or not at all; they are synced together at the end.
+
+    What says that they are there is to be written afterwards: a power cut before can empty them."""
+    for path, text in texts.items():
+        temporary = path.with_name(f".{path.name}.tmp")
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                temporary.write_bytes(escape_bytes(text).encode())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    os.sync()
 
 
 def commit(temporary: Path, path: Path) -> None:

@@ -131,6 +131,13 @@ def report(
     target: Annotated[
         float | None, typer.Option(help="Add what it took to reach this accuracy, like 0.9.")
     ] = None,
+    across_machines: Annotated[
+        bool | None,
+        typer.Option(
+            "--across-machines/--no-across-machines",
+            help="Rank under a budget in seconds though machines differ.  [as the run has it]",
+        ),
+    ] = None,
     track: Track = None,
     as_json: Json = False,
 ) -> int:
@@ -138,6 +145,7 @@ def report(
     from cnnbench.cli.show.runs import export_curves, show_outcome
     from cnnbench.report.pages.render import update_readme
     from cnnbench.report.write import write_report
+    from cnnbench.schema.result import Ranking
     from cnnbench.store import RunFolder
 
     if target is not None and not 0 < target <= 1:
@@ -146,6 +154,8 @@ def report(
     run_folder = RunFolder(folder)
     run_folder.plan()  # says at once if this is no run folder
     with run_folder.lock():
+        if across_machines is not None:
+            run_folder.write_ranking(Ranking(across_machines=across_machines))
         write_report(run_folder, target=target)
         if readme:
             update_readme(Path(readme), run_folder)

@@ -139,6 +139,7 @@ def origin_here(device: str) -> Origin:
         cpu=hardware.cpu,
         gpu=hardware.gpu if device == "cuda" else None,
         machine=machine_line(hardware, device),
+        host=platform.node() or None,
     )
 
 

@@ -23,6 +23,7 @@ from cnnbench.launch.signals import RunBlocked, Stopped, StopSignal, caught_sign
 from cnnbench.launch.stopwatch import Stopwatch
 from cnnbench.planning.request import Request, RunOptions
 from cnnbench.schema.cell import Cell, Plan
+from cnnbench.schema.result import Ranking
 from cnnbench.store import RunFolder, StoreError
 
 __all__ = ["Callbacks", "execute"]
@@ -30,6 +31,7 @@ __all__ = ["Callbacks", "execute"]
 Measure = Callable[[], AbstractContextManager[None]]
 
 PARTIAL_REPORT_SECONDS = 300.0  # a report is drawn between cells no more often than this
+DRAWING_SHARE = 0.05  # of the time: the report of ten thousand cells takes most of a minute
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +79,8 @@ def execute(
             _wait_for_orphans(run_folder, callbacks, stop_signal)
             run_folder.clear()
         run_folder.write_plan(plan)
+        if options.across_machines:
+            run_folder.write_ranking(Ranking(across_machines=True))
         require_room(folder, REPORT_BYTES)
         to_train = {cell.id for cell in plan.cells if not run_folder.cell(cell).is_final()}
         callbacks.on_start(plan, len(plan.cells) - len(to_train))
@@ -160,7 +164,7 @@ class _Reports:
         self._run_folder, self._measure, self._beside = run_folder, measure, beside
         self._early = threading.Thread(target=self._draw_early, daemon=True)
         self._running: set[str] = set()
-        self._since = time.monotonic()
+        self._since, self._pause = time.monotonic(), PARTIAL_REPORT_SECONDS
 
     def __enter__(self) -> Self:
         return self
@@ -184,11 +188,13 @@ class _Reports:
                 self._early.start()
         elif update.cell.id in self._running:
             self._running.discard(update.cell.id)
-            is_due = time.monotonic() - self._since > PARTIAL_REPORT_SECONDS
+            is_due = time.monotonic() - self._since > self._pause
             if is_due and not last and (self._beside or not self._running):
+                start = time.monotonic()
                 with contextlib.suppress(Exception):
                     self.draw()
                 self._since = time.monotonic()
+                self._pause = max(PARTIAL_REPORT_SECONDS, (self._since - start) / DRAWING_SHARE)
 
     def draw(self) -> None:
         """Draw the report of all that there is.

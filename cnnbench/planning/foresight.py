@@ -63,7 +63,8 @@ def foreseen(plan: Plan, plan_at: PlanAt, pace: Pace, *, large_first: bool) -> P
     if _is_brief(plan):
         return plan
     feeds = feeds_of(plan, pace)
-    cells = [c.model_copy(update={"curve_images": _sample(plan, feeds)}) for c in plan.cells]
+    sample = _sample(plan, feeds)
+    cells = [cell.model_copy(update={"curve_images": sample}) for cell in plan.cells]
     return plan.model_copy(update={"feeds": feeds, "cells": tuple(cells)})
 
 

@@ -187,6 +187,9 @@ class RunOptions:
         str | None,
         Flag("Trained networks to keep: all, best or none.  [run: all; else: none]"),
     ] = None
+    across_machines: Annotated[
+        bool, Flag("Rank under a budget in seconds though machines differ.")
+    ] = False
     hung_after: Annotated[
         float, Flag("Seconds without a step until a cell counts as hung.", least=1)
     ] = 900.0

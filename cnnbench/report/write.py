@@ -39,14 +39,17 @@ from cnnbench.store import RunFolder
 
 __all__ = ["write_report"]
 
-_RESULTS: tuple[MakeSection, ...] = (
-    results.section,
-    starts.section,
+_COMPARING: tuple[MakeSection, ...] = (
     pairs.section,
     seeds.section,
     ladder.section,
     *(partial(sweeps.section, key=key) for key in KEYS),
     ablation.section,
+)
+_RESULTS: tuple[MakeSection, ...] = (
+    results.section,
+    starts.section,
+    *_COMPARING,
     classes.slices_section,
     time_to_accuracy.race_section,
     time_to_accuracy.section,
@@ -87,7 +90,7 @@ def write_report(run: RunFolder, *, target: float | None = None) -> Path:
     bytes.
     """
     report = RunReport.read(run, target=target)
-    write_results(run, report.rows)
+    write_results(run, report.rows, withheld=report.comparison.machines.withheld)
     run.write_text("comparison.json", comparison_json(report))
     run.write_text("results.tex", as_latex(results.report_table(report)))
     page = page_of(report)
@@ -99,8 +102,16 @@ def write_report(run: RunFolder, *, target: float | None = None) -> Path:
 
 
 def page_of(report: RunReport) -> Page:
-    """Make every section once and put those that say something in order."""
-    made = {make: make(report) for make in dict.fromkeys((*HTML, *MARKDOWN))}
+    """Make every section once and put those that say something in order.
+
+    Where no rank is given, sections that compare are left out.
+    """
+    averaging = (*_COMPARING, cost.trade_section)  # over seeds, and so over machines
+    left_out = averaging if report.comparison.machines.are_withheld else ()
+    made = {
+        make: None if make in left_out else make(report)
+        for make in dict.fromkeys((*HTML, *MARKDOWN))
+    }
 
     def in_order(makers: Sequence[MakeSection]) -> list[Section]:
         return [section for make in makers if (section := made[make])]
@@ -115,10 +126,15 @@ def page_of(report: RunReport) -> Page:
 
 
 def comparison_json(report: RunReport) -> str:
-    """Return `comparison.json`: groups, pairs, ties, a ladder's crossings, who reached a target."""
+    """Return `comparison.json`: groups, pairs, ties, a ladder's crossings, who reached a target.
+
+    Where no rank is given it has the reason, and no groups.
+    """
     comparison = report.comparison
-    data: dict[str, Any] = {"version": 1, "rungs": comparison_data(comparison)}
-    if comparison.smaller:
+    withheld = comparison.machines.withheld
+    rungs = [] if withheld else comparison_data(comparison)
+    data: dict[str, Any] = {"version": 1, "withheld": withheld or None, "rungs": rungs}
+    if comparison.smaller and not withheld:
         data["ladder"] = ladder_data(comparison, line_names(report.plan))
     if report.target is not None:
         cells = [time.model_dump(mode="json") for time in report.times]

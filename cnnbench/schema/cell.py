@@ -1,6 +1,7 @@
 """What is one cell of a comparison, and what is the plan that lists them all?"""
 
 import re
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field
@@ -105,7 +106,7 @@ class Cell(Value):
         """The side at which its images are kept."""
         return stored_size(self.image_size, self.recipe.detail)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Ten hex digits over every deciding field that is not at its default.
 

@@ -18,22 +18,26 @@ def labels(plan: Plan, *, ignore: Collection[str] = ()) -> dict[str, str]:
     Cells that differ only in the seed share a label, and are one entry of a report.
     `ignore` leaves out more settings, such as `budget` for the lines of a ladder.
     """
-    settings = {cell.id: settings_of(cell, ignore=ignore) for cell in plan.cells}
+    but_seed = {cell.id: cell.model_dump_json(exclude={"seed"}) for cell in plan.cells}
+    # Of thousands of seeds one is looked at.
+    cells = {but_seed[cell.id]: cell for cell in plan.cells}
+    settings = {text: settings_of(cell, ignore=ignore) for text, cell in cells.items()}
     values: dict[tuple[str, str], set[str]] = {}
-    for cell in plan.cells:
-        for key, value in settings[cell.id].items():
+    for text, cell in cells.items():
+        for key, value in settings[text].items():
             values.setdefault((cell.name, key), set()).add(value)
-    return {
-        cell.id: " ".join(
+    names = {
+        text: " ".join(
             [cell.name]
             + [
                 f"at {value}" if key == "budget" else f"{key} {value}"
-                for key, value in settings[cell.id].items()
+                for key, value in settings[text].items()
                 if len(values[cell.name, key]) > 1
             ]
         )
-        for cell in plan.cells
+        for text, cell in cells.items()
     }
+    return {id: names[text] for id, text in but_seed.items()}
 
 
 def line_names(plan: Plan) -> dict[str, str]:

@@ -16,7 +16,7 @@ class Origin(Value):
     """What one process trained with; None is what was not recorded, as in older folders.
 
     `versions` has those of `VERSIONED` that are installed. `gpu` is None on a processor. `machine`
-    is a line for people.
+    is a line for people, the same for machines that are alike; `host` is the name of one.
     """
 
     versions: dict[str, str] | None = None
@@ -24,6 +24,7 @@ class Origin(Value):
     cpu: str | None = None
     gpu: str | None = None
     machine: str | None = None
+    host: str | None = None
 
     def facts(self) -> dict[str, str]:
         """Return what can make the bits of two trainings differ, by words for people."""

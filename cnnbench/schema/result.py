@@ -14,6 +14,7 @@ __all__ = [
     "TRAINING_SAMPLE",
     "VERSION",
     "BudgetUsed",
+    "Ranking",
     "Result",
     "Row",
     "RunSeconds",
@@ -79,6 +80,13 @@ class RunSeconds(Value):
     total: float = 0.0
 
 
+class Ranking(Value):
+    """What a run's reports may rank: `across_machines`, seconds of machines that are not alike."""
+
+    version: int = VERSION
+    across_machines: bool = False
+
+
 class Result(Value):
     """The facts of one cell, finished or not. What was not measured is None, never zero."""
 
@@ -125,6 +133,7 @@ class Result(Value):
     threads: int | None = None
     cpu: str | None = None
     gpu: str | None = None
+    host: str | None = None
     earlier_origins: tuple[Origin, ...] = Field(
         default=(), description="with what a continued cell trained before, where it differed"
     )

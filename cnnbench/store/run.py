@@ -15,6 +15,7 @@ from cnnbench.base.files import (
     sweep_temporaries,
     sync_folder,
     write_text,
+    write_texts,
     write_whole,
 )
 from cnnbench.data import DataError
@@ -22,7 +23,7 @@ from cnnbench.schema.cell import VERSION, Cell, Plan
 from cnnbench.schema.events import Event
 from cnnbench.schema.names import differences
 from cnnbench.schema.result import VERSION as RESULT_VERSION
-from cnnbench.schema.result import Result, RunSeconds
+from cnnbench.schema.result import Ranking, Result, RunSeconds
 from cnnbench.store.cell_folder import ORPHAN_WAIT_SECONDS, CellFolder, Predictions
 from cnnbench.store.claims import POLL_SECONDS, busy, claimed, owner_of, owner_text
 
@@ -45,6 +46,7 @@ class RunFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self._plan_read: tuple[tuple[int, int, int], Plan] | None = None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -99,7 +101,8 @@ class RunFolder:
                 aside = tempfile.mkdtemp(dir=self.path, prefix=CLEARED)
                 (self.path / "cells").replace(aside)
                 pass_failpoint("cells", "forgetting")
-            (self.path / "seconds.json").unlink(missing_ok=True)
+            for name in ("seconds.json", "ranking.json"):
+                (self.path / name).unlink(missing_ok=True)
             (self.path / "plan.json").unlink()
             sync_folder(self.path)
         self._remove_cleared()
@@ -134,7 +137,7 @@ class RunFolder:
         )
 
     def write_plan(self, plan: Plan) -> None:
-        """Write `plan.json` and a `cell.json` for each cell.
+        """Write a `cell.json` for each cell, and then `plan.json`.
 
         A plan that is there already stays as it was made, with its own machine and versions:
         finished cells may have been trained with those.
@@ -143,12 +146,14 @@ class RunFolder:
             DataError, StoreError: as `require_same`.
         """
         self.require_same(plan)
-        if not (self.path / "plan.json").exists():
-            self.write_text("plan.json", plan.model_dump_json(indent=1) + "\n")
+        is_new = not (self.path / "plan.json").exists()
+        paths = {self.path / "cells" / cell.id / "cell.json": cell for cell in plan.cells}
+        missing = {path: cell for path, cell in paths.items() if is_new or not path.exists()}
+        write_texts({path: c.model_dump_json(indent=1) + "\n" for path, c in missing.items()})
         if not (self.path / ".gitignore").exists():
             self.write_text(".gitignore", GITIGNORE)
-        for cell in plan.cells:
-            self.write_cell(cell)
+        if is_new:  # last: a folder with a plan has all its cells
+            self.write_text("plan.json", plan.model_dump_json(indent=1) + "\n")
 
     def write_cell(self, cell: Cell) -> None:
         """Write a cell's `cell.json`, where there is none; StoreError if the disk refuses."""
@@ -167,8 +172,13 @@ class RunFolder:
             raise StoreError(
                 f"{self.path} is no run folder (it has no plan.json); `cnnbench run` makes one"
             )
-        advice = "train anew with --fresh, or choose another folder with --out"
-        return read_document(path, Plan, version=VERSION, advice=advice)
+        stat = path.stat()
+        mark = stat.st_ino, stat.st_mtime_ns, stat.st_size
+        if self._plan_read is None or self._plan_read[0] != mark:  # it may have thousands of cells
+            advice = "train anew with --fresh, or choose another folder with --out"
+            plan = read_document(path, Plan, version=VERSION, advice=advice)
+            self._plan_read = mark, plan
+        return self._plan_read[1]
 
     def cell(self, cell: Cell) -> CellFolder:
         """Return the folder of one cell."""
@@ -221,6 +231,22 @@ class RunFolder:
     def write_seconds(self, seconds: RunSeconds) -> None:
         """Write what commands spent beside the cells."""
         self.write_text("seconds.json", seconds.model_dump_json(indent=1) + "\n")
+
+    def ranking(self) -> Ranking:
+        """Return what the run's reports may rank; nothing was asked for where no file says so.
+
+        Raises:
+            StoreError: if `ranking.json` is damaged or of another version.
+        """
+        path = self.path / "ranking.json"
+        if not path.exists():
+            return Ranking()
+        advice = "delete that file; then no rank is given across unlike machines"
+        return read_document(path, Ranking, version=RESULT_VERSION, advice=advice)
+
+    def write_ranking(self, ranking: Ranking) -> None:
+        """Write what the run's reports may rank, so that all of them say the same."""
+        self.write_text("ranking.json", ranking.model_dump_json(indent=1) + "\n")
 
     def write_text(self, relative: str, text: str) -> Path:
         """Write a text file of the run, whole or not at all."""

@@ -1,5 +1,7 @@
 """Reports on the way come between cells, never beside one, and stop nothing."""
 
+import time
+
 import pytest
 
 from cnnbench.launch import execute as execution
@@ -43,6 +45,18 @@ def test_a_report_is_drawn_after_a_cell_and_not_again_while_one_runs(drawn):
     assert len(drawn) == 2  # the planned one at the start, and one after the cell
     reports.follow(update("running"), last=False)
     assert len(drawn) == 2
+
+
+def test_a_report_that_takes_long_is_not_soon_drawn_again(monkeypatch, drawn):
+    def draw(run):
+        drawn.append(run)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(pages, "write_report", draw)
+    reports = execution._Reports("the run")
+    for status in ("running", "done", "running", "done"):
+        reports.follow(update(status), last=False)
+    assert len(drawn) == 2  # the planned one at the start, and one after the first cell
 
 
 def test_the_last_cell_leaves_its_report_to_the_end(drawn):

@@ -7,7 +7,7 @@ from cnnbench.planning import plan as plan_module
 from cnnbench.planning.plan import make_plan, open_for_cell
 from cnnbench.planning.request import PlanError, Request
 from cnnbench.planning.tuning import rates, trial_plan, tuned_rates, with_rates
-from cnnbench.schema.result import planned
+from cnnbench.schema.result import Ranking, planned
 from cnnbench.store import RunFolder
 
 
@@ -149,3 +149,28 @@ def test_a_tuned_run_is_the_trials_and_then_the_plan_with_the_chosen_rates(
     assert {cell.holdout for cell in trials.cells} == {0.2}
     assert {each.chosen for each in plan.tuned} == {cell.recipe.lr for cell in plan.cells}
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_no_rate_is_chosen_by_seconds_of_unlike_machines(request_, tmp_path, monkeypatch, across):
+    executed = []
+
+    def execute(plan, dataset, request, folder, options, callbacks, *, started):
+        executed.append(folder.name)
+        run_folder = RunFolder(folder)
+        run_folder.write_plan(plan)
+        run_folder.write_ranking(Ranking(across_machines=options.across_machines))
+        for index, cell in enumerate(plan.cells):
+            facts = {"images_seen": 8, "machine": f"machine {index % 2}", "correct": 1}
+            run_folder.cell(cell).write_result(outcome(cell, 0.5, **facts))
+
+    monkeypatch.setattr(api, "execute", execute)
+    monkeypatch.setattr(api.PaceMeter, "pace_of", lambda *_, **__: 1000.0)
+    asked = {**vars(request_), "budget": "2m", "image_size": 64}
+    options = {"out": tmp_path / "run", "tune": 2, "across_machines": across}
+    if across:
+        api.run(**asked, **options)
+    else:
+        with pytest.raises(PlanError, match=r"machine 0 .*machine 1 .*--across-machines"):
+            api.run(**asked, **options)
+    assert executed == (["tuning", "run"] if across else ["tuning"])

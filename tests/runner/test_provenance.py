@@ -1,5 +1,7 @@
 """A row says with what its cell was trained, also where it was continued or failed."""
 
+import platform
+
 import pytest
 import torch
 from contexts import N_TRAIN, a_context
@@ -38,6 +40,7 @@ def test_a_cell_in_one_go_has_one_origin_and_no_reason(folder):
     assert result.versions == hardware.installed_versions()
     assert result.cpu
     assert result.gpu is None
+    assert result.host == platform.node()
 
 
 @pytest.mark.slow

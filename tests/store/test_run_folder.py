@@ -1,6 +1,7 @@
 """A run folder gives back what was put in, and refuses what is not its own."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -193,6 +194,31 @@ def test_a_killed_cell_of_an_older_log_has_no_versions(tmp_path):
     (cell.path / "events.jsonl").write_text(json.dumps(old) + "\n")
     assert cell.result().status == "killed"
     assert (cell.result().versions, cell.result().threads) == (None, None)
+
+
+def test_a_folder_with_a_plan_has_all_its_cells_on_disk(tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(os, "sync", lambda: order.append(sorted(tmp_path.rglob("*.json"))))
+    _, plan, cell = a_run(tmp_path)
+    assert order == [[cell.path / "cell.json"]]  # and no plan.json yet
+    assert (tmp_path / "run" / "plan.json").exists()
+    assert Cell.model_validate_json((cell.path / "cell.json").read_bytes()) == plan.cells[0]
+
+
+def test_cells_of_a_plan_that_was_never_written_are_written_anew(tmp_path):
+    run, plan, cell = a_run(tmp_path)
+    (run.path / "plan.json").unlink()
+    (cell.path / "cell.json").write_text("")  # as a power cut can leave it
+    run.write_plan(plan)
+    assert Cell.model_validate_json((cell.path / "cell.json").read_bytes()) == plan.cells[0]
+
+
+def test_a_plan_is_read_again_once_it_was_written_again(tmp_path):
+    run, plan, _ = a_run(tmp_path)
+    assert run.plan() is run.plan()
+    other = plan.model_copy(update={"argv": ("run", "again")})
+    RunFolder(run.path).write_text("plan.json", other.model_dump_json())
+    assert run.plan() == other
 
 
 def test_continuing_leaves_the_plan_as_it_was_made(tmp_path):

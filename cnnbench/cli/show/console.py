@@ -64,6 +64,20 @@ def counts(numbers: Mapping[Any, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in numbers.items())
 
 
+def duration(seconds: float) -> str:
+    """Say a duration as people do.
+
+    >>> duration(8.25), duration(150), duration(7320)
+    ('8.2 s', '2 min 30 s', '2 h 2 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
 def stderr_console() -> Console:
     """Return the console of progress: a live one in a terminal, plain lines in a pipe or in CI."""
     return Console(stderr=True, force_terminal=None if _is_live() else False)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cnnbench.cli.show.console import print_json, print_table, say
+from cnnbench.cli.show.console import duration, print_json, print_table, say
 from cnnbench.cli.show.foresight import foresight_lines
 from cnnbench.profiler.doctor import MachineFinding
 from cnnbench.profiler.profiles import CellEstimate, Profile
@@ -87,17 +87,17 @@ def _show_estimates(estimates: Sequence[CellEstimate], dataset: str) -> None:
             str(e.seed),
             f"{e.images:,.0f}",
             f"{e.epochs:.1f}",
-            _duration(e.train_seconds),
-            _duration(e.evaluation_seconds),
-            _duration(e.start_seconds),
-            _duration(e.total_seconds),
+            duration(e.train_seconds),
+            duration(e.evaluation_seconds),
+            duration(e.start_seconds),
+            duration(e.total_seconds),
         )
         for e in estimates
     ]
     titles = ("model", "seed", "images", "epochs", "training", "testing", "starting", "in all")
     say("")
     print_table(titles, rows, "lrrrrrrr")
-    whole = _duration(sum(e.total_seconds for e in estimates))
+    whole = duration(sum(e.total_seconds for e in estimates))
     say(
         f"this run on {dataset} would take about {whole} here, checkpoints and the first decoding "
         "of the images not counted"
@@ -120,17 +120,3 @@ def _document(profiled: ProfileOutcome) -> dict[str, Any]:
         "failed": [failure.model_dump(mode="json") for failure in profiled.failed],
         "estimates": [{**asdict(e), "total_seconds": e.total_seconds} for e in profiled.estimates],
     }
-
-
-def _duration(seconds: float) -> str:
-    """Say a duration as people do.
-
-    >>> _duration(8.25), _duration(150), _duration(7320)
-    ('8.2 s', '2 min 30 s', '2 h 2 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

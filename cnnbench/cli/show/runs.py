@@ -67,6 +67,7 @@ def show_plan(plan: Plan, folder: Path, n_final: int | None, *, as_json: bool) -
 
 def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     """Show the rows of a run and where its report is; return 1 if a cell is not done, else 0."""
+    from cnnbench.report.analysis.machines import machines_of
     from cnnbench.report.analysis.rows import ranked, read_rows
     from cnnbench.report.sections.headline import headline
     from cnnbench.report.sections.notices import run_notices
@@ -82,6 +83,7 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
     if was_done:
         say("every cell was done already; the report was drawn again (--fresh trains anew)")
     names = labels(plan)
+    are_withheld = machines_of(run_folder, cells, names).are_withheld
     lines = [
         (
             marked(names[row.cell], row.starved),
@@ -94,7 +96,7 @@ def show_outcome(folder: Path, *, as_json: bool, was_done: bool) -> int:
             significant(row.images_per_second),
             *([row.reason] if any(cell.reason for cell in cells) else []),
         )
-        for row in ranked(cells, names)
+        for row in (cells if are_withheld else ranked(cells, names))
     ]
     titles = ["model", "seed", "status", "top-1 %", "95 % interval", "right", "epochs", "images/s"]
     titles += ["reason"] if any(cell.reason for cell in cells) else []

@@ -16,11 +16,17 @@ from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.names import labels
 from cnnbench.store import RunFolder, StoreError
 
-__all__ = ["Choice", "UnknownNetwork", "choose_network"]
+__all__ = ["Choice", "NotRanked", "UnknownNetwork", "choose_network"]
 
 
 class UnknownNetwork(LookupError):
     """A name that no network of the run has."""
+
+    exit_code = Exit.USAGE
+
+
+class NotRanked(LookupError):
+    """No network of the run ranked first; the message says why and what to type."""
 
     exit_code = Exit.USAGE
 
@@ -30,13 +36,13 @@ class Choice:
     """The cell whose kept network is meant; `label` is what the report calls it.
 
     `why` says how it was chosen, where that could have gone otherwise. `tied` are the labels of
-    the networks that the test images cannot tell from it.
+    the networks that the test images cannot tell from it; None where that is not known.
     """
 
     cell: Cell
     label: str
     why: str
-    tied: tuple[str, ...] = ()
+    tied: tuple[str, ...] | None = ()
 
 
 def choose_network(run: RunFolder, model: str | None = None) -> Choice:
@@ -48,6 +54,7 @@ def choose_network(run: RunFolder, model: str | None = None) -> Choice:
 
     Raises:
         UnknownNetwork: if the run has none of that name.
+        NotRanked: if none is named, and the run's machines are too unlike for a rank.
         StoreError: if the folder holds no run, or the network was not kept.
     """
     plan, rows = run.plan(), read_rows(run)
@@ -58,7 +65,10 @@ def choose_network(run: RunFolder, model: str | None = None) -> Choice:
         raise StoreError(f"{run.path} keeps no network; {_how_to_keep(plan)}")
     comparison = compare(run, rows)
     if model is None:
-        label, why = _first_ranked(comparison, {names[cell.id] for cell in kept})
+        labels_kept = sorted({names[cell.id] for cell in kept})
+        if comparison.machines.are_withheld and len(set(names.values())) > 1:
+            raise _not_ranked(run, comparison, labels_kept)
+        label, why = _first_ranked(comparison, set(labels_kept))
         cells = [cell for cell in kept if names[cell.id] == label]
     else:
         cells, why = _kept_of_name(plan, model, kept), ""
@@ -68,6 +78,17 @@ def choose_network(run: RunFolder, model: str | None = None) -> Choice:
         label=names[cell.id],
         why="; ".join(filter(None, (why, which))),
         tied=_tied_with(comparison, names[cell.id]),
+    )
+
+
+def _not_ranked(run: RunFolder, comparison: Comparison, kept: Sequence[str]) -> NotRanked:
+    named = shell_command([f"{run.path}:{kept[0]}"])
+    command = shell_command(["cnnbench", "report", str(run.path), "--across-machines"])
+    machines = "; ".join(comparison.machines.unlike)
+    return NotRanked(
+        f"no network of {run.path} ranked first: its rows are of unlike machines, whose "
+        f"{comparison.machines.unit} do not compare: {machines}. Name one of {shortlist(kept)}, "
+        f"like {named}; or rank them as they are with: {command}"
     )
 
 
@@ -143,8 +164,10 @@ def _one_of(cells: Sequence[Cell]) -> tuple[Cell, str]:
     return chosen, f"of its {len(cells)} networks that of {join_and(said)}" if said else ""
 
 
-def _tied_with(comparison: Comparison, label: str) -> tuple[str, ...]:
-    """Return the labels that share a tie group with an entry, best first."""
+def _tied_with(comparison: Comparison, label: str) -> tuple[str, ...] | None:
+    """Return the labels that share a tie group with an entry, best first; None if withheld."""
+    if comparison.machines.are_withheld:
+        return None
     for rung in comparison.rungs:
         place = next((i for i, entry in enumerate(rung.entries) if entry.label == label), None)
         if place is not None:

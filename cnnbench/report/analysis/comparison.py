@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnbench.report.analysis.entries import Entry, difference_between, entries_of
+from cnnbench.report.analysis.machines import ALIKE, Machines, machines_of
 from cnnbench.report.analysis.rows import grouped
 from cnnbench.report.stats.differences import Decision, Difference, decide
 from cnnbench.report.stats.intervals import over_images, over_seeds, spread_of
@@ -64,6 +65,8 @@ class Comparison:
     `largest_class` is the share of the test images that the most frequent class has: the accuracy
     of a network that always names that class; None where no answers were kept. On a ladder
     `budget` is the rung, the largest one, and `smaller` has the other rungs, smallest first.
+
+    Where `machines` withhold the ranks, the entries stand as planned and no pair is tested.
     """
 
     entries: tuple[Entry, ...]
@@ -73,6 +76,7 @@ class Comparison:
     left_out: int
     budget: Budget | None = None
     smaller: tuple[Comparison, ...] = ()
+    machines: Machines = ALIKE
 
     @property
     def rungs(self) -> tuple[Comparison, ...]:
@@ -86,7 +90,9 @@ class Comparison:
 
     @property
     def letter(self) -> dict[str, str]:
-        """The letters of each row on every rung, by the id of its cell."""
+        """The letters of each row on every rung, by the id of its cell; none if withheld."""
+        if self.machines.are_withheld:
+            return {}
         lettered = [pair for rung in self.rungs for pair in rung.lettered]
         return {row.cell: tied for entry, tied in lettered for row in entry.rows}
 
@@ -126,36 +132,40 @@ def compare(run: RunFolder, rows: Sequence[Row]) -> Comparison:
     On a ladder the answer is the comparison under the largest budget, which holds the others.
     """
     plan = run.plan()
-    entries = entries_of(run, plan, rows)
+    names, entries = labels(plan), entries_of(run, plan, rows)
+    machines = machines_of(run, rows, names)
     if not is_ladder(plan):
-        return compare_rungs([entries], budgets=[None])
+        return compare_rungs([entries], budgets=[None], machines=machines)
     budgets = sorted({cell.budget for cell in plan.cells}, key=attrgetter("currency", "limit"))
-    names = labels(plan)
     budget_of = {names[cell.id]: cell.budget for cell in plan.cells}
     rungs = [[entry for entry in entries if budget_of[entry.label] == b] for b in budgets]
-    return compare_rungs(rungs, budgets=budgets)
+    return compare_rungs(rungs, budgets=budgets, machines=machines)
 
 
 def compare_rungs(
-    rungs: Sequence[Sequence[Entry]], *, budgets: Sequence[Budget | None]
+    rungs: Sequence[Sequence[Entry]],
+    *,
+    budgets: Sequence[Budget | None],
+    machines: Machines = ALIKE,
 ) -> Comparison:
     """Compare the entries of every rung among each other; the last rung is returned."""
+    withheld = machines.are_withheld
     answers = [kept for rung in rungs for entry in rung for kept in entry.answers.values()]
     shares = [kept.largest_class for kept in answers]
-    ranked = [sorted(rung, key=lambda entry: -entry.top1) for rung in rungs]
+    ranked = [rung if withheld else sorted(rung, key=lambda entry: -entry.top1) for rung in rungs]
     compared = [rung[:MOST_COMPARED] for rung in ranked]
+    pairs_of = [[] for _ in compared] if withheld else _pairs_of(compared)
     comparisons = [
         Comparison(
             entries=tuple(entries),
             pairs=tuple(pairs),
-            ties=tuple(_ties_of(entries, pairs)),
+            ties=() if withheld else tuple(_ties_of(entries, pairs)),
             largest_class=max((share for share in shares if share is not None), default=None),
             left_out=len(rung) - len(entries),
             budget=budget,
+            machines=machines,
         )
-        for rung, entries, pairs, budget in zip(
-            ranked, compared, _pairs_of(compared), budgets, strict=True
-        )
+        for rung, entries, pairs, budget in zip(ranked, compared, pairs_of, budgets, strict=True)
     ]
     return replace(comparisons[-1], smaller=tuple(comparisons[:-1]))
 

@@ -126,15 +126,19 @@ def unmeasured(row: Row) -> float | None:
 # -- results.json and results.csv ------------------------------------------------------------------
 
 
-def write_results(run: RunFolder, rows: Sequence[Row]) -> None:
+def write_results(run: RunFolder, rows: Sequence[Row], *, withheld: str = "") -> None:
     """Write `results.json`, which keeps every text as it is, and `results.csv`."""
-    run.write_text("results.json", results_json(rows))
+    run.write_text("results.json", results_json(rows, withheld=withheld))
     run.write_text("results.csv", results_csv(rows))
 
 
-def results_json(rows: Sequence[Row]) -> str:
-    """Return the rows as one JSON document; a number that is not finite is null."""
-    content = {"version": _VERSION, "rows": [_finite(row.model_dump(mode="json")) for row in rows]}
+def results_json(rows: Sequence[Row], *, withheld: str = "") -> str:
+    """Return the rows as one JSON document; a number that is not finite is null.
+
+    `withheld` says why they are not ranked, null where they are.
+    """
+    values = [_finite(row.model_dump(mode="json")) for row in rows]
+    content = {"version": _VERSION, "withheld": withheld or None, "rows": values}
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 

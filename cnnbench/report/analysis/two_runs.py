@@ -8,6 +8,7 @@ from typing import Literal
 
 from cnnbench.base.exits import Exit
 from cnnbench.report.analysis.entries import entries_of
+from cnnbench.report.analysis.machines import unlike_machines
 from cnnbench.report.analysis.origins import facts_by_label
 from cnnbench.report.analysis.rows import grouped, read_rows
 from cnnbench.report.analysis.verdicts import NetworkRun, NetworkVerdict, judge
@@ -102,6 +103,8 @@ def compare_runs(
         _refuse(differences, "data", "different data", "--across-data")
     if not across_machines:
         _refuse(differences, "machine", "different machines", "--across-machines")
+        for name, side in (("A", a_side), ("B", b_side)):
+            _refuse_mixed(name, side)
     shared = [label for label in a_side.cells if label in b_side.cells]
     if not shared:
         raise CannotCompare(
@@ -126,6 +129,15 @@ def _refuse(differences: Sequence[RunDifference], kind: Kind, noun: str, flag: s
         raise CannotCompare(
             f"the runs were made on {noun}; {'; '.join(sentences)}. "
             f"{flag} compares them all the same"
+        )
+
+
+def _refuse_mixed(name: str, side: _Side) -> None:
+    """Refuse a run whose own rows are of machines on which its budget is unlike work."""
+    if unlike := unlike_machines(side.rows, labels(side.plan)):
+        raise CannotCompare(
+            f"the rows of {name} were made on unlike machines: {'; '.join(unlike)}. "
+            "--across-machines compares them all the same"
         )
 
 

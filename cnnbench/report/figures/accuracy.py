@@ -23,7 +23,7 @@ from cnnbench.report.figures.style import (
     Style,
 )
 from cnnbench.report.text.escape import shorten
-from cnnbench.report.text.wording import STARVED, marked, percent
+from cnnbench.report.text.wording import STARVED, UNRANKED, marked, percent, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def accuracy_picture(
     *,
     alt: str,
 ) -> Picture:
-    """Draw every network's final accuracy with its interval, best on top.
+    """Draw every network's final accuracy with its interval, best on top where they are ranked.
 
     `unfinished` has (label, reason) of the cells without a result; they are rows too. Bars at
     the right join networks that cannot be told apart. On a narrow page names stand over the rows.
@@ -70,7 +70,16 @@ class _Shown:
         self.names += [shorten(label) for label, _ in unfinished]
         self.reasons = dict(enumerate((reason for _, reason in unfinished), len(self.entries)))
         self.tied = [group for group in comparison.ties if len(group) > 1]
+        self.withheld = comparison.machines.are_withheld
         self.notes = [STARVED] if any(entry.is_starved for entry in self.entries) else []
+        self.notes += [UNRANKED] if self.withheld else []
+
+    def score(self, entry: Entry) -> str:
+        """Return the accuracy of an entry; where machines are unlike, no mean over its seeds."""
+        shares = [row.top1 or 0.0 for row in entry.rows]
+        if self.withheld and min(shares) < max(shares):
+            return f"{span(min(shares), max(shares))} %"
+        return f"{percent(entry.top1)} %"
 
 
 def _draw_wide(figure: Figure, shown: _Shown) -> None:
@@ -79,11 +88,12 @@ def _draw_wide(figure: Figure, shown: _Shown) -> None:
     name_rows(axes, shown.names, size=11)
     width = WIDTH * axes.get_position().width
     for rank, entry in enumerate(shown.entries):
-        score, rows = f"{percent(entry.top1)} %", entry.rows
+        score, rows = shown.score(entry), entry.rows
         counts = f"{rows[0].correct}/{rows[0].test_images}"
         if len(rows) > 1:
-            counts = f"mean of {len(rows)}"
-        _draw_seeds(axes, rank, entry, shown.styles[entry.label])
+            counts = "" if shown.withheld else f"mean of {len(rows)}"
+        mean = 0.0 if shown.withheld else 0.4
+        _draw_seeds(axes, rank, entry, shown.styles[entry.label], mean_height=mean)
         _write_beside(axes, 1.02, rank, score, fontweight="bold", fontsize=11)
         _write_beside(axes, 1.02 + 0.72 / width, rank, counts, color=MUTED, fontsize=9.5)
     for rank, reason in shown.reasons.items():
@@ -100,8 +110,9 @@ def _draw_narrow(figure: Figure, shown: _Shown) -> None:
     for rank, name in enumerate(shown.names):
         _write_beside(axes, 0.0, rank - 0.34, name, fontsize=11)
     for rank, entry in enumerate(shown.entries):
-        score = f"{percent(entry.top1)} %"
-        _draw_seeds(axes, rank + 0.14, entry, shown.styles[entry.label], mean_height=0.3)
+        score = shown.score(entry)
+        mean = 0.0 if shown.withheld else 0.3
+        _draw_seeds(axes, rank + 0.14, entry, shown.styles[entry.label], mean_height=mean)
         _write_beside(axes, 1.0, rank - 0.34, score, ha="right", fontweight="bold", fontsize=11)
     for rank, reason in shown.reasons.items():
         _write_beside(axes, 0.0, rank, shorten(reason, 44), color=MUTED, style="italic")
@@ -134,9 +145,9 @@ def _write_beside(axes: Axes, x: float, rank: float, text: str, **font: Any) -> 
 
 
 def _draw_seeds(
-    axes: Axes, level: float, entry: Entry, style: Style, *, mean_height: float = 0.4
+    axes: Axes, level: float, entry: Entry, style: Style, *, mean_height: float
 ) -> None:
-    """Draw a point and an interval for each seed, and a bar at the mean of several."""
+    """Draw a point and an interval for each seed, and a bar at the mean of several; none at 0."""
     rows = entry.rows
     levels = level + (np.arange(len(rows)) - (len(rows) - 1) / 2) * min(0.22, 0.7 / len(rows))
     lows, middles, highs = (
@@ -145,7 +156,7 @@ def _draw_seeds(
     )
     axes.hlines(levels, lows, highs, color=style.colour, lw=2.4, capstyle="round")
     axes.plot(middles, levels, style.marker, color=style.colour, ms=8.5, mec="white")
-    if len(rows) > 1:
+    if len(rows) > 1 and mean_height:
         mean = 100 * entry.top1
         axes.plot(
             [mean, mean], [level - mean_height, level + mean_height], color=INK, lw=1.3, zorder=3

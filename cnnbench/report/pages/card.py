@@ -74,8 +74,7 @@ def _facts(choice: Choice, kept: KeptNetwork, speed: Speed) -> Iterator[tuple[st
         "accuracy",
         f"{percent(kept.top1)} % ({right}); 95 % interval {span(kept.top1_low, kept.top1_high)} %",
     )
-    tied = join_and(choice.tied) if choice.tied else "no other network of its run"
-    yield "cannot be told from", f"{tied}, on these images"
+    yield "cannot be told from", _tied(choice)
     part = "the last layer alone" if kept.train == "head" else "all of it"
     yield (
         "training",
@@ -95,6 +94,13 @@ def _facts(choice: Choice, kept: KeptNetwork, speed: Speed) -> Iterator[tuple[st
     yield "speed", _speed(speed)
     versions = kept.origin.versions or {}
     yield "made with", ", ".join(f"{each} {version}" for each, version in versions.items())
+
+
+def _tied(choice: Choice) -> str:
+    if choice.tied is None:
+        return "not known: the networks of its run were trained on unlike machines"
+    tied = join_and(choice.tied) if choice.tied else "no other network of its run"
+    return f"{tied}, on these images"
 
 
 def _start(kept: KeptNetwork) -> str:

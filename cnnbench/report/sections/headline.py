@@ -59,6 +59,7 @@ def headline_sentences(
     """Return what a comparison shows in a few plain sentences, the most important first."""
     return [
         *_verdict(comparison, rows),
+        *filter(None, [comparison.machines.caveat]),
         *starts_sentences(rows, names),
         *_chance(comparison),
         *_uneven(comparison),
@@ -67,7 +68,12 @@ def headline_sentences(
 
 
 def _verdict(comparison: Comparison, rows: Sequence[Row]) -> list[str]:
-    """Rank the networks; those that saw too little are named first and are not ranked."""
+    """Rank the networks; those that saw too little are named first and are not ranked.
+
+    Nothing is ranked where machines are unlike, unless it was asked for.
+    """
+    if comparison.machines.are_withheld:
+        return [comparison.machines.withheld, comparison.machines.remedy]
     starved = comparison.starved
     if not starved:
         return [*_ranking(comparison, rows), *established_crossings(comparison)]
@@ -219,6 +225,8 @@ def _chance(comparison: Comparison) -> list[str]:
 
 def _uneven(comparison: Comparison) -> list[str]:
     """Say so if a machine gave the seeds of a network very different work for the same seconds."""
+    if comparison.machines.unlike:  # that is said, and it is not one machine
+        return []
     uneven = []
     for entry in (entry for rung in comparison.rungs for entry in rung.entries):
         rows = entry.rows

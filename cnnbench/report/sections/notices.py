@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import zoo
+from cnnbench.report.analysis.machines import UNSTEADY, is_metered
 from cnnbench.report.analysis.origins import mixed_origins, values_of
 from cnnbench.report.analysis.rows import rows_words
 from cnnbench.report.sections import Points, RunReport, Section
@@ -19,14 +20,13 @@ from cnnbench.report.text.wording import (
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.names import labels
+from cnnbench.schema.origin import continued_words
 from cnnbench.schema.result import Row
 
 __all__ = ["run_notices", "sample_words", "section"]
 
 _LOADER_BOUND = 0.10  # rule 10
 _OFF_BUDGET = 0.02  # of the budget
-# Of the speed. Readings of a quiet machine were 7 % apart, those of a shared one 50 % and more.
-_DRIFT = 0.15
 
 
 def section(report: RunReport) -> Section | None:
@@ -102,9 +102,9 @@ def _origins(plan: Plan, rows: Sequence[Row]) -> list[str]:
         f"The rows are of mixed origin: {'; '.join(mixed)}. A difference between them may be that "
         "of their origins."
     ]
-    if len(values_of(rows).get("ran on", ())) > 1 and _is_metered(rows):
+    if len(values_of(rows).get("ran on", ())) > 1 and is_metered(rows):
         sentences.append("Scores from different machines under a budget in seconds do not compare.")
-    if continued := [row for row in rows if row.earlier_origins]:
+    if continued := [row for row in rows if continued_words(row.origins)]:
         sentences.append(
             f"Begun with one and continued with another: {rows_words(continued, rows, names)}; the "
             "bits may differ from those of one go."
@@ -112,18 +112,14 @@ def _origins(plan: Plan, rows: Sequence[Row]) -> list[str]:
     return [" ".join(sentences)]
 
 
-def _is_metered(rows: Sequence[Row]) -> bool:
-    return any(row.budget.currency.is_metered for row in rows)
-
-
 def _drift(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """Say so if a fixed matrix product ran at different speeds during the run."""
     speeds = [speed for row in rows for speed in row.canary_gflops or ()]
-    if not speeds or max(speeds) <= (1 + _DRIFT) * min(speeds):
+    if not speeds or max(speeds) <= (1 + UNSTEADY) * min(speeds):
         return []
     measured = [row for row in rows if row.canary_gflops]
     worst = min(measured, key=lambda row: min(row.canary_gflops or ()))
-    suffers = "sees fewer images" if _is_metered(rows) else "takes longer"
+    suffers = "sees fewer images" if is_metered(rows) else "takes longer"
     return [
         f"The machine was not steady: a fixed matrix product before and after each cell ran at "
         f"{significant(min(speeds))} to {significant(max(speeds))} GFLOP/s; the slowest reading "

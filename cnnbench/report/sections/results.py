@@ -87,7 +87,7 @@ def starved_note(rows: Sequence[Row]) -> str:
 
 
 def report_table(report: RunReport) -> Table:
-    """Return the table of results, best first.
+    """Return the table of results, best first, or as planned where no rank is given.
 
     The columns for seeds, letters, the training sample and status appear where they say something.
     """
@@ -107,7 +107,7 @@ def report_table(report: RunReport) -> Table:
         *_COSTS,
         *([status] if unfinished else []),
     ]
-    order = ranked(rows, names)
+    order = rows if report.comparison.machines.are_withheld else ranked(rows, names)
     return table_of(order, columns, cells=tuple(row.cell for row in order))
 
 

@@ -7,14 +7,15 @@ from cnnbench.base.words import plural
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.foresight import STARVED_EPOCHS
 
-__all__ = ["EVALUATION_LOSS", "MINUS", "NOTHING", "RUNNING_LOSS", "STARVED", "amount", "decimals"]
-__all__ += ["epochs_seen", "holm_p", "join_and", "join_numbers", "marked", "p_value", "percent"]
-__all__ += ["plural", "rounded_up", "scaled", "signed_points", "significant", "span"]
+__all__ = ["EVALUATION_LOSS", "MINUS", "NOTHING", "RUNNING_LOSS", "STARVED", "UNRANKED", "amount"]
+__all__ += ["decimals", "epochs_seen", "holm_p", "join_and", "join_numbers", "marked", "p_value"]
+__all__ += ["percent", "plural", "rounded_up", "scaled", "signed_points", "significant", "span"]
 
 NOTHING = "\u2013"
 MINUS = "\u2212"
 _MARK = "\u2020"  # a dagger beside a network that is starved
 STARVED = f"{_MARK} saw fewer than {STARVED_EPOCHS:g} epochs: too early to rank."
+UNRANKED = "Trained on unlike machines: not ranked."
 # Of a row's `train_loss` and of its `train_eval_loss`.
 RUNNING_LOSS, EVALUATION_LOSS = "running train loss", "train loss (eval)"
 
