@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Gpu", "first_gpu", "why_no_gpu"]
+__all__ = ["Gpu", "first_gpu", "gpu_count", "why_no_gpu"]
 
 _DRIVER = "libcuda.so.1"
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
@@ -36,6 +36,18 @@ def first_gpu() -> Gpu | None:
         return gpu_of(ctypes.CDLL(_DRIVER))
     except OSError:
         return None
+
+
+def gpu_count() -> int:
+    """Return how many GPUs CUDA gives this process, as the driver counts them."""
+    try:
+        driver = ctypes.CDLL(_DRIVER)
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
 
 
 def gpu_of(driver: Any) -> Gpu | None:
