@@ -90,6 +90,9 @@ def cell(
     ] = False,
     started: Annotated[float, typer.Option(help="When, on the monotonic clock.")] = STARTED,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the trained network.")] = False,
+    rank: Annotated[
+        bool, typer.Option("--rank", help="Be one of the processes that train it together.")
+    ] = False,
 ) -> int:
     """Run one cell of a plan; `cnnbench run` starts one of these for each cell."""
     from cnnbench.runner.worker import serve_cell
@@ -97,7 +100,13 @@ def cell(
 
     typed = Request("", dataset, dataset_options=data) if dataset else None
     code = serve_cell(
-        RunFolder(run), id, typed=typed, started=started, launched=launched, keeps=keep
+        RunFolder(run),
+        id,
+        typed=typed,
+        started=started,
+        launched=launched,
+        keeps=keep,
+        is_rank=rank,
     )
     # All is on disk; taking torch down politely costs a second that a stopped user would wait.
     os._exit(code)

@@ -10,11 +10,16 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnbench.base.exits import Exit, exit_of
+from cnnbench.base.processes import usable_cores
 from cnnbench.planning.request import Request
 from cnnbench.schema.cell import Plan
 from cnnbench.store import CellFolder, RunFolder, StoreError
+
+if TYPE_CHECKING:
+    from cnnbench.runner.inputs import CellContext
 
 __all__ = ["fork_for_each_line", "serve_cell"]
 
@@ -76,28 +81,45 @@ def serve_cell(
     started: float,
     launched: bool,
     keeps: bool,
+    is_rank: bool = False,
 ) -> int:
     """Run one cell in this process and return its exit code.
 
     `typed` says how its dataset is typed here, where the plan's words may not find it.
     `launched` says that stdin is a line to the launcher: when it closes, the launcher is gone,
     and the cell saves its state and ends. `started` is when, on the monotonic clock.
-    `keeps` says whether the trained network is kept.
+    `keeps` says whether the trained network is kept. `is_rank` says that this is one of the
+    processes that train the cell together, which torchrun's variables number.
     """
     stop = _StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.receive)
     faulthandler.enable()  # the log of a hung cell tells where it hangs before it is killed
     if launched:
-        threading.Thread(target=_follow_launcher, args=(stop,), daemon=True).start()
+        threading.Thread(target=_follow_launcher, args=(stop, os.dup(0)), daemon=True).start()
     plan = run_folder.plan()
     cell = next((cell for cell in plan.cells if cell.id == cell_id), None)
     if cell is None:
         raise StoreError(f"{run_folder.path} has no cell {cell_id!r}")
-    return _serve(run_folder.cell(cell), stop, plan, typed=typed, started=started, keeps=keeps)
+    context = _context(
+        run_folder.cell(cell),
+        stop,
+        plan,
+        typed=typed,
+        started=started,
+        keeps=keeps,
+        rank=_rank(is_rank),
+    )
+    if cell.ranks == 1:
+        return _serve(context)
+    from cnnbench.runner.ranks import serve_rank, supervise_ranks
+
+    if is_rank:
+        return serve_rank(context, _rank(is_rank))
+    return supervise_ranks(context, started=started)
 
 
-def _serve(
+def _context(
     folder: CellFolder,
     stop: _StopFlag,
     plan: Plan,
@@ -105,23 +127,22 @@ def _serve(
     typed: Request | None,
     started: float,
     keeps: bool,
-) -> int:
-    import torch
-
-    from cnnbench.data import DataError
+    rank: int,
+) -> "CellContext":
     from cnnbench.engine.clock import Clock
-    from cnnbench.engine.device import Device
     from cnnbench.engine.hardware import detect, machine_line
-    from cnnbench.runner.cell import Interrupted, run_cell
+    from cnnbench.engine.ranks import Ranks
+    from cnnbench.runner.devices import devices_here
     from cnnbench.runner.inputs import CellContext
 
     def on_step() -> None:
-        folder.beat()
+        if rank == 0:
+            folder.beat()
         stop.trained = True
 
     cell = folder.cell
-    device = Device(torch_device=torch.device(cell.device), precision=cell.precision)
-    context = CellContext(
+    device = devices_here(cell, rank)
+    return CellContext(
         cell=cell,
         folder=folder,
         clock=Clock(started=started, synchronise=device.synchronise),
@@ -129,12 +150,21 @@ def _serve(
         should_stop=stop.should_stop,
         on_step=on_step,
         checkpoint_seconds=float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS),
-        threads=_threads(plan, machine_line(detect(), cell.device)),
+        threads=max(1, usable_cores() // cell.ranks)
+        if cell.ranks > 1
+        else _threads(plan, machine_line(detect(), cell.device)),
         typed=typed,
         keeps=keeps,
+        ranks=Ranks(seed=cell.seed if cell.devices > 1 else None),
     )
+
+
+def _serve(context: "CellContext") -> int:
+    from cnnbench.data import DataError
+    from cnnbench.runner.cell import Interrupted, run_cell
+
     try:
-        with folder.lock():
+        with context.folder.lock():
             result = run_cell(context)
     except Interrupted:
         return Exit.STOPPED
@@ -145,15 +175,19 @@ def _serve(
     return Exit.OK if result.status == "done" else Exit.FAILED
 
 
+def _rank(is_rank: bool) -> int:
+    return int(os.environ["RANK"]) if is_rank else 0
+
+
 def _threads(plan: Plan, machine: str) -> int | None:
     """Return the threads that the plan measured, or None for every core of another machine."""
     measured = plan.machine.get("threads")
     return int(measured) if measured and plan.machine.get("line") == machine else None
 
 
-def _follow_launcher(stop: _StopFlag) -> None:
+def _follow_launcher(stop: _StopFlag, line: int) -> None:
     """Wait until the launcher is gone, however it went; then nobody watches this cell."""
-    while os.read(0, 1024):
+    while os.read(line, 1024):
         pass
     threading.Timer(ORPHAN_SAVE_SECONDS, os._exit, (Exit.STOPPED,)).start()
     stop.receive()

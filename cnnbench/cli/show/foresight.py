@@ -2,7 +2,7 @@
 
 import math
 
-from cnnbench.planning.foresight import seconds_to_end
+from cnnbench.planning.foresight import devices_note, seconds_to_end
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.foresight import STARVED_EPOCHS, Feed
 
@@ -17,7 +17,8 @@ def foresight_lines(plan: Plan) -> list[str]:
     budget = min((cell.budget for cell in plan.cells), key=lambda each: each.limit)
     width = max(len(_name(feed, plan)) for feed in plan.feeds)
     lines.append(f"foreseen, with {budget} each:")
-    return lines + [f"{_name(feed, plan):{width}}  {_words(feed)}" for feed in plan.feeds]
+    lines += [f"{_name(feed, plan):{width}}  {_words(feed)}" for feed in plan.feeds]
+    return [*lines, *filter(None, (devices_note(plan),))]
 
 
 def time_lines(plan: Plan) -> list[str]:
