@@ -78,6 +78,8 @@ def serve_rank(context: CellContext, rank: int) -> int:
     except NeighbourLost:
         return LOST
     except (DataError, StoreError, OSError) as error:
+        with contextlib.suppress(OSError):
+            print(error, file=sys.stderr, flush=True)
         return _tell(str(error), exit_of(error))
     except Exception as error:
         if has_lost_neighbour(error):
@@ -223,6 +225,9 @@ def _judge(failures: Mapping[int, ProcessFailure]) -> _Judgement:
     if told:
         first = min(told, key=lambda each: int(each["at"]))
         return _Judgement(code=first["code"], status=first["status"], reason=first["reason"])
+    own = [code for code in codes.values() if code > 0 and code not in (LOST, Exit.STOPPED)]
+    if own:  # it could not even say what
+        return _Judgement(code=own[0])
     died = {rank: code for rank, code in codes.items() if code < 0 and code != -signal.SIGTERM}
     if died:
         rank, code = next(iter(died.items()))
@@ -232,8 +237,7 @@ def _judge(failures: Mapping[int, ProcessFailure]) -> _Judgement:
     if LOST in codes.values():
         reason = "its ranks lost each other again and again; the same command continues it"
         return _Judgement(code=LOST, status="killed", reason=reason)
-    ended = [code for code in codes.values() if code not in (Exit.STOPPED, -signal.SIGTERM)]
-    return _Judgement(code=ended[0] if ended else Exit.STOPPED)
+    return _Judgement(code=Exit.STOPPED)
 
 
 def _lead_stdin_here() -> None:

@@ -97,6 +97,8 @@ def serve_cell(
     faulthandler.enable()  # the log of a hung cell tells where it hangs before it is killed
     if launched:
         threading.Thread(target=_follow_launcher, args=(stop, os.dup(0)), daemon=True).start()
+    if is_rank:
+        _hear_signals_at_once(stop)
     plan = run_folder.plan()
     cell = next((cell for cell in plan.cells if cell.id == cell_id), None)
     if cell is None:
@@ -183,6 +185,19 @@ def _threads(plan: Plan, machine: str) -> int | None:
     """Return the threads that the plan measured, or None for every core of another machine."""
     measured = plan.machine.get("threads")
     return int(measured) if measured and plan.machine.get("line") == machine else None
+
+
+def _hear_signals_at_once(stop: _StopFlag) -> None:
+    """Let a thread take signals: the main one hears of none while it waits for a lost neighbour."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end)
+
+    def hear() -> None:
+        while os.read(read_end, 1):
+            stop.receive()
+
+    threading.Thread(target=hear, daemon=True).start()
 
 
 def _follow_launcher(stop: _StopFlag, line: int) -> None:
