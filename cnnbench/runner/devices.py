@@ -43,6 +43,7 @@ def whole_network(network: nn.Module, device: Device, cell: Cell, num_classes: i
     """Return a trained network as it is kept and tested: two towers as the grouped one."""
     if not isinstance(network, TwoTowers):
         return network
-    whole = zoo.build(cell.model, num_classes=num_classes, image_size=cell.image_size)
+    size = {"num_classes": num_classes, "image_size": cell.image_size}
+    whole = zoo.build(cell.model, init=cell.recipe.init, **size)  # dropout differs with `init`
     whole.load_state_dict(merged_state(network))
     return whole.to(device.torch_device).to(memory_format=torch.channels_last)

@@ -47,7 +47,7 @@ from cnnbench.runner.inputs import (
 )
 from cnnbench.schema.events import Finished
 from cnnbench.schema.result import Status
-from cnnbench.store import StoreError
+from cnnbench.store import DamagedError, StoreError
 
 __all__ = ["serve_rank", "supervise_ranks"]
 
@@ -77,6 +77,8 @@ def serve_rank(context: CellContext, rank: int) -> int:
         return Exit.STOPPED
     except NeighbourLost:
         return LOST
+    except DamagedError as error:  # no checkpoint is sound: a failed row, as of one process
+        return _tell(str(error), Exit.FAILED)
     except (DataError, StoreError, OSError) as error:
         with contextlib.suppress(OSError):
             print(error, file=sys.stderr, flush=True)

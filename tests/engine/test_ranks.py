@@ -78,8 +78,28 @@ def test_two_ranks_end_in_equal_weights_and_on_the_loss_curve_of_one(tmp_path, w
     assert first["evaluation"] == pytest.approx(alone["evaluation"], rel=1e-5)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+@pytest.mark.parametrize("words", [(), ("batchnorm", "all")])
+def test_two_gpus_end_in_equal_weights_and_on_the_loss_curve_of_one(tmp_path, words):
+    (alone,) = trained_by(1, tmp_path, "cuda", *words)
+    first, second = trained_by(2, tmp_path, "cuda", *words)
+    assert first["digest"] == second["digest"]
+    assert first["losses"] == pytest.approx(alone["losses"], rel=1e-3)
+    assert first["evaluation"] == second["evaluation"] == pytest.approx(alone["evaluation"])
+
+
 @pytest.mark.slow
 def test_evaluation_uses_the_first_ranks_statistics_and_counts_each_image_once(tmp_path):
     first, second = trained_by(2, tmp_path, "batchnorm")
     assert first["evaluation"] == second["evaluation"]
     assert first["buffers"] == second["buffers"]
+
+
+@pytest.mark.slow
+def test_ranks_that_were_stopped_end_with_the_same_bits_dropout_and_batchnorm_included(tmp_path):
+    whole, _ = trained_by(2, tmp_path, "batchnorm")
+    first, second = trained_by(2, tmp_path, "batchnorm", "stopped")
+    assert first["digest"] == second["digest"] == whole["digest"]
+    assert first["buffers"] == second["buffers"] == whole["buffers"]
+    assert first["evaluation"] == whole["evaluation"]
