@@ -26,6 +26,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from cnnbench.base.exits import Exit, exit_of
+from cnnbench.base.files import write_text
 from cnnbench.base.processes import child_environment, death_of, verb_command
 from cnnbench.data import DataError
 from cnnbench.engine.device import prepare_device
@@ -119,8 +120,8 @@ def _tell(reason: str, code: int, status: Status = "failed") -> int:
     """Say in this rank's error file what went wrong and when; return the exit code."""
     told = {"code": code, "status": status, "reason": reason, "at": time.monotonic_ns()}
     document = {"message": reason, "timestamp": int(time.time()), "told": told}
-    with contextlib.suppress(OSError):  # a full disk may refuse
-        Path(os.environ[ERROR_FILE]).write_text(json.dumps(document), "utf-8")
+    with contextlib.suppress(StoreError):  # a full disk may refuse
+        write_text(Path(os.environ[ERROR_FILE]), json.dumps(document))
     return code
 
 

@@ -103,6 +103,7 @@ def serve_cell(
     cell = next((cell for cell in plan.cells if cell.id == cell_id), None)
     if cell is None:
         raise StoreError(f"{run_folder.path} has no cell {cell_id!r}")
+    rank = int(os.environ["RANK"]) if is_rank else 0
     context = _context(
         run_folder.cell(cell),
         stop,
@@ -110,14 +111,14 @@ def serve_cell(
         typed=typed,
         started=started,
         keeps=keeps,
-        rank=_rank(is_rank),
+        rank=rank,
     )
     if cell.ranks == 1:
         return _serve(context)
     from cnnbench.runner.ranks import serve_rank, supervise_ranks
 
     if is_rank:
-        return serve_rank(context, _rank(is_rank))
+        return serve_rank(context, rank)
     return supervise_ranks(context, started=started)
 
 
@@ -144,6 +145,7 @@ def _context(
 
     cell = folder.cell
     device = devices_here(cell, rank)
+    shared = max(1, usable_cores() // cell.ranks) if cell.ranks > 1 else None
     return CellContext(
         cell=cell,
         folder=folder,
@@ -152,9 +154,7 @@ def _context(
         should_stop=stop.should_stop,
         on_step=on_step,
         checkpoint_seconds=float(os.environ.get(CHECKPOINT_VARIABLE) or CHECKPOINT_SECONDS),
-        threads=max(1, usable_cores() // cell.ranks)
-        if cell.ranks > 1
-        else _threads(plan, machine_line(detect(), cell.device)),
+        threads=shared or _threads(plan, machine_line(detect(), cell.device)),
         typed=typed,
         keeps=keeps,
         ranks=Ranks(seed=cell.seed if cell.devices > 1 else None),
@@ -175,10 +175,6 @@ def _serve(context: "CellContext") -> int:
             print(error, file=sys.stderr, flush=True)
         return exit_of(error)
     return Exit.OK if result.status == "done" else Exit.FAILED
-
-
-def _rank(is_rank: bool) -> int:
-    return int(os.environ["RANK"]) if is_rank else 0
 
 
 def _threads(plan: Plan, machine: str) -> int | None:
