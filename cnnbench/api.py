@@ -20,6 +20,7 @@ from cnnbench.engine.hardware import (
     choose_precision,
     detect,
     machine_line,
+    require_devices,
 )
 from cnnbench.launch.execute import Callbacks, execute
 from cnnbench.planning.foresight import as_foreseen, foreseen, smallest_plan
@@ -249,6 +250,7 @@ class _Planner:
     def __post_init__(self) -> None:
         with plan_errors():
             self.device = choose_device(self.request.device, self.hardware)
+            require_devices(self.request.devices, self.device, self.hardware)
             self.precision = choose_precision(self.request.precision, self.device, self.hardware)
         self.machine: dict[str, str | int | None] = {
             "line": machine_line(self.hardware, self.device)

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from zoo.layers import LocalResponseNorm
 
+__all__ = ["TwoTowers", "merged_state", "split"]
+
 # own: a tower reads its own half. both: it reads the two halves side by side. image: it reads the
 # input. logits: the first tower alone computes, from the two halves.
 Reads = Literal["own", "both", "image", "logits"]
@@ -28,7 +30,7 @@ class TwoTowers(nn.Module):
     them on two.
     """
 
-    def __init__(self, model: nn.Sequential) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.reads: dict[str, Reads] = {}
         self.first, self.second = nn.ModuleDict(), nn.ModuleDict()
@@ -61,7 +63,7 @@ class TwoTowers(nn.Module):
         raise AssertionError("the last layer gives the logits")
 
 
-def split(model: nn.Sequential) -> TwoTowers:
+def split(model: nn.Module) -> TwoTowers:
     """Give a grouped AlexNet's weights to two towers that compute the same function.
 
     Raises:

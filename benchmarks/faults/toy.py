@@ -68,7 +68,8 @@ class Toy:
         )
         assert code == 0, log.read_text()
         run = RunFolder(self.home / name)
-        run.write_plan(Plan.model_validate(json.loads(log.read_text())["plan"]))
+        said = log.read_text()  # of a budget in seconds also that a speed is measured
+        run.write_plan(Plan.model_validate(json.loads(said[said.index("{") :])["plan"]))
         return run
 
     def copy(self, run: RunFolder, name: str) -> RunFolder:

@@ -91,6 +91,9 @@ def cell(
     started: Annotated[float, typer.Option(help="When, on the monotonic clock.")] = STARTED,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the trained network.")] = False,
     threads: Annotated[int | None, typer.Option(help="Of a processor shared by cells.")] = None,
+    rank: Annotated[
+        bool, typer.Option("--rank", help="Be one of the processes that train it together.")
+    ] = False,
 ) -> int:
     """Run one cell of a plan; `cnnbench run` starts one of these for each cell."""
     from cnnbench.runner.worker import serve_cell
@@ -105,6 +108,7 @@ def cell(
         launched=launched,
         keeps=keep,
         threads=threads,
+        is_rank=rank,
     )
     # All is on disk; taking torch down politely costs a second that a stopped user would wait.
     os._exit(code)

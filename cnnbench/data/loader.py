@@ -115,6 +115,7 @@ class Batches:
         # Resizing is work for many threads, which the helper that cuts ahead hands out.
         self._resizers = ThreadPoolExecutor(usable_cores()) if prefetch else None
         self._foreseen: tuple[tuple[int, int], Future[_Cut]] | None = None
+        self._last_start = 0
         self._order = EpochOrder(len(labels), seed=seed)
 
     @property
@@ -146,7 +147,10 @@ class Batches:
             made = foreseen[1].result()  # also where it is not wanted: two must not cut at once
             cut = made if foreseen[0] == (start, size) else None
         cut = cut or self._cut_of(start, size)
-        after = (start + size, size)
+        # The next begins as far on as this one did: several ranks share out each batch.
+        ahead = start - self._last_start
+        self._last_start = start
+        after = (start + (ahead if size <= ahead <= start else size), size)
         self._foreseen = after, self._helper.submit(self._cut_of, *after)
         return cut
 

@@ -54,6 +54,10 @@ class Clock:
         finally:
             self.seconds["data_wait"] += self._now() - start
 
+    def take_over(self, charged: float) -> None:
+        """Charge as much as another process, which decides, was charged so far."""
+        self.seconds["train"] = charged
+
     def total(self) -> float:
         """Return all seconds since the start, those of earlier processes included."""
         return self._earlier + self._now() - self._started

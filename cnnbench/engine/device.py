@@ -24,10 +24,14 @@ _CANARY_SIDE, _CANARY_REPEATS = 1024, 9
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """Where a network trains, and in which precision."""
+    """Where a network trains, and in which precision.
+
+    `others` are more devices that hold parts of it; its inputs and its logits are on the first.
+    """
 
     torch_device: torch.device
     precision: Precision
+    others: tuple[torch.device, ...] = ()
 
     def autocast(self) -> torch.autocast:
         """Return the context in which the forward pass runs."""
@@ -36,16 +40,18 @@ class Device:
         )
 
     def synchronise(self) -> None:
-        """Wait until the device has done all that it was asked to."""
+        """Wait until the devices have done all that they were asked to."""
         if self.torch_device.type == "cuda":
-            torch.cuda.synchronize(self.torch_device)
+            for device in (self.torch_device, *self.others):
+                torch.cuda.synchronize(device)
         elif self.torch_device.type == "mps":
             torch.mps.synchronize()
 
     def peak_memory_bytes(self) -> int:
-        """Return the most memory held so far: of the GPU, or of this process on a CPU."""
+        """Return the most memory held so far: of the fullest GPU, or of this process on a CPU."""
         if self.torch_device.type == "cuda":
-            return int(torch.cuda.max_memory_allocated(self.torch_device))
+            devices = (self.torch_device, *self.others)
+            return max(int(torch.cuda.max_memory_allocated(device)) for device in devices)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
 
@@ -80,8 +86,11 @@ def prepare_device(
     torch.backends.cuda.matmul.fp32_precision = fp32_form
     torch.backends.cudnn.conv.fp32_precision = fp32_form  # type: ignore[attr-defined]
     if device.torch_device.type == "cuda" and memory_bytes is not None:
-        total = torch.cuda.get_device_properties(0).total_memory
-        torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / total))
+        for one in (device.torch_device, *device.others):
+            total = torch.cuda.get_device_properties(one).total_memory
+            torch.cuda.set_per_process_memory_fraction(
+                min(1.0, memory_bytes / total), one.index or 0
+            )
 
 
 def origin_of(device: torch.device) -> Origin:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cnnbench.engine.device import Device
+from cnnbench.engine.ranks import ALONE, Ranks
 
 __all__ = ["EVALUATION_BATCH_SIZE", "Evaluation", "evaluate", "evaluation_mode", "score"]
 
@@ -42,20 +43,26 @@ class Evaluation:
 
 
 def evaluate(
-    model: nn.Module, views: Sequence[Iterable[tuple[Tensor, Tensor]]], device: Device
+    model: nn.Module,
+    views: Sequence[Iterable[tuple[Tensor, Tensor]]],
+    device: Device,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Run the network over one or more views of a split; it keeps its mode.
 
     Several views of the same images, crops for instance, are averaged as probabilities, as the
-    AlexNet authors' code does; their logits are the logarithms of that average.
+    AlexNet authors' code does; their logits are the logarithms of that average. Of several ranks
+    each has the batches of its part, in the ranks' order, or none; all return the evaluation of the
+    whole.
     """
+    ranks.take_buffers(model)
     with evaluation_mode(model):
         outputs = [_logits_and_labels(model, batches, device) for batches in views]
     logits, labels = outputs[0]
     if len(outputs) > 1:
         logs = torch.stack([view.double().log_softmax(dim=1) for view, _ in outputs])
         logits = (logs.logsumexp(dim=0) - math.log(len(outputs))).float()
-    return score(logits, labels)
+    return score(*ranks.joined(logits, labels))
 
 
 @contextlib.contextmanager
@@ -79,6 +86,8 @@ def _logits_and_labels(
             logits = model(images)
         all_logits.append(logits.float().cpu())
         all_labels.append(labels.cpu())
+    if not all_labels:  # more ranks than batches
+        return torch.zeros(0, 0), torch.zeros(0, dtype=torch.int64)
     return torch.cat(all_logits), torch.cat(all_labels)
 
 

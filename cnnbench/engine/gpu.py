@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Gpu", "first_gpu", "visible_gpus", "why_no_gpu"]
+__all__ = ["Gpu", "first_gpu", "gpu_count", "torch_has_cuda", "visible_gpus", "why_no_gpu"]
 
 _DRIVER = "libcuda.so.1"
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
@@ -38,6 +38,18 @@ def first_gpu() -> Gpu | None:
         return None
 
 
+def gpu_count() -> int:
+    """Return how many GPUs CUDA gives this process, as the driver counts them."""
+    try:
+        driver = ctypes.CDLL(_DRIVER)
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
+
+
 def gpu_of(driver: Any) -> Gpu | None:
     """Return the first GPU of a loaded driver; each of its functions returns 0 if all went well."""
     count, device, major, minor = (ctypes.c_int() for _ in range(4))
@@ -64,15 +76,9 @@ def gpu_of(driver: Any) -> Gpu | None:
 
 def visible_gpus() -> list[str]:
     """Return what CUDA_VISIBLE_DEVICES calls each GPU that this process may use; none: empty."""
-    try:
-        driver, count = ctypes.CDLL(_DRIVER), ctypes.c_int()
-    except OSError:
-        return []
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-        return []
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = named.split(",") if named else [str(number) for number in range(count.value)]
-    return [name.strip() for name in names][: count.value]
+    names = named.split(",") if named else [str(number) for number in range(gpu_count())]
+    return [name.strip() for name in names][: gpu_count()]
 
 
 def torch_has_cuda() -> bool:

@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 
 from cnnbench.base.processes import usable_cores
-from cnnbench.engine.gpu import first_gpu, torch_has_cuda, why_no_gpu
+from cnnbench.base.words import plural
+from cnnbench.engine.gpu import first_gpu, gpu_count, torch_has_cuda, why_no_gpu
 from cnnbench.schema.cell import Precision
 from cnnbench.schema.origin import VERSIONED, Origin
 from cnnbench.version import __version__
 
 __all__ = ["Hardware", "choose_device", "choose_precision", "detect", "machine_line"]
-__all__ += ["installed_versions", "origin_here", "threads_here"]
+__all__ += ["installed_versions", "origin_here", "require_devices", "threads_here"]
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32", "tf32", "bf16")
@@ -28,7 +29,8 @@ class Hardware:
     """What a plan must know to choose a device and a precision, and a report to print.
 
     `gpu` is the one that this process trains on, None where CUDA gives it none; `gpu_uuid` is the
-    name by which its counters are found. `gpu_bf16` holds for TF32 as well.
+    name by which its counters are found. `gpu_bf16` holds for TF32 as well. `gpus` are how many
+    there are to use.
     """
 
     cpu: str
@@ -41,6 +43,7 @@ class Hardware:
     system: str
     python: str
     gpu_uuid: str | None = None
+    gpus: int = 0
 
 
 @cache
@@ -56,6 +59,7 @@ def detect() -> Hardware:
         cpu_bf16=bool({"amx_bf16", "avx512_bf16"} & flags),
         gpu=gpu.name if gpu else None,
         gpu_uuid=gpu.uuid if gpu else None,
+        gpus=gpu_count() if gpu else 0,
         gpu_bf16=gpu is not None and gpu.capability >= _AMPERE,
         mps=platform.system() == "Darwin" and platform.machine() == "arm64",
         system=f"{platform.system()} {platform.machine()}",
@@ -83,6 +87,28 @@ def choose_device(requested: str, hardware: Hardware) -> str:
     if requested != "auto":
         return requested
     return "cuda" if hardware.gpu else "mps" if hardware.mps else "cpu"
+
+
+def require_devices(count: int, device: str, hardware: Hardware) -> None:
+    """Check that a cell can have so many devices here: GPUs, or processes that share the cores.
+
+    Raises:
+        ValueError: if the machine has fewer, or only ever one.
+    """
+    if count < 1:
+        raise ValueError(f"--devices must be at least 1, saw {count}")
+    if count > 1 and device == "mps":
+        raise ValueError(f"--devices {count}: a Mac has one GPU; use --device cpu or one device")
+    if device == "cuda" and count > hardware.gpus:
+        raise ValueError(
+            f"--devices {count}: this machine gives {plural(hardware.gpus, 'GPU')}; ask for no "
+            "more, and see CUDA_VISIBLE_DEVICES"
+        )
+    if device == "cpu" and count > hardware.cores:
+        raise ValueError(
+            f"--devices {count}: this machine has {plural(hardware.cores, 'core')} for as many "
+            "processes; ask for no more"
+        )
 
 
 def choose_precision(requested: str, device: str, hardware: Hardware) -> Precision:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cnnbench.engine.clock import Clock
 from cnnbench.engine.device import Device, rng_state, set_rng_state
 from cnnbench.engine.evaluate import Evaluation
+from cnnbench.engine.ranks import ALONE, Ranks
 from cnnbench.schema.budget import Budget, Spent
 from cnnbench.schema.events import WINDOW_IMAGES, Window
 from cnnbench.schema.origin import Origin
@@ -42,7 +43,8 @@ class Training:
     of it that are tested on the way, where they are fewer. `on_step` is called after each step,
     then `should_stop` is asked. `joules` reads an energy counter, where there is one. `head` names
     the parameters whose rate is the recipe's own, where the others' is its `body_lr`.
-    `images_before` went through the network before the first step and count as seen.
+    `images_before` went through the network before the first step and count as seen. `ranks` says
+    which of several processes this one is, where they share out each batch.
     """
 
     model: nn.Module
@@ -67,6 +69,7 @@ class Training:
     origin: Origin = field(default_factory=Origin)
     head: frozenset[str] = frozenset()
     images_before: int = 0
+    ranks: Ranks = ALONE
 
 
 @dataclass(kw_only=True, slots=True)
@@ -105,10 +108,12 @@ class TrainingState:
     `interval` sums up the steps since the last `Stepped`, `since_evaluation` those since the last
     evaluation, `window` those of the last thousand images; `ended_windows` are not logged yet.
     `recent_costs` are in the budget's currency. `total_images` is what the budget buys, None where
-    only a meter can tell.
+    only a meter can tell. `learner` takes the steps: the model, or what several ranks have around
+    it.
     """
 
     training: Training
+    learner: nn.Module
     optimizer: torch.optim.SGD
     total_images: int | None
     images_seen: int = 0
@@ -155,14 +160,16 @@ class TrainingState:
         """Return the size of the next batch, or 0 where the budget ends.
 
         Where only a meter can tell, a step that would overshoot is not begun. A single image left
-        over joins the batch before it: BatchNorm has no variance over one image.
+        over, or fewer than two for each rank, joins the batch before it: BatchNorm has no variance
+        over one image.
         """
         batch_size, budget = self.training.recipe.batch_size, self.training.budget
         if self.total_images is None:
             left = budget.limit - self.spent().of(budget.currency)
             return batch_size if self.steps == 0 or self.step_cost() <= left else 0
         images_left = self.total_images - self.images_seen
-        return images_left if images_left <= batch_size + 1 else batch_size
+        least = 2 * self.training.ranks.count
+        return images_left if images_left < batch_size + least else batch_size
 
     def step_cost(self) -> float:
         """Predict what the next step costs, in the budget's currency.

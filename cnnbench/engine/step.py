@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from cnnbench.engine.device import Device
 from cnnbench.engine.optim import set_lr
+from cnnbench.engine.ranks import ALONE, Ranks, bare
 from zoo.complexity import training_flops
 from zoo.registry import skeleton
 
@@ -40,19 +41,31 @@ def training_step(
     velocity: bool = False,
     micro_batch: int | None = None,
     measure: Measure = unmeasured,
+    ranks: Ranks = ALONE,
+    batch_size: int | None = None,
 ) -> tuple[float, int]:
     """Train on one batch; return its mean loss and how many images were correct.
 
-    A loss that is not finite moves no weight. `measure` gives a context for each of `PARTS`.
+    A loss that is not finite moves no weight. `measure` gives a context for each of `PARTS`. Of
+    several ranks each has its part of the `batch_size` images; what is returned is of all of them.
     """
     with measure("data"):
         images, labels = next_batch()
     set_lr(optimizer, lr, velocity=velocity)
     optimizer.zero_grad(set_to_none=True)
     totals = accumulate_gradients(
-        model, images, labels, device, micro_batch=micro_batch, measure=measure
+        model,
+        images,
+        labels,
+        device,
+        micro_batch=micro_batch,
+        measure=measure,
+        ranks=ranks,
+        batch_size=batch_size,
     )
-    loss, correct = totals.tolist()  # sync point: the loss is checked before the weights move
+    loss, correct = ranks.summed(
+        totals
+    ).tolist()  # sync point: the loss is checked before the weights move
     if math.isfinite(loss):
         with measure("optimizer"):
             optimizer.step()
@@ -67,22 +80,27 @@ def accumulate_gradients(
     *,
     micro_batch: int | None = None,
     measure: Measure = unmeasured,
+    ranks: Ranks = ALONE,
+    batch_size: int | None = None,
 ) -> Tensor:
     """Add up the gradients of a batch, in one pass or several; return (mean loss, correct images).
 
     Several passes give the gradient of the whole batch, except for BatchNorm, whose statistics
-    are then those of each pass.
+    are then those of each pass. So do several ranks, of which each returns its share of the sums;
+    `batch_size` is that of all of them.
     """
-    batch_size = len(labels)
+    batch_size = batch_size or len(labels)
     totals = torch.zeros(2, device=labels.device)
-    sizes = pass_sizes(batch_size, micro_batch)
+    sizes = pass_sizes(len(labels), micro_batch)
     passes = zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
-    for pass_images, pass_labels in passes:
-        with measure("forward"):
-            total_loss, loss, logits = _losses(model, pass_images, pass_labels, device)
+    for number, (pass_images, pass_labels) in enumerate(passes, start=1):
         share = len(pass_labels) / batch_size
-        with measure("backward"):
-            (total_loss * share if share < 1 else total_loss).backward()  # type: ignore[no-untyped-call]
+        weight = share * ranks.count  # the mean over the ranks is what they add up to
+        with ranks.passes(model, is_last=number == len(sizes)):
+            with measure("forward"):
+                total_loss, loss, logits = _losses(model, pass_images, pass_labels, device)
+            with measure("backward"):
+                (total_loss * weight if weight != 1 else total_loss).backward()  # type: ignore[no-untyped-call]
         correct = (logits.detach().argmax(dim=1) == pass_labels).sum()
         totals += torch.stack([loss.detach() * share, correct])
     return totals
@@ -113,7 +131,7 @@ def _losses(
         loss = functional.cross_entropy(output.float(), labels)
         return loss, loss, output
     main, *auxiliary = (functional.cross_entropy(logits.float(), labels) for logits in output)
-    weights: tuple[float, ...] = model.aux_weights  # type: ignore[assignment]
+    weights: tuple[float, ...] = bare(model).aux_weights  # type: ignore[assignment]
     extra = sum(weight * loss for weight, loss in zip(weights, auxiliary, strict=True))
     return main + extra, main, output[0]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from cnnbench.engine.evaluate import Evaluation
 from cnnbench.engine.optim import lr_at, make_optimizer
@@ -55,6 +56,7 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
     clock = training.clock
     state = TrainingState(
         training=training,
+        learner=training.ranks.wrap(training.model, training.device.torch_device),
         optimizer=make_optimizer(training.model, training.recipe, head=training.head),
         total_images=training.budget.total_images(
             train_images=training.batches.epoch_images, flops_per_image=training.flops_per_image
@@ -64,7 +66,7 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
     if checkpoint is not None:
         state.load_state_dict(checkpoint)
     with clock.measure("warmup"):
-        warm_up(training)
+        warm_up(training, state.learner)
     yield Started(
         spent=state.spent(),
         resumed=checkpoint is not None,
@@ -91,7 +93,7 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
                 yield _diverged_in_evaluation(state, scored)
                 return
         training.on_step()
-        stopping = training.should_stop()
+        stopping = bool(training.ranks.first_says(training.should_stop()))
         if stopping or clock.charged - checkpoint_at >= training.checkpoint_seconds:
             if state.interval.n_images:  # what is logged goes with the checkpoint
                 yield _stepped(state, clock.charged - stepped_at)
@@ -110,24 +112,32 @@ def train(training: Training, *, checkpoint: dict[str, Any] | None = None) -> It
         yield _diverged_in_evaluation(state, scored)
 
 
-def warm_up(training: Training) -> None:
+def warm_up(training: Training, learner: nn.Module) -> None:
     """Run a forward and a backward pass on blank images, uncharged; nothing in the network moves.
 
     The first passes pick kernels and ask for memory; no model should pay for that. The optimizer
     takes no step: its momentum is allocated in a charged one. A recipe's `warmup` is another thing.
     """
-    model, device = training.model, training.device
-    images, labels = training.batches.batch(0, training.recipe.batch_size)
+    device, ranks, batch_size = training.device, training.ranks, training.recipe.batch_size
+    images, labels = training.batches.batch(*ranks.part(0, batch_size))
     blank = torch.zeros_like(images)
-    with preserve_state(model, device.torch_device):
-        accumulate_gradients(model, blank, labels, device, micro_batch=training.micro_batch)
-    model.zero_grad(set_to_none=True)
+    with preserve_state(learner, device.torch_device):
+        accumulate_gradients(
+            learner,
+            blank,
+            labels,
+            device,
+            micro_batch=training.micro_batch,
+            ranks=ranks,
+            batch_size=batch_size,
+        )
+    learner.zero_grad(set_to_none=True)
     device.synchronise()
 
 
 def _charged_step(state: TrainingState, batch_size: int) -> float:
     """Take one step, charge it to the budget, and return its loss."""
-    training, clock = state.training, state.training.clock
+    training, clock, ranks = state.training, state.training.clock, state.training.ranks
     before, joules_before = state.spent(), training.joules() if training.joules else 0.0
 
     def measure(part: str) -> AbstractContextManager[None]:
@@ -135,16 +145,20 @@ def _charged_step(state: TrainingState, batch_size: int) -> float:
 
     with clock.measure("train"):
         lr = lr_at(training.recipe, state.progress())
+        ranks.reseed(state.steps)
         loss, correct = training_step(
-            training.model,
+            state.learner,
             state.optimizer,
-            lambda: training.batches.batch(state.images_seen, batch_size),
+            lambda: training.batches.batch(*ranks.part(state.images_seen, batch_size)),
             training.device,
             lr=lr,
             velocity=training.recipe.velocity,
             micro_batch=training.micro_batch,
             measure=measure,
+            ranks=ranks,
+            batch_size=batch_size,
         )
+    clock.take_over(ranks.first_says(clock.charged))  # so all decide alike what comes next
     state.joules += training.joules() - joules_before if training.joules else 0.0
     if math.isfinite(loss):
         state.last_lr = lr

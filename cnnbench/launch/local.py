@@ -157,7 +157,7 @@ def slots_here(
             "would then buy each of them less; leave it out, or take a budget in epochs or images"
         )
     device = plan.cells[0].device
-    n_devices = max(getattr(cell, "devices", 1) for cell in plan.cells)
+    n_devices = max(cell.devices for cell in plan.cells)
     gpus = visible_gpus() if device == "cuda" else []
     places: list[dict[str, str]] = [
         {"CUDA_VISIBLE_DEVICES": ",".join(gpus[first : first + n_devices])}

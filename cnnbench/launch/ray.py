@@ -183,7 +183,7 @@ def _resources(ray: Any, plan: Plan, jobs: int) -> tuple[dict[str, Any], int]:
         threads = max(1, cpus // jobs)
         return {"num_cpus": threads}, threads
     gpus = max(int(each["GPU"]) for each in with_device)
-    n_devices = max(getattr(cell, "devices", 1) for cell in plan.cells)
+    n_devices = max(cell.devices for cell in plan.cells)
     if n_devices > gpus:
         raise PlanError(f"--devices {n_devices}: no machine of the Ray cluster has so many GPUs")
     threads = max(1, cpus * n_devices // (gpus * jobs))

@@ -10,7 +10,7 @@ from cnnbench.schema.cell import Cell, Plan
 from cnnbench.schema.curve import EVALUATION_COST, evaluated_images, largest_sample
 from cnnbench.schema.foresight import FED_EPOCHS, IMAGE_SIZES, STARVED_EPOCHS, Feed, SizeChoice
 
-__all__ = ["Pace", "PlanAt", "as_foreseen", "choose_size", "feeds_of", "foreseen"]
+__all__ = ["Pace", "PlanAt", "as_foreseen", "choose_size", "devices_note", "feeds_of", "foreseen"]
 __all__ += ["not_foreseen", "seconds_to_end", "smallest_plan"]
 
 Pace = Callable[[Cell], float | None]
@@ -66,6 +66,12 @@ def foreseen(plan: Plan, plan_at: PlanAt, pace: Pace, *, large_first: bool) -> P
     sample = _sample(plan, feeds)
     cells = [cell.model_copy(update={"curve_images": sample}) for cell in plan.cells]
     return plan.model_copy(update={"feeds": feeds, "cells": tuple(cells)})
+
+
+def devices_note(plan: Plan) -> str:
+    """Say that several devices are faster than what is foreseen; empty where each cell has one."""
+    most = max(cell.devices for cell in plan.cells)
+    return f"All of that is foreseen for one device; here {most} train a cell." * (most > 1)
 
 
 def _sample(plan: Plan, feeds: Sequence[Feed]) -> int | None:

@@ -10,6 +10,7 @@ import zoo
 from cnnbench.data.dataset import Dataset, first_of_each_class, hold_out
 from cnnbench.data.open import one_spelling, open_dataset
 from cnnbench.data.quick_check import quick_check
+from cnnbench.planning.devices import devices_of, images_a_device, require_shareable
 from cnnbench.planning.passes import memory_and_passes, require_passes
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors, split_commas
 from cnnbench.planning.starts import entrants, require_head_budget, start_of, start_size
@@ -134,7 +135,7 @@ def _cell(
     start = start_of(name, request.weights_scaling, **size) if name.start else None
     recipe = _recipe(request.recipe, entrant, size, lr=lr, batch_size=batch_size)
     allowed, micro_batch = memory_and_passes(
-        request.memory, model, **size, batch_size=recipe.batch_size
+        request.memory, model, **size, batch_size=images_a_device(request, recipe.batch_size)
     )
     cell = Cell(
         model=model,
@@ -155,11 +156,13 @@ def _cell(
         deterministic=request.deterministic and device != "cpu",
         start=start,
         train=train,
+        **devices_of(request),
     )
     train_images = len(dataset.splits["train"])
     if train == "head":
         require_head_budget(budget, train_images)
     require_passes(cell, num_classes=size["num_classes"], train_images=train_images)
+    require_shareable(cell, num_classes=size["num_classes"], train_images=train_images)
     return cell
 
 

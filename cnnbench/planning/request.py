@@ -112,6 +112,13 @@ class Request:
     ] = None
     skip_broken: Annotated[int | None, Flag(SKIP_HELP)] = None
     device: Annotated[str, Flag("auto, cuda, mps or cpu.")] = "auto"
+    devices: Annotated[
+        int, Flag("GPUs, or with --device cpu processes, that train a cell together.")
+    ] = 1
+    parallel: Annotated[str, Flag("What they share out: batches, or AlexNet's towers.")] = "batches"
+    batchnorm_over: Annotated[
+        str, Flag("BatchNorm's statistics over each device's images, or all.")
+    ] = "device"
     precision: Annotated[str, Flag("auto, fp32, tf32 or bf16.")] = "auto"
     deterministic: Annotated[
         bool, Flag("The same bits each time, on a GPU too, where it may be slower.")

@@ -7,6 +7,7 @@ The validation and test images are left out of it altogether.
 from collections.abc import Iterable, Sequence
 
 from cnnbench.data.dataset import Dataset, hold_out
+from cnnbench.planning.devices import require_shareable
 from cnnbench.planning.passes import require_passes
 from cnnbench.planning.plan import facts_of
 from cnnbench.planning.request import PlanError
@@ -58,6 +59,7 @@ def trial_plan(plan: Plan, dataset: Dataset, trials: int) -> tuple[Plan, Dataset
     n_train = len(held_out.splits["train"])
     for cell in cells:  # a tenth of a budget may be a single image
         require_passes(cell, num_classes=len(held_out.classes), train_images=n_train)
+        require_shareable(cell, num_classes=len(held_out.classes), train_images=n_train)
     facts = facts_of(held_out, plan.dataset.options)
     return plan.model_copy(update={"cells": cells, "dataset": facts}), held_out
 

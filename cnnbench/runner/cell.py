@@ -12,8 +12,10 @@ from cnnbench.data import DataError
 from cnnbench.engine.clock import Clock
 from cnnbench.engine.device import canary_gflops, origin_of, prepare_device
 from cnnbench.engine.evaluate import Evaluation
+from cnnbench.engine.ranks import has_lost_neighbour
 from cnnbench.engine.state import Training
 from cnnbench.engine.train import CheckpointDue, Scored, train
+from cnnbench.runner.devices import whole_network
 from cnnbench.runner.gallery import write_cell_gallery
 from cnnbench.runner.head import head_training
 from cnnbench.runner.inputs import (
@@ -39,6 +41,10 @@ class Interrupted(Exception):
     """The cell was asked to stop; its checkpoint is on disk."""
 
 
+class NeighbourLost(Exception):
+    """Another of the processes that train the cell is gone; this one has done nothing wrong."""
+
+
 def run_cell(context: CellContext) -> Result:
     """Train a cell, or go on where its checkpoint left it, and write its result.
 
@@ -49,6 +55,7 @@ def run_cell(context: CellContext) -> Result:
         DataError: if the dataset is not what the plan saw.
         StoreError: if the disk refuses.
         Interrupted: if `context.should_stop` said so; a checkpoint was written.
+        NeighbourLost: if one of several ranks is gone.
     """
     cell = context.cell
     try:
@@ -64,6 +71,8 @@ def run_cell(context: CellContext) -> Result:
     except (DataError, StoreError, Interrupted, KeyboardInterrupt):
         raise
     except Exception as error:
+        if context.ranks.count > 1 and has_lost_neighbour(error):
+            raise NeighbourLost from error
         traceback.print_exc()
         return write_failure(context, *failure_reason(error, cell))
 
@@ -94,6 +103,7 @@ def _train_cell(context: CellContext) -> Result:
             folder.append(event.event if isinstance(event, Scored) else event)
     assert last is not None
     assert isinstance(event, Finished)  # a loop that was asked to stop raised Interrupted
+    network = whole_network(network, context.device, context.cell, len(inputs.dataset.classes))
     curve = [logged for logged in folder.events() if isinstance(logged, Evaluated)]
     headline = _headline(context, training, network, inputs, last)
     with clock.measure("eval"):

@@ -1,5 +1,6 @@
 """What is a cell given: its circumstances, its images, and all that the loop needs?"""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,11 +27,13 @@ from cnnbench.engine.device import Device, origin_of
 from cnnbench.engine.energy import NoCounter, energy_counter
 from cnnbench.engine.evaluate import EVALUATION_BATCH_SIZE, Evaluation, evaluate
 from cnnbench.engine.head import keep_statistics
+from cnnbench.engine.ranks import ALONE, Ranks
 from cnnbench.engine.state import Training
 from cnnbench.engine.step import training_flops_per_image
 from cnnbench.planning.plan import open_for_cell
 from cnnbench.planning.request import Request
 from cnnbench.planning.starts import load_cell_start
+from cnnbench.runner.devices import on_devices, with_shared_statistics
 from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell
 from cnnbench.store import CellFolder
@@ -47,7 +50,8 @@ class CellContext:
     `on_step` is called after each step, then `should_stop` is asked. `checkpoint_seconds` are
     charged seconds. `threads` is the number that was found fastest here, None every core. `typed`
     says how the dataset is typed here, where the plan's words may not find it. `keeps` says whether
-    the trained network is kept.
+    the trained network is kept. `ranks` says which of several processes this one is, where they
+    train the cell together.
     """
 
     cell: Cell
@@ -60,6 +64,7 @@ class CellContext:
     threads: int | None
     typed: Request | None = None
     keeps: bool = False
+    ranks: Ranks = ALONE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +124,7 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
     torch.manual_seed(cell.seed)
     batches = _training_batches(context, inputs)
     model, head = _started(context, batches, **network)
+    model = on_devices(model, device)
     facts = zoo.describe(cell.model, **network)
     evaluate = partial(evaluate_split, context, model, inputs, dataset.curve_split)
     sample = _curve_sample(cell, inputs.splits[dataset.curve_split])
@@ -145,6 +151,7 @@ def prepare_training(context: CellContext, inputs: Inputs) -> Training:
         joules=_joules(cell),
         origin=origin_of(device.torch_device),
         head=head,
+        ranks=context.ranks,
     )
 
 
@@ -157,6 +164,8 @@ def _started(
     """
     cell, device = context.cell, context.device
     model = zoo.build(cell.model, init=cell.recipe.init, **network)
+    if cell.batchnorm_over == "all":
+        model = with_shared_statistics(model)
     if cell.start:
         load_cell_start(model, cell, num_classes=network["num_classes"])
     model = model.to(device.torch_device).to(memory_format=torch.channels_last)
@@ -194,7 +203,12 @@ def _curve_sample(cell: Cell, split: Decoded) -> npt.NDArray[np.int64] | None:
 
 
 def _joules(cell: Cell) -> Callable[[], float] | None:
-    """Return the energy counter, or None where nothing needs one and there is none."""
+    """Return the energy counter, or None where nothing needs one and there is none.
+
+    Several devices have several counters, of which the cell would see one: it sees none.
+    """
+    if cell.devices > 1:
+        return None
     try:
         return energy_counter(cell.device)
     except NoCounter:
@@ -212,12 +226,18 @@ def evaluate_split(
     views: int = 1,
     places: npt.NDArray[np.int64] | None = None,
 ) -> Evaluation:
-    """Run a network over one split, or some `places` of it, in one or more views of each image."""
+    """Run a network over one split, or some `places` of it, in one or more views of each image.
+
+    Several ranks share out whole batches, cut as one process would cut them.
+    """
     images, labels = inputs.splits[split].images, inputs.splits[split].labels
     if places is not None:
         images, labels = images[places], labels[places]
+    first, count = context.ranks.part(0, math.ceil(len(labels) / EVALUATION_BATCH_SIZE))
+    part = slice(first * EVALUATION_BATCH_SIZE, (first + count) * EVALUATION_BATCH_SIZE)
+    images, labels = images[part], labels[part]
     batches = [cut_batches(context, inputs, images, labels, view=view) for view in range(views)]
-    return evaluate(model, batches, context.device)
+    return evaluate(model, batches, context.device, context.ranks)
 
 
 def evaluate_training_sample(
@@ -236,7 +256,12 @@ def cut_batches(
     *,
     view: int = 0,
 ) -> Iterator[Batch]:
-    """Pass on the batches of an evaluation; each shows that the cell is alive."""
+    """Pass on the batches of an evaluation; each shows that the cell is alive.
+
+    A rank may have none.
+    """
+    if not len(labels):
+        return
     batches = evaluation_batches(
         pixels,
         labels,
@@ -248,5 +273,6 @@ def cut_batches(
         device=context.device.torch_device,
     )
     for batch in batches:
-        context.folder.beat()
+        if context.ranks.is_first:
+            context.folder.beat()
         yield batch

@@ -10,12 +10,17 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnbench.base.exits import Exit, exit_of
+from cnnbench.base.processes import usable_cores
 from cnnbench.engine.hardware import threads_here
 from cnnbench.planning.request import Request
 from cnnbench.store import CellFolder, RunFolder, StoreError
 from cnnbench.store.cell_folder import ORPHAN_WAIT_SECONDS
+
+if TYPE_CHECKING:
+    from cnnbench.runner.inputs import CellContext
 
 __all__ = ["fork_for_each_line", "serve_cell"]
 
@@ -78,6 +83,7 @@ def serve_cell(
     launched: bool,
     keeps: bool,
     threads: int | None = None,
+    is_rank: bool = False,
 ) -> int:
     """Run one cell in this process and return its exit code; one that is final is left as it is.
 
@@ -85,29 +91,34 @@ def serve_cell(
     `launched` says that stdin is a line to the launcher: when it closes, the launcher is gone,
     and the cell saves its state and ends. `started` is when, on the monotonic clock.
     `keeps` says whether the trained network is kept. `threads` are its share of the cores.
+    `is_rank` says that this is one of the processes that train the cell together, which torchrun's
+    variables number.
     """
     stop = _StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.receive)
     faulthandler.enable()  # the log of a hung cell tells where it hangs before it is killed
     if launched:
-        threading.Thread(target=_follow_launcher, args=(stop,), daemon=True).start()
+        threading.Thread(target=_follow_launcher, args=(stop, os.dup(0)), daemon=True).start()
+    if is_rank:
+        _hear_signals_at_once(stop)
     folder = run_folder.cell_named(cell_id)
     if threads is None:
         threads = threads_here(run_folder.plan().machine, folder.cell.device)
-    wait_seconds = 0.0 if launched else ORPHAN_WAIT_SECONDS
-    return _serve(
-        folder,
-        stop,
-        typed=typed,
-        started=started,
-        keeps=keeps,
-        threads=threads,
-        wait_seconds=wait_seconds,
+    rank = int(os.environ["RANK"]) if is_rank else 0
+    context = _context(
+        folder, stop, typed=typed, started=started, keeps=keeps, threads=threads, rank=rank
     )
+    if folder.cell.ranks == 1:
+        return _serve(context, wait_seconds=0.0 if launched else ORPHAN_WAIT_SECONDS)
+    from cnnbench.runner.ranks import serve_rank, supervise_ranks
+
+    if is_rank:
+        return serve_rank(context, rank)
+    return supervise_ranks(context, started=started)
 
 
-def _serve(
+def _context(
     folder: CellFolder,
     stop: _StopFlag,
     *,
@@ -115,23 +126,23 @@ def _serve(
     started: float,
     keeps: bool,
     threads: int | None,
-    wait_seconds: float,
-) -> int:
-    import torch
-
-    from cnnbench.data import DataError
+    rank: int,
+) -> "CellContext":
     from cnnbench.engine.clock import Clock
-    from cnnbench.engine.device import Device
-    from cnnbench.runner.cell import Interrupted, run_cell
+    from cnnbench.engine.ranks import Ranks
+    from cnnbench.runner.devices import devices_here
     from cnnbench.runner.inputs import CellContext
 
     def on_step() -> None:
-        folder.beat()
+        if rank == 0:
+            folder.beat()
         stop.trained = True
 
     cell = folder.cell
-    device = Device(torch_device=torch.device(cell.device), precision=cell.precision)
-    context = CellContext(
+    device = devices_here(cell, rank)
+    if cell.ranks > 1:
+        threads = max(1, (threads or usable_cores()) // cell.ranks)
+    return CellContext(
         cell=cell,
         folder=folder,
         clock=Clock(started=started, synchronise=device.synchronise),
@@ -142,13 +153,20 @@ def _serve(
         threads=threads,
         typed=typed,
         keeps=keeps,
+        ranks=Ranks(seed=cell.seed if cell.devices > 1 else None),
     )
+
+
+def _serve(context: "CellContext", *, wait_seconds: float) -> int:
+    from cnnbench.data import DataError
+    from cnnbench.runner.cell import Interrupted, run_cell
+
     try:
-        with folder.lock(wait_seconds=wait_seconds):
-            if not folder.is_final():  # by another process, since this one was asked for
-                folder.retry()
+        with context.folder.lock(wait_seconds=wait_seconds):
+            if not context.folder.is_final():  # by another process, since this one was asked for
+                context.folder.retry()
                 run_cell(context)
-            result = folder.result()
+            result = context.folder.result()
     except Interrupted:
         return Exit.STOPPED
     except (DataError, StoreError, OSError) as error:
@@ -158,9 +176,22 @@ def _serve(
     return Exit.OK if result.status == "done" else Exit.FAILED
 
 
-def _follow_launcher(stop: _StopFlag) -> None:
+def _hear_signals_at_once(stop: _StopFlag) -> None:
+    """Let a thread take signals: the main one hears of none while it waits for a lost neighbour."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end)
+
+    def hear() -> None:
+        while os.read(read_end, 1):
+            stop.receive()
+
+    threading.Thread(target=hear, daemon=True).start()
+
+
+def _follow_launcher(stop: _StopFlag, line: int) -> None:
     """Wait until the launcher is gone, however it went; then nobody watches this cell."""
-    while os.read(0, 1024):
+    while os.read(line, 1024):
         pass
     threading.Timer(ORPHAN_SAVE_SECONDS, os._exit, (Exit.STOPPED,)).start()
     stop.receive()

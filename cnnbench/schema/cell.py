@@ -13,12 +13,15 @@ from cnnbench.schema.foresight import IMAGE_SIZES, Feed, SizeChoice
 from cnnbench.schema.recipes import Recipe
 from cnnbench.schema.start import NOT_DECIDING, Start, Train
 
-__all__ = ["VERSION", "Cell", "DatasetFacts", "Plan", "Precision", "Tuned"]
+__all__ = ["VERSION", "BatchNormOver", "Cell", "DatasetFacts", "Parallel", "Plan", "Precision"]
+__all__ += ["Tuned"]
 __all__ += ["entrant", "slug", "stored_size"]
 
 VERSION = 1
 
 Precision = Literal["fp32", "tf32", "bf16"]
+Parallel = Literal["batches", "towers"]
+BatchNormOver = Literal["device", "all"]
 
 
 def slug(name: str) -> str:
@@ -95,6 +98,18 @@ class Cell(Value):
     )
     start: Start | None = Field(default=None, description="None is from scratch")
     train: Train = "all"
+    devices: int = Field(default=1, ge=1, description="that train it together")
+    parallel: Parallel = Field(
+        default="batches", description="what several devices share out: batches, or AlexNet"
+    )
+    batchnorm_over: BatchNormOver = Field(
+        default="device", description="of which images of a batch BatchNorm takes the statistics"
+    )
+
+    @property
+    def ranks(self) -> int:
+        """How many processes train it: one a device, but one for the two towers of AlexNet."""
+        return 1 if self.parallel == "towers" else self.devices
 
     @property
     def name(self) -> str:

@@ -145,6 +145,7 @@ class Result(Value):
 
     start: Start | None = Field(default=None, description="None is from scratch")
     train: Train = "all"
+    devices: int = Field(default=1, description="that trained it together")
 
     @property
     def name(self) -> str:
@@ -186,6 +187,7 @@ def planned(cell: Cell) -> Result:
         micro_batch=cell.micro_batch,
         start=cell.start,
         train=cell.train,
+        devices=cell.devices,
     )
 
 

@@ -79,6 +79,16 @@ def test_batches_that_are_cut_ahead_are_the_same(count: int, jumps: list[tuple[i
         start += size
 
 
+def test_a_rank_cuts_its_own_next_batch_ahead() -> None:
+    images, labels = numbered(40)
+    options = {"seed": 0, "image_size": 4, "augment": "crop-flip", "mean": MEAN, "std": STD}
+    second_of_two = Batches(images, labels, prefetch=True, **options)
+    for start in (4, 12, 20):
+        second_of_two.batch(start, 4)
+    assert second_of_two._foreseen is not None
+    assert second_of_two._foreseen[0] == (28, 4)
+
+
 def test_order_differs_by_seed_and_by_epoch() -> None:
     first = stream(40).indices(0, 40).tolist()
     assert stream(40, seed=1).indices(0, 40).tolist() != first

@@ -61,6 +61,7 @@ def driver(monkeypatch):
 def test_the_first_gpu_that_the_driver_shows_is_the_one(driver):
     seen = driver("NVIDIA A40", "NVIDIA T4")
     assert (seen.gpu, seen.gpu_uuid, seen.gpu_bf16) == ("NVIDIA A40", str(UUID), True)
+    assert seen.gpus == 2
     assert hardware.choose_device("auto", seen) == "cuda"
 
 
@@ -72,6 +73,15 @@ def test_hidden_gpus_and_a_driver_that_fails_leave_the_processor(driver, driver_
     assert hardware.choose_device("auto", seen) != "cuda"
     with pytest.raises(ValueError, match="CUDA_VISIBLE_DEVICES is ''"):
         hardware.choose_device("cuda", seen)
+
+
+def test_more_devices_than_there_are_are_refused_with_their_number(driver):
+    seen = driver("NVIDIA A40", "NVIDIA A40")
+    hardware.require_devices(2, "cuda", seen)
+    with pytest.raises(ValueError, match="--devices 8: this machine gives 2 GPUs"):
+        hardware.require_devices(8, "cuda", seen)
+    with pytest.raises(ValueError, match=f"has {seen.cores} core"):
+        hardware.require_devices(seen.cores + 1, "cpu", seen)
 
 
 def test_without_a_driver_there_is_no_gpu_whatever_nvidia_smi_says(monkeypatch):

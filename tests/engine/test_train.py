@@ -161,7 +161,7 @@ def test_warming_up_leaves_weights_statistics_and_generators_as_they_were():
     training = a_training("8img", model=model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     generator = torch.get_rng_state()
-    warm_up(training)
+    warm_up(training, model)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert torch.equal(generator, torch.get_rng_state())
     assert all(p.grad is None for p in model.parameters())

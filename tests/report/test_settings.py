@@ -7,9 +7,11 @@ from typing import Any
 
 from synthetic import FOUR, FakeModel, FakeRun, build_run, tuned_to_the_lowest
 
+from cnnbench.planning.foresight import devices_note
 from cnnbench.report.analysis.rows import read_rows
 from cnnbench.report.sections.departures import departures
 from cnnbench.report.sections.notices import notices, run_notices
+from cnnbench.report.sections.repeat import command
 from cnnbench.report.sections.settings import settings, title
 from cnnbench.report.write import write_report
 from cnnbench.schema.budget import Currency
@@ -25,6 +27,24 @@ def test_a_setting_that_differs_is_said_for_each_network(tmp_path: Path) -> None
     values = dict(settings(run.plan(), read_rows(run)))
     assert values["learning rate"] == "0.01 (alexnet); 0.02 (resnet18)"
     assert values["image size"] == "224 pixels"
+
+
+def test_several_devices_are_said_in_the_settings_the_foresight_and_the_command(
+    tmp_path: Path,
+) -> None:
+    run = build_run(tmp_path, FakeRun(models=FOUR.models[:1], argv=()))
+    plan, rows = run.plan(), read_rows(run)
+    assert dict(settings(plan, rows))["device"] == "cpu"
+    assert "--devices" not in command(plan)
+    assert not devices_note(plan)
+    changes = {"devices": 8, "batchnorm_over": "all", "device": "cuda"}
+    cells = tuple(cell.model_copy(update=changes) for cell in plan.cells)
+    shared = plan.model_copy(update={"cells": cells})
+    words = dict(settings(shared, rows))["device"]
+    assert words.startswith("cuda, 8 devices share out each batch")
+    assert words.endswith("over all its images")
+    assert "--devices 8 --batchnorm-over all" in command(shared)
+    assert "for one device; here 8 train" in devices_note(shared)
 
 
 def test_the_title_names_dataset_networks_and_budget(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import math
 
-from cnnbench.planning.foresight import not_foreseen, seconds_to_end
+from cnnbench.planning.foresight import devices_note, not_foreseen, seconds_to_end
 from cnnbench.schema.cell import Plan
 from cnnbench.schema.foresight import STARVED_EPOCHS, Feed
 
@@ -22,7 +22,7 @@ def foresight_lines(plan: Plan) -> list[str]:
     lines += [f"{_name(feed, plan):{width}}  {_words(feed)}" for feed in plan.feeds]
     if unknown := not_foreseen(plan):
         lines.append(f"the speed of {', '.join(unknown)} could not be measured: not foreseen")
-    return lines
+    return [*lines, *filter(None, (devices_note(plan),))]
 
 
 def time_lines(plan: Plan) -> list[str]:

@@ -50,7 +50,8 @@ def show_plan(plan: Plan, folder: Path, n_final: int | None, *, as_json: bool) -
             str(cell.budget),
             f"{cell.recipe.name} lr {cell.recipe.lr:g} batch {cell.recipe.batch_size}",
             str(cell.image_size),
-            f"{cell.device} {cell.precision}{' deterministic' if cell.deterministic else ''}",
+            f"{f'{cell.devices} x ' if cell.devices > 1 else ''}{cell.device} {cell.precision}"
+            f"{' deterministic' if cell.deterministic else ''}",
         )
         for cell in plan.cells
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from cnnbench.planning.foresight import devices_note
 from cnnbench.report.sections import Block, Grid, Paragraph
 from cnnbench.report.text.table import Table, table_of
 from cnnbench.report.text.wording import epochs_seen, significant
@@ -23,6 +24,7 @@ def foresight_blocks(plan: Plan, rows: Sequence[Row]) -> list[Block]:
         budget = min((cell.budget for cell in plan.cells), key=lambda budget: budget.limit)
         blocks.append(Paragraph(f"What {budget} was foreseen to buy, and what it bought:"))
         blocks.append(Grid(foreseen_table(plan, rows), "Foreseen and seen"))
+        blocks += [Paragraph(note) for note in filter(None, (devices_note(plan),))]
     return blocks
 
 

@@ -148,6 +148,9 @@ def _options(plan: Plan) -> list[tuple[str, str]]:
         ("--memory", lambda cell: f"{cell.memory_bytes}B" if cell.memory_bytes else ""),
         ("--evaluations", lambda cell: cell.evaluations),
         ("--device", lambda cell: cell.device),
+        ("--devices", lambda cell: cell.devices if cell.devices > 1 else ""),
+        ("--parallel", lambda cell: "towers" if cell.parallel == "towers" else ""),
+        ("--batchnorm-over", lambda cell: "all" if cell.batchnorm_over == "all" else ""),
         ("--precision", lambda cell: cell.precision),
     ]
     values = {

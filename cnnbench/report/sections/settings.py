@@ -112,7 +112,17 @@ def _precision_words(plan: Plan) -> str:
 
 
 def _device_words(cell: Cell) -> str:
-    return f"{cell.device}, deterministic" if cell.deterministic else cell.device
+    shared = {
+        "batches": f"{cell.devices} devices share out each batch, BatchNorm's statistics over "
+        + ("all its images" if cell.batchnorm_over == "all" else "each device's images"),
+        "towers": f"{cell.devices} devices, a tower of the network on each",
+    }
+    parts = [
+        cell.device,
+        "deterministic" if cell.deterministic else "",
+        shared[cell.parallel] if cell.devices > 1 else "",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _area_words(recipe: Recipe) -> str:
