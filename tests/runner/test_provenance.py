@@ -7,10 +7,9 @@ import torch
 from contexts import N_TRAIN, a_context
 
 from cnnbench.engine import hardware
+from cnnbench.engine.hardware import detect, machine_line, threads_here
 from cnnbench.runner import cell as runner
 from cnnbench.runner.cell import Interrupted, run_cell
-from cnnbench.runner.worker import _threads
-from cnnbench.schema.cell import DatasetFacts, Plan
 
 
 def upgrade(monkeypatch, **versions):
@@ -89,19 +88,7 @@ def test_a_cell_that_never_began_to_train_has_its_origin(folder, monkeypatch):
 
 
 def test_the_threads_of_a_plan_are_those_of_its_machine():
-    facts = DatasetFacts(
-        name="d",
-        title="d",
-        drawn=False,
-        classes=("a",),
-        images={"train": 1},
-        curve_split="test",
-        headline_split="test",
-        fingerprint="f",
-    )
-    machine = {"line": "16 cores", "threads": 8}
-    plan = Plan(cnnbench="0", argv=(), dataset=facts, cells=(), machine=machine)
-    assert _threads(plan, "16 cores") == 8
-    assert _threads(plan, "2 cores") is None
-    unmeasured = plan.model_copy(update={"machine": {**machine, "threads": None}})
-    assert _threads(unmeasured, "16 cores") is None
+    here = machine_line(detect(), "cpu")
+    assert threads_here({"line": here, "threads": 8}, "cpu") == 8
+    assert threads_here({"line": "another machine", "threads": 8}, "cpu") is None
+    assert threads_here({"line": here, "threads": None}, "cpu") is None
