@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dry_run", "load_results", "prepare", "run"]
 
+GPUS_ELSEWHERE = "GPUs of other machines"
 DISTURBED = "measured while another program ran, so they may be too low"
 
 P = ParamSpec("P")
@@ -171,7 +172,10 @@ def _prepared_in_folder(
         folder, is_kept = _folder_of(plan, request, options)
         return RunFolder(folder).plan() if is_kept and not options.fresh else None
 
-    plan, dataset = prepare(request, argv=argv, earlier=earlier, on_measure=on_measure)
+    elsewhere = options.executor != "local"
+    plan, dataset = prepare(
+        request, argv=argv, earlier=earlier, on_measure=on_measure, elsewhere=elsewhere
+    )
     folder, is_kept = _folder_of(plan, request, options)
     require_outside(dataset, folder)
     if is_kept and not options.fresh:
@@ -198,6 +202,7 @@ def prepare(
     argv: Sequence[str] = (),
     earlier: Callable[[Plan], Plan | None] = lambda plan: None,
     on_measure: Callable[[Cell], None] = lambda cell: None,
+    elsewhere: bool = False,
 ) -> tuple[Plan, Dataset]:
     """Check all that was asked for, on this machine; no network of the plan is trained.
 
@@ -205,13 +210,15 @@ def prepare(
     keeps it: for the precision `auto` whether bf16 is faster, and how many images a second each
     network trains on, from which the image size `auto` and what the budget buys follow. A run that
     is there already, which `earlier` knows by its plan, keeps what was found for it.
-    `on_measure` hears of each network whose speed is looked at.
+    `on_measure` hears of each network whose speed is looked at. `elsewhere` says that other
+    machines train: they may have GPUs where this one has none, of which nothing is measured.
 
     Raises:
         PlanError: if a name or a number is wrong.
         DataError: if the dataset is.
     """
-    planner = _Planner(request=request, argv=argv, hardware=detect())
+    hardware = _gpus_elsewhere(request) if elsewhere and not detect().gpu else detect()
+    planner = _Planner(request=request, argv=argv, hardware=hardware)
     plan = smallest_plan(planner.plan_at)
     if plan.cells[0].budget.currency is Currency.JOULES:
         try:
@@ -225,11 +232,24 @@ def prepare(
     if kept := earlier(plan):
         return as_foreseen(plan, planner.plan_at, kept), planner.dataset
     with PaceMeter(hardware=planner.hardware, on_measure=on_measure) as meter:
-        pace = functools.partial(meter.pace_of, plan=plan)
+        unknown = planner.hardware.gpu == GPUS_ELSEWHERE
+        pace = (lambda _: None) if unknown else functools.partial(meter.pace_of, plan=plan)
         plan = foreseen(plan, planner.plan_at, pace, large_first=planner.device != "cpu")
         if meter.was_disturbed:
             plan = plan.model_copy(update={"machine": {**plan.machine, "speeds": DISTURBED}})
     return plan, planner.dataset
+
+
+def _gpus_elsewhere(request: Request) -> Hardware:
+    """Return this machine as if it had the GPUs of others, where the request is for GPUs."""
+    if request.device != "cuda":
+        return detect()
+    if request.precision == "auto" or (request.pixels is None and request.recipe != "paper"):
+        raise PlanError(
+            "--device cuda: this machine has no GPU, so nothing of those that will train can be "
+            "measured from here; type --precision and --image-size"
+        )
+    return replace(detect(), gpu=GPUS_ELSEWHERE, gpu_bf16=True, gpus=max(1, request.devices))
 
 
 @dataclass(kw_only=True)

@@ -1,7 +1,11 @@
 """What several devices cannot do together is refused before anything starts."""
 
+from dataclasses import replace
+
 import pytest
 
+from cnnbench.api import prepare
+from cnnbench.engine import hardware
 from cnnbench.planning.plan import make_plan
 from cnnbench.planning.request import PlanError, Request
 
@@ -55,3 +59,17 @@ def test_memory_is_counted_for_a_device_and_its_part_of_a_batch(cell_of):
     options = {"models": "resnet18", "batch_size": 64, "memory": "1GiB"}
     assert cell_of(**options).micro_batch == 32
     assert cell_of(devices=4, **options).micro_batch is None  # 16 images each
+
+
+def test_gpus_that_only_other_machines_have_can_be_planned_for(monkeypatch):
+    monkeypatch.setattr(hardware, "first_gpu", lambda: None)
+    hardware.detect.cache_clear()
+    asked = Request(["resnet"], "digits", "10ep", device="cuda", devices=2)
+    with pytest.raises(PlanError, match="there is no GPU to use"):
+        prepare(asked)
+    with pytest.raises(PlanError, match="type --precision and --image-size"):
+        prepare(asked, elsewhere=True)
+    typed = replace(asked, precision="bf16", image_size=64)
+    plan, _ = prepare(typed, elsewhere=True)
+    assert (plan.cells[0].device, plan.cells[0].devices) == ("cuda", 2)
+    assert [feed.images_per_second for feed in plan.feeds] == [None]
