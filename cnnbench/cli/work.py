@@ -1,10 +1,13 @@
 """The verb with which other machines help: `work` takes cells of a run's folder."""
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
+from cnnbench.base.exits import Exit
 from cnnbench.cli.options import EXITS, app
 from cnnbench.planning.request import RETRIES_ELSEWHERE, PlanError, Request, RunOptions
 
@@ -49,7 +52,11 @@ def work(
     run_folder, ended = RunFolder(folder), Counter[str]()
     keeps = keep == "all" or (keep is None and keeps_by_default(run_folder.plan()))
     typed = Request("", dataset, dataset_options=data).data if dataset else {}
-    with Progress(stderr_console()) as progress, caught_signals() as stop_signal:
+    with (
+        _told_where_images_may_lie(dataset),
+        Progress(stderr_console()) as progress,
+        caught_signals() as stop_signal,
+    ):
         for update in work_on(
             run_folder,
             words=words_of(dataset, typed, keeps=keeps),
@@ -70,6 +77,20 @@ def work(
     verb = "status" if n_open else "report"
     say(f"next: {shell_command(['cnnbench', verb, folder])}")
     return int(any(status != "done" for status in ended))
+
+
+@contextlib.contextmanager
+def _told_where_images_may_lie(dataset: str) -> Iterator[None]:
+    """Let an error of the images end with the flag that helps where they lie elsewhere here."""
+    from cnnbench.launch.signals import RunBlocked
+
+    try:
+        yield
+    except RunBlocked as error:
+        if error.exit_code != Exit.DATA or dataset:
+            raise
+        advice = "if the images lie elsewhere on this machine, --dataset says where"
+        raise RunBlocked(f"{error}; {advice}", error.exit_code) from None
 
 
 def _seconds(text: str | None) -> float | None:

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from cnnbench.base.digests import digest_of
 from cnnbench.base.processes import usable_cores
 from cnnbench.engine.gpu import visible_gpus
-from cnnbench.engine.hardware import threads_here
+from cnnbench.engine.hardware import detect, threads_here
 from cnnbench.launch.attempt import Attempt, CellUpdate
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import StopSignal
@@ -28,7 +28,7 @@ from cnnbench.schema.cell import Plan
 from cnnbench.store import BusyError, CellFolder, RunFolder
 
 __all__ = ["FOREVER", "Idle", "Start"]
-__all__ += ["device_of_its_own", "run_cells", "slots_here"]
+__all__ += ["device_of_its_own", "require_own_devices", "run_cells", "slots_here"]
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 0.5
@@ -93,10 +93,11 @@ def run_cells(
                 idle.tell(cells.waits_for)
                 time.sleep(max(LOOK_SECONDS, pause))
                 continue
+            began = time.monotonic()
             ended = _wait(attempts, stop_signal)
             busy_at = time.monotonic()
             for slot, attempt in list(attempts.items()):
-                attempt.look(LOOK_SECONDS)
+                attempt.look(min(LOOK_SECONDS, busy_at - began))
                 if slot in ended or attempt.is_hung:
                     del attempts[slot]
                     _end(attempt, cells, is_stopping=bool(stop_signal.number))
@@ -151,11 +152,7 @@ def slots_here(
     Raises:
         PlanError: if cells charged for seconds would share a device.
     """
-    if jobs > 1 and is_charged_for_time(plan):
-        raise PlanError(
-            f"--jobs {jobs} would let cells share a device, and a budget in seconds or joules "
-            "would then buy each of them less; leave it out, or take a budget in epochs or images"
-        )
+    require_own_devices(plan, jobs)
     device = plan.cells[0].device
     n_devices = max(cell.devices for cell in plan.cells)
     gpus = visible_gpus() if device == "cuda" else []
@@ -181,6 +178,15 @@ def is_charged_for_time(plan: Plan) -> bool:
     return any(cell.budget.currency in timed for cell in plan.cells)
 
 
+def require_own_devices(plan: Plan, jobs: int) -> None:
+    """Refuse several cells at once on a device, where they are charged for time; PlanError."""
+    if jobs > 1 and is_charged_for_time(plan):
+        raise PlanError(
+            f"--jobs {jobs} would let cells share a device, and a budget in seconds or joules "
+            "would then buy each of them less; leave it out, or take a budget in epochs or images"
+        )
+
+
 @contextlib.contextmanager
 def device_of_its_own(run_folder: RunFolder, plan: Plan) -> Iterator[None]:
     """Let no other process of this machine train for the same run under a budget in seconds.
@@ -191,7 +197,9 @@ def device_of_its_own(run_folder: RunFolder, plan: Plan) -> Iterator[None]:
     if not is_charged_for_time(plan):
         yield
         return
-    place = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    # A scheduler may call each job's own GPU the same, and give jobs other cores.
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    place = detect().gpu_uuid if plan.cells[0].device == "cuda" else cores
     key = digest_of([str(run_folder.path.resolve()), place])
     path = Path(tempfile.gettempdir()) / f"cnnbench-{os.getuid()}-{key}.lock"
     lock = FileLock(path)

@@ -19,7 +19,7 @@ from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import first_line
 from cnnbench.launch.attempt import write_end
 from cnnbench.launch.executors import require_extra, words_anywhere
-from cnnbench.launch.local import run_cells
+from cnnbench.launch.local import require_own_devices, run_cells
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import RunBlocked, caught_signals
 from cnnbench.launch.warm import WarmServer
@@ -66,6 +66,7 @@ class RayEngine:
         self, plan: Plan, run_folder: RunFolder, request: Request, options: RunOptions
     ) -> None:
         require_extra("ray", "ray")
+        require_own_devices(plan, options.jobs)
         self._run_folder, self._options = run_folder, options
         self._token = os.urandom(8).hex()
         run_folder.write_text(SEEN, self._token)

@@ -17,6 +17,7 @@ from typing import Any
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import first_line, with_hint
 from cnnbench.launch.executors import require_extra, words_anywhere
+from cnnbench.launch.local import require_own_devices
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import RunBlocked, Stopped, StopSignal
 from cnnbench.launch.work import work
@@ -43,6 +44,7 @@ class SlurmEngine:
         self, plan: Plan, run_folder: RunFolder, request: Request, options: RunOptions
     ) -> None:
         require_extra("submitit", "slurm")
+        require_own_devices(plan, options.jobs)
         parameters = checked(options.slurm_parameters)
         self._most = int(parameters.get("array_parallelism", PER_ARRAY))
         self._executor = _executor(run_folder, parameters)
@@ -154,6 +156,8 @@ def _reason(job: Any) -> str:
     if error is not None:
         return f"job {job.job_id} was lost: {first_line(error)}"
     code, message = job.result()
+    if code == Exit.BUSY:  # another job has the device; that one goes on
+        return str(message)
     if code:
         raise RunBlocked(message, code)
     return ""

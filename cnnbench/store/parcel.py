@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import tarfile
 import tempfile
 from pathlib import Path
@@ -33,7 +34,8 @@ def unpack(data: bytes, folder: Path) -> None:
         for member in archive:
             file = archive.extractfile(member)
             assert file is not None
-            handle, name = tempfile.mkstemp(dir=folder, prefix=f".{member.name}.", suffix=".tmp")
+            path = folder / Path(member.name).name
+            handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.", suffix=".tmp")
             with os.fdopen(handle, "wb") as temporary:
-                temporary.write(file.read())
-            commit(Path(name), folder / Path(member.name).name)
+                shutil.copyfileobj(file, temporary)
+            commit(Path(name), path)

@@ -84,7 +84,7 @@ class Progress:
         """Say once for which process the run waits."""
         if who != self._waited_for:
             self._waited_for = who
-            self._say(f"waiting for {who}; its launcher was killed, and it saves its state")
+            self._say(f"waiting for {who}")
 
     def decode(self, split: str, done: int, total: int) -> None:
         """Say how far the images of a split are decoded or drawn, and how long the rest takes."""
