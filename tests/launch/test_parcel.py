@@ -45,8 +45,8 @@ def test_a_worker_of_another_cnnbench_says_so_and_trains_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_machine_that_does_not_see_the_run_folder_sends_the_cell_home(photos_of, tmp_path):
-    request = Request("lenet5-relu", photos_of(train=8, test=2), "96img", image_size=32)
+def test_a_machine_that_does_not_see_the_run_folder_sends_the_cell_home(tmp_path):
+    request = Request("lenet5-relu", "digits", "64img", image_size=32)
     plan, _ = make_plan(request, device="cpu", precision="fp32", machine={}, argv=())
     run, words = RunFolder(tmp_path / "run"), ("--threads=1",)
     run.write_plan(plan)
