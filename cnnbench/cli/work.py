@@ -25,7 +25,7 @@ def work(
         int, typer.Option(min=1, help="Cells at once on a device; not under a budget in seconds.")
     ] = 1,
     retries: Annotated[
-        int, typer.Option(min=0, help="Starts of a cell whose process was killed.")
+        int, typer.Option(min=0, help="Restarts of a cell whose process was killed.")
     ] = RETRIES_ELSEWHERE,
     keep: Annotated[str | None, typer.Option(help=KEEP_HELP)] = None,
     dataset: Annotated[
@@ -39,7 +39,7 @@ def work(
     """Train cells of a run that nobody trains; on as many machines as see the folder."""
     from cnnbench.cli.show.console import say, stderr_console
     from cnnbench.cli.show.progress import Progress
-    from cnnbench.launch.executors import words_of
+    from cnnbench.launch.engine import words_of
     from cnnbench.launch.local import Idle
     from cnnbench.launch.signals import caught_signals
     from cnnbench.launch.work import keeps_by_default
@@ -72,7 +72,8 @@ def work(
             if update.result.status != "running":
                 ended[update.result.status] += 1
     n_open = sum(run_folder.cell(c).result_mark() is None for c in run_folder.plan().cells)
-    say(f"seen to end: {', '.join(f'{n} {status}' for status, n in ended.items()) or 'nothing'}")
+    ends = ", ".join(f"{count} {status}" for status, count in ended.items())
+    say(f"ended meanwhile, here or elsewhere: {ends or 'nothing'}")
     say(f"still open: {n_open}")
     verb = "status" if n_open else "report"
     say(f"next: {shell_command(['cnnbench', verb, folder])}")

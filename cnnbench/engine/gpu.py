@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Gpu", "first_gpu", "gpu_count", "torch_has_cuda", "visible_gpus", "why_no_gpu"]
+__all__ = [
+    "Gpu",
+    "first_gpu",
+    "gpu_count",
+    "gpu_uuids",
+    "torch_has_cuda",
+    "visible_gpus",
+    "why_no_gpu",
+]
 
 _DRIVER = "libcuda.so.1"
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
@@ -50,16 +58,26 @@ def gpu_count() -> int:
     return count.value
 
 
-def gpu_of(driver: Any) -> Gpu | None:
-    """Return the first GPU of a loaded driver; each of its functions returns 0 if all went well."""
+def gpu_uuids() -> list[str]:
+    """Return by which name the system knows each GPU that this process may use."""
+    try:
+        driver = ctypes.CDLL(_DRIVER)
+    except OSError:
+        return []
+    gpus = [gpu_of(driver, number) for number in range(gpu_count())]
+    return [gpu.uuid for gpu in gpus if gpu]
+
+
+def gpu_of(driver: Any, number: int = 0) -> Gpu | None:
+    """Return a GPU of a loaded driver; each of its functions returns 0 if all went well."""
     count, device, major, minor = (ctypes.c_int() for _ in range(4))
     name, octets = ctypes.create_string_buffer(_NAME_BYTES), ctypes.create_string_buffer(16)
     # The second version, of CUDA 11.4, gives a slice the UUID of the slice.
     uuid_function = getattr(driver, "cuDeviceGetUuid_v2", None) or driver.cuDeviceGetUuid
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or count.value <= number:
         return None
     failed = (
-        driver.cuDeviceGet(ctypes.byref(device), 0)
+        driver.cuDeviceGet(ctypes.byref(device), number)
         or driver.cuDeviceGetName(name, _NAME_BYTES, device)
         or driver.cuDeviceGetAttribute(ctypes.byref(major), _CAPABILITY_MAJOR, device)
         or driver.cuDeviceGetAttribute(ctypes.byref(minor), _CAPABILITY_MINOR, device)

@@ -91,7 +91,8 @@ def accumulate_gradients(
     """
     batch_size = batch_size or len(labels)
     totals = torch.zeros(2, device=labels.device)
-    sizes = pass_sizes(len(labels), micro_batch)
+    small, larger = divmod(batch_size, ranks.count)
+    sizes = pass_sizes(len(labels), micro_batch, parts=(small, small + (larger > 0)))
     passes = zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
     for number, (pass_images, pass_labels) in enumerate(passes, start=1):
         share = len(pass_labels) / batch_size
@@ -106,17 +107,22 @@ def accumulate_gradients(
     return totals
 
 
-def pass_sizes(batch_size: int, micro_batch: int | None) -> list[int]:
+def pass_sizes(
+    batch_size: int, micro_batch: int | None, *, parts: tuple[int, int] | None = None
+) -> list[int]:
     """Share a batch out evenly over passes of at most `micro_batch` images, the larger ones first.
 
     None of a larger batch is of one image, over which BatchNorm has no variance; so passes of
-    two take three images once where the batch is odd.
+    two take three images once where the batch is odd. Of several ranks `parts` are the smallest
+    and the largest batch: all take as many passes, or one would wait for the others for ever.
 
     >>> pass_sizes(16, None), pass_sizes(16, 8), pass_sizes(33, 16), pass_sizes(5, 2)
     ([16], [8, 8], [11, 11, 11], [3, 2])
+    >>> pass_sizes(17, 8, parts=(16, 17)), pass_sizes(16, 8, parts=(16, 17))
+    ([6, 6, 5], [6, 5, 5])
     """
-    n_passes = math.ceil(batch_size / (micro_batch or batch_size))
-    n_passes = max(1, min(n_passes, batch_size // 2))
+    least, most = parts or (batch_size, batch_size)
+    n_passes = max(1, min(math.ceil(most / (micro_batch or most)), least // 2))
     small, larger = divmod(batch_size, n_passes)
     return [small + 1] * larger + [small] * (n_passes - larger)
 

@@ -73,6 +73,7 @@ class Attempt:
         """Let the cell save its state and end, asked for the first time; at once the second."""
         if times > self._signals_sent:
             self._signals_sent = times
+            self.has_ended(0)  # a cell that was forked just now has told its own number since
             _signal_group(self._process, signal.SIGTERM if times == 1 else signal.SIGKILL)
 
     def look(self, seconds: float) -> None:
@@ -131,16 +132,26 @@ class Attempt:
         else:
             status = "failed"
             reason = f"the process ended with code {code} and no result: {_last_words(log)}"
-        return write_end(self.folder, status, reason)
+        return write_end(self.folder, status, reason, here=True)
+
+    @property
+    def was_busy(self) -> bool:
+        """Whether the process found that another has the cell."""
+        return self._process.returncode == Exit.BUSY
 
 
-def write_end(folder: CellFolder, status: Status, reason: str) -> Result | None:
-    """Give a cell whose process ended without a result its row; None if another has the cell."""
+def write_end(folder: CellFolder, status: Status, reason: str, *, here: bool) -> Result | None:
+    """Give a cell whose process ended without a result its row; None if another has the cell.
+
+    `here` says that it was started on this machine, if it died before it could say where.
+    """
     try:
         with folder.lock(wait_seconds=0.0):
+            if folder.is_final():  # another has trained it meanwhile
+                return folder.result()
             folder.retry()
             so_far, ended = folder.result(), {"status": status, "reason": reason}
-            if so_far.images_seen is None:  # it died before it could say where: it started here
+            if here and so_far.images_seen is None:
                 ended |= origin_fields([origin_here(folder.cell.device)])
             folder.write_result(so_far.model_copy(update=ended))
     except BusyError:

@@ -93,7 +93,9 @@ def execute(
                 _write_slices(run_folder, dataset)
         keep = options.networks_to_keep(request)
         is_local = options.executor == "local"
-        cells = OpenCells(run_folder, plan.cells, retries=options.times_to_retry, again=is_local)
+        # Workers count by themselves; who only follows them gives no cell up.
+        retries = None if options.executor == "workers" else options.times_to_retry
+        cells = OpenCells(run_folder, plan.cells, retries=retries, again=is_local)
         on_wait = callbacks.on_wait
         updates = updates_of(cells, plan, run_folder, request, options, stop_signal, on_wait)
         with (

@@ -4,51 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING
 
-from cnnbench.data.catalog.cards import list_cards
 from cnnbench.launch.attempt import CellUpdate
-from cnnbench.launch.local import Idle, device_of_its_own, run_cells, slots_here
+from cnnbench.launch.engine import words_of
+from cnnbench.launch.local import (
+    LOOK_SECONDS,
+    SHARE_OF_LOOKING,
+    Idle,
+    device_of_its_own,
+    run_cells,
+    slots_here,
+    wait_to_look,
+)
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import StopSignal
 from cnnbench.planning.request import PlanError, Request, RunOptions
-from cnnbench.schema.cell import Cell, Plan
+from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
 
-__all__ = ["Engine", "require_extra", "updates_of", "words_anywhere", "words_of"]
+if TYPE_CHECKING:
+    from cnnbench.launch.engine import Engine
 
-LOOK_SECONDS = 0.5
-SHARE_OF_LOOKING = 0.1  # of the time, where a look at thousands of cells takes long
+__all__ = ["updates_of"]
+
 SAVE_SECONDS = 60.0  # for cells elsewhere to save their state, after the run was asked to stop
-
-
-class Engine(Protocol):
-    """Starts processes for cells on other machines, and again where one was lost.
-
-    What becomes of a cell is read from the run folder, or brought there by `look`.
-    """
-
-    def start(self, cells: Sequence[Cell]) -> None:
-        """Start what trains these cells; return at once."""
-        ...
-
-    def look(self, cells: OpenCells) -> None:
-        """Bring home what has ended, and start again what was lost.
-
-        Raises:
-            RunBlocked: if nothing of the run can go on.
-        """
-        ...
-
-    def stop(self) -> None:
-        """Ask all that was started to save its state and end."""
-        ...
-
-    def close(self) -> None:
-        """End all that was started."""
-        ...
 
 
 def updates_of(
@@ -83,8 +64,13 @@ def updates_of(
         return
     for cell in cells.cells:  # what failed before is tried again; what others train goes on
         folder = run_folder.cell(cell)
-        if not folder.is_final() and folder.owner() is None:
+        if not folder.is_final() and folder.owner(exactly=True) is None:
             folder.retry()
+    if options.executor == "workers":
+        _require_nothing_for_workers(options)
+        on_wait(f"workers: `cnnbench work {run_folder.path}`, on any machine that sees the folder")
+        yield from _followed(cells, None, stop_signal, fail_fast=options.fail_fast)
+        return
     with contextlib.closing(_engine(plan, run_folder, request, options)) as engine:
         yield from _followed(cells, engine, stop_signal, fail_fast=options.fail_fast)
 
@@ -94,96 +80,52 @@ def _engine(plan: Plan, run_folder: RunFolder, request: Request, options: RunOpt
         from cnnbench.launch.ray import RayEngine
 
         return RayEngine(plan, run_folder, request, options)
-    if options.executor == "slurm":
-        from cnnbench.launch.slurm import SlurmEngine
+    from cnnbench.launch.slurm import SlurmEngine
 
-        return SlurmEngine(plan, run_folder, request, options)
-    return _Workers()
+    return SlurmEngine(plan, run_folder, request, options)
 
 
-class _Workers:
-    """Starts nothing: whoever types `cnnbench work` in sight of the folder trains its cells."""
-
-    def start(self, cells: Sequence[Cell]) -> None:
-        """Leave the cells to whoever comes."""
-
-    def look(self, cells: OpenCells) -> None:
-        """Trust the run folder."""
-
-    def stop(self) -> None:
-        """Let workers go on: they belong to others."""
-
-    def close(self) -> None:
-        """Let workers go on."""
+def _require_nothing_for_workers(options: RunOptions) -> None:
+    """Refuse what only the workers can be told; PlanError."""
+    default = RunOptions()
+    for name in ("jobs", "keep", "retries", "hung_after"):
+        if getattr(options, name) != getattr(default, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise PlanError(f"{flag} is for each worker to be told: cnnbench work DIR {flag} ...")
 
 
 def _followed(
-    cells: OpenCells, engine: Engine, stop_signal: StopSignal, *, fail_fast: bool
+    cells: OpenCells, engine: Engine | None, stop_signal: StopSignal, *, fail_fast: bool
 ) -> Iterator[CellUpdate]:
-    """Start an engine and follow what becomes of the cells, by what they leave in the folder."""
+    """Follow what becomes of the cells, which an engine starts, or workers of their own accord."""
     yield from cells.look(at_all=True)
-    if len(cells):
+    if engine and len(cells):
         engine.start(cells.cells)
     while len(cells):
         if stop_signal.number:
-            engine.stop()
-            _wait_for_saving(cells, stop_signal)
+            _let_save(cells, engine, stop_signal)
             stop_signal.raise_if_received()
         began = time.monotonic()
-        engine.look(cells)
-        for update in cells.look(at_all=True):
-            yield update
-            if fail_fast and update.result.status not in {"done", "running"}:
-                engine.stop()
-                _wait_for_saving(cells, stop_signal)
-                return
-        took = time.monotonic() - began
-        time.sleep(max(LOOK_SECONDS, took / SHARE_OF_LOOKING))
+        if engine:
+            engine.look(cells)
+        seen = list(cells.look(at_all=True))
+        pause = (time.monotonic() - began) / SHARE_OF_LOOKING
+        yield from seen
+        ended_badly = {update.result.status for update in seen} - {"done", "running"}
+        if fail_fast and ended_badly:
+            _let_save(cells, engine, stop_signal)
+            return
+        wait_to_look(max(LOOK_SECONDS, pause), stop_signal)
 
 
-def _wait_for_saving(cells: OpenCells, stop_signal: StopSignal) -> None:
-    """Wait for cells elsewhere to save their state, until a second signal or a minute."""
+def _let_save(cells: OpenCells, engine: Engine | None, stop_signal: StopSignal) -> None:
+    """Stop what an engine started, and wait until it has saved, a minute or a second signal."""
+    if engine is None:
+        return
+    engine.stop()
     deadline = time.monotonic() + SAVE_SECONDS
     while time.monotonic() < deadline and stop_signal.count < 2:
+        engine.look(cells)
         if not any(update.result.status == "running" for update in cells.look(at_all=True)):
             return
         time.sleep(LOOK_SECONDS)
-
-
-def words_of(dataset: str, data: dict[str, str], *, keeps: bool) -> list[str]:
-    """Return what is typed after `cnnbench cell`, from any working folder.
-
-    The words of a plan may not find its dataset from where a cell starts.
-    """
-    words = [f"--dataset={dataset}"] if dataset else []
-    words += [f"--data={key}={value}" for key, value in data.items()]
-    return words + (["--keep"] if keeps else [])
-
-
-def words_anywhere(request: Request, *, keeps: bool) -> list[str]:
-    """Return what is typed after `cnnbench cell` in another working folder, or on another machine.
-
-    Folders are named from the root; a machine that does not have them there says so.
-    """
-    dataset = request.dataset
-    if dataset not in list_cards():
-        dataset = _from_root(dataset)
-    data = request.data
-    if "folder" in data:
-        data["folder"] = _from_root(data["folder"])
-    return words_of(dataset, data, keeps=keeps)
-
-
-def _from_root(name: str) -> str:
-    return str(Path(name).resolve()) if name.strip() and Path(name).exists() else name
-
-
-def require_extra(module: str, extra: str) -> None:
-    """Say which extra brings a module that is not installed; PlanError."""
-    import importlib.util
-
-    if importlib.util.find_spec(module) is None:
-        raise PlanError(
-            f"--executor {extra} needs {module}, which is not installed: "
-            f"pip install 'cnnbench[{extra}]'"
-        )

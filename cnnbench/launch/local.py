@@ -16,8 +16,9 @@ from filelock import FileLock, Timeout
 
 from cnnbench.base.digests import digest_of
 from cnnbench.base.processes import usable_cores
-from cnnbench.engine.gpu import visible_gpus
-from cnnbench.engine.hardware import detect, threads_here
+from cnnbench.base.words import plural
+from cnnbench.engine.gpu import gpu_uuids, visible_gpus, why_no_gpu
+from cnnbench.engine.hardware import threads_here
 from cnnbench.launch.attempt import Attempt, CellUpdate
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import StopSignal
@@ -27,11 +28,19 @@ from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Plan
 from cnnbench.store import BusyError, CellFolder, RunFolder
 
-__all__ = ["FOREVER", "Idle", "Start"]
-__all__ += ["device_of_its_own", "require_own_devices", "run_cells", "slots_here"]
+__all__ = ["FOREVER", "LOOK_SECONDS", "SHARE_OF_LOOKING", "Idle", "Start"]
+__all__ += [
+    "device_of_its_own",
+    "is_charged_for_time",
+    "require_own_devices",
+    "run_cells",
+    "slots_here",
+]
+__all__ += ["wait_to_look"]
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 0.5
+SAVE_SECONDS = 25.0
 ALL_SECONDS = 10.0  # between two looks, beside cells that run, at all that others may have trained
 SHARE_OF_LOOKING = 0.1  # of the time, where a look at thousands of cells takes long
 
@@ -71,27 +80,28 @@ def run_cells(
     """
     attempts: dict[Start, Attempt] = {}
     busy_at = time.monotonic()
-    look_at, is_ending, n_started = busy_at + ALL_SECONDS, False, 0
+    look_at, is_ending, n_ended = busy_at + ALL_SECONDS, False, 0
     try:
         while True:
             for slot in slots:
-                may_start = not is_ending and not stop_signal.number and n_started != most
-                if slot not in attempts and may_start and (folder := cells.take()):
+                may_start = not (is_ending or stop_signal.number or slot in attempts)
+                is_enough = most is not None and n_ended + len(attempts) >= most
+                if may_start and not is_enough and (folder := cells.take()):
                     attempts[slot] = Attempt(slot(folder), folder, hung_after=hung_after)
-                    n_started += 1
             began = time.monotonic()
             is_due = not attempts or began > look_at
-            yield from cells.look(at_all=is_due)
+            seen = list(cells.look(at_all=is_due))
             if is_due:
                 pause = (time.monotonic() - began) / SHARE_OF_LOOKING
                 look_at = time.monotonic() + max(ALL_SECONDS, pause)
+            yield from seen
             if not attempts:
                 stop_signal.raise_if_received()
                 was_idle = idle.seconds is not None and began - busy_at > idle.seconds
-                if is_ending or not len(cells) or was_idle or n_started == most:
+                if is_ending or not len(cells) or was_idle or n_ended == most:
                     return
                 idle.tell(cells.waits_for)
-                time.sleep(max(LOOK_SECONDS, pause))
+                wait_to_look(max(LOOK_SECONDS, pause), stop_signal)
                 continue
             began = time.monotonic()
             ended = _wait(attempts, stop_signal)
@@ -100,7 +110,8 @@ def run_cells(
                 attempt.look(min(LOOK_SECONDS, busy_at - began))
                 if slot in ended or attempt.is_hung:
                     del attempts[slot]
-                    _end(attempt, cells, is_stopping=bool(stop_signal.number))
+                    is_stopping = bool(stop_signal.number) or is_ending
+                    n_ended += _end(attempt, cells, is_stopping=is_stopping)
                 else:
                     yield attempt.update
             for update in cells.look(at_all=False):
@@ -111,8 +122,24 @@ def run_cells(
                 for attempt in attempts.values():
                     attempt.stop()
     finally:
-        for attempt in attempts.values():
-            attempt.close()
+        _let_save(attempts)
+
+
+def wait_to_look(seconds: float, stop_signal: StopSignal) -> None:
+    """Sleep until the next look, or until a signal asks to stop."""
+    deadline = time.monotonic() + seconds
+    while not stop_signal.number and (left := deadline - time.monotonic()) > 0:
+        time.sleep(min(left, LOOK_SECONDS))
+
+
+def _let_save(attempts: dict[Start, Attempt]) -> None:
+    """Let what still runs save its state, where a fault ends the run; then leave nothing behind."""
+    deadline = time.monotonic() + SAVE_SECONDS
+    for attempt in attempts.values():
+        attempt.stop()
+    for attempt in attempts.values():
+        attempt.has_ended(max(0.0, deadline - time.monotonic()))
+        attempt.close()
 
 
 def _wait(attempts: dict[Start, Attempt], stop_signal: StopSignal) -> set[Start]:
@@ -127,15 +154,16 @@ def _wait(attempts: dict[Start, Attempt], stop_signal: StopSignal) -> set[Start]
     return ended
 
 
-def _end(attempt: Attempt, cells: OpenCells, *, is_stopping: bool) -> None:
-    """Take note of what an attempt ended with, or that its cell is as open as before."""
+def _end(attempt: Attempt, cells: OpenCells, *, is_stopping: bool) -> bool:
+    """Take note of what an attempt ended with, or that its cell is as open as before: False."""
     attempt.close()
     may_retry = is_stopping or cells.may_retry(attempt.folder)
     result = attempt.result(may_retry=may_retry)
     if result is None:
-        cells.put_back(attempt.folder)
-    else:
-        cells.end(attempt.folder, result)
+        cells.put_back(attempt.folder, was_busy=attempt.was_busy)
+        return False
+    cells.end(attempt.folder, result)
+    return True
 
 
 # -- the slots of this machine --------------------------------------------------------------------
@@ -156,6 +184,11 @@ def slots_here(
     device = plan.cells[0].device
     n_devices = max(cell.devices for cell in plan.cells)
     gpus = visible_gpus() if device == "cuda" else []
+    if device == "cuda" and len(gpus) < n_devices:
+        raise PlanError(
+            f"the cells need {plural(n_devices, 'GPU')}, and this machine gives {len(gpus)}: "
+            f"{why_no_gpu()}"
+        )
     places: list[dict[str, str]] = [
         {"CUDA_VISIBLE_DEVICES": ",".join(gpus[first : first + n_devices])}
         for first in range(0, len(gpus) - n_devices + 1, n_devices)
@@ -199,18 +232,17 @@ def device_of_its_own(run_folder: RunFolder, plan: Plan) -> Iterator[None]:
         return
     # A scheduler may call each job's own GPU the same, and give jobs other cores.
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    place = detect().gpu_uuid if plan.cells[0].device == "cuda" else cores
-    key = digest_of([str(run_folder.path.resolve()), place])
-    path = Path(tempfile.gettempdir()) / f"cnnbench-{os.getuid()}-{key}.lock"
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BusyError(
-            f"another process of this machine trains cells of {run_folder.path}, and a budget in "
-            "seconds needs a device of its own; name other GPUs with CUDA_VISIBLE_DEVICES"
-        ) from None
-    try:
+    places = gpu_uuids() if plan.cells[0].device == "cuda" else [str(cores)]
+    keys = [digest_of([str(run_folder.path.resolve()), place]) for place in places]
+    folder = Path(tempfile.gettempdir())
+    with contextlib.ExitStack() as held:
+        try:
+            for key in keys:
+                lock = FileLock(folder / f"cnnbench-{os.getuid()}-{key}.lock")
+                held.enter_context(lock.acquire(timeout=0))
+        except Timeout:
+            raise BusyError(
+                f"another process of this machine trains cells of {run_folder.path}, and a budget "
+                "in seconds needs a device of its own; name other GPUs with CUDA_VISIBLE_DEVICES"
+            ) from None
         yield
-    finally:
-        lock.release()

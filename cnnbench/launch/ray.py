@@ -9,7 +9,9 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import first_line
 from cnnbench.launch.attempt import write_end
-from cnnbench.launch.executors import require_extra, words_anywhere
-from cnnbench.launch.local import require_own_devices, run_cells
+from cnnbench.launch.engine import require_extra, words_anywhere
+from cnnbench.launch.local import is_charged_for_time, require_own_devices, run_cells
 from cnnbench.launch.open_cells import OpenCells
-from cnnbench.launch.signals import RunBlocked, caught_signals
+from cnnbench.launch.signals import RunBlocked, Stopped, caught_signals
 from cnnbench.launch.warm import WarmServer
 from cnnbench.planning.request import PlanError, Request, RunOptions
 from cnnbench.schema.cell import Cell, Plan
-from cnnbench.store import CellFolder, RunFolder, StoreError
+from cnnbench.store import BusyError, CellFolder, RunFolder, StoreError
 from cnnbench.store.parcel import pack, unpack
 from cnnbench.version import __version__
 
@@ -80,13 +82,17 @@ class RayEngine:
         self._words = (*words, f"--threads={threads}")
         self._tasks: dict[Any, CellFolder] = {}
         self._to_record: list[tuple[CellFolder, str]] = []
+        self._to_bring: list[tuple[CellFolder, bytes]] = []
+        self._is_stopping = False
 
     def start(self, cells: Sequence[Cell]) -> None:
         """Hand every cell to Ray, which starts as many at once as the cluster has room for."""
         import ray
 
         retries = self._options.times_to_retry
-        remote = ray.remote(max_retries=retries, retry_exceptions=False, **self._resources)(_train)
+        # `max_calls`: a worker with a GPU would end after each cell, and import torch for the next.
+        options: dict[str, Any] = {"retry_exceptions": False, "max_calls": 0, **self._resources}
+        remote: Any = ray.remote(max_retries=retries, **options)(_train)
         for cell in cells:
             task = _Task(
                 run=str(self._run_folder.path.resolve()),
@@ -119,10 +125,15 @@ class RayEngine:
             except RayError as error:  # the worker or its machine died, again and again
                 self._to_record.append((folder, f"lost by Ray: {type(error).__name__}"))
                 continue
+            if outcome.code == Exit.STOPPED:  # by a machine that is to go, and not by us
+                if not self._is_stopping:
+                    self.start([folder.cell])
+                continue
             if outcome.code != Exit.OK:
                 raise RunBlocked(outcome.message, outcome.code)
             if outcome.files is not None:
-                _bring_home(outcome.files, folder)
+                self._to_bring.append((folder, outcome.files))
+        self._to_bring = [each for each in self._to_bring if not _bring_home(*each)]
         self._to_record = [each for each in self._to_record if not _record(*each)]
 
     def _ended(self) -> list[Any]:
@@ -137,6 +148,7 @@ class RayEngine:
         """Interrupt every task: its cell saves its state and ends."""
         import ray
 
+        self._is_stopping = True
         for task in self._tasks:
             ray.cancel(task, force=False)
 
@@ -153,6 +165,7 @@ def _connected(address: str | None) -> Any:
     """Return Ray, connected to a cluster or to a new one here."""
     import ray
 
+    handler = signal.getsignal(signal.SIGTERM)  # Ray would leave at once, with a code of its own
     try:
         ray.init(
             address=address or "local",
@@ -162,6 +175,9 @@ def _connected(address: str | None) -> Any:
         )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise PlanError(f"--ray-address {address}: no cluster: {first_line(error)}") from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
     return ray
 
 
@@ -179,27 +195,44 @@ def _resources(ray: Any, plan: Plan, jobs: int) -> tuple[dict[str, Any], int]:
             f"the Ray cluster has no {'GPU' if on_gpu else 'CPU'} to train on; it has "
             f"{ray.cluster_resources()}"
         )
-    cpus = min(int(each.get("CPU", 1)) for each in with_device)
+    sizes = sorted({int(each.get("CPU", 1)) for each in with_device})
+    cpus = sizes[0]
+    if not on_gpu and len(sizes) > 1 and is_charged_for_time(plan):
+        raise PlanError(
+            f"the machines of the Ray cluster have {sizes} cores, and under a budget in seconds a "
+            "cell has a machine to itself; take a budget in epochs or images, or machines alike"
+        )
     if not on_gpu:
         threads = max(1, cpus // jobs)
         return {"num_cpus": threads}, threads
     gpus = max(int(each["GPU"]) for each in with_device)
     n_devices = max(cell.devices for cell in plan.cells)
+    if n_devices > 1 and jobs > 1:
+        raise PlanError(
+            f"--jobs {jobs} with --devices {n_devices}: on Ray a cell has its GPUs alone"
+        )
     if n_devices > gpus:
         raise PlanError(f"--devices {n_devices}: no machine of the Ray cluster has so many GPUs")
     threads = max(1, cpus * n_devices // (gpus * jobs))
     return {"num_cpus": threads, "num_gpus": n_devices / jobs}, threads
 
 
-def _bring_home(files: bytes, folder: CellFolder) -> None:
-    with folder.lock():
-        unpack(files, folder.path)
+def _bring_home(folder: CellFolder, files: bytes) -> bool:
+    """Put a cell's files into the run; False while another process has it, which may end it."""
+    try:
+        with folder.lock(wait_seconds=0.0):
+            if not folder.is_final():
+                unpack(files, folder.path)
+    except BusyError:
+        return False
+    return True
 
 
 def _record(folder: CellFolder, reason: str) -> bool:
     """Give a lost cell its row, once nobody trains it any more; return whether it has one."""
     if folder.result_mark() is None:
-        write_end(folder, "killed", f"{reason}; the same command continues it")
+        why = f"{reason}; the same command continues it"
+        write_end(folder, "killed", why, here=False)
     return folder.result_mark() is not None
 
 
@@ -223,6 +256,8 @@ def _train(task: _Task) -> _Outcome:
             run_folder.write_cell(task.cell)
             _train_in(run_folder, task)
             return _Outcome(files=pack(run_folder.cell(task.cell).path))
+    except Stopped:
+        return _Outcome(code=Exit.STOPPED)
     except (RunBlocked, StoreError, OSError) as error:
         return _Outcome(code=exit_of(error), message=f"{os.uname().nodename}: {error}")
 

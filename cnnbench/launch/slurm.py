@@ -7,7 +7,9 @@ submitit speaks to SLURM; its `local` cluster runs the same jobs as processes of
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import subprocess
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +18,7 @@ from typing import Any
 
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import first_line, with_hint
-from cnnbench.launch.executors import require_extra, words_anywhere
+from cnnbench.launch.engine import require_extra, words_anywhere
 from cnnbench.launch.local import require_own_devices
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import RunBlocked, Stopped, StopSignal
@@ -33,6 +35,9 @@ PARAMETERS = (
     "cpus_per_task", "exclude", "exclusive", "gpus_per_node", "gres", "job_name", "mem_gb",
     "nodelist", "partition", "qos", "signal_delay_s", "time", "timeout_min",
 )  # fmt: skip
+SBATCH = {"timeout_min": "time", "mem_gb": "mem"}  # the names that sbatch knows
+SLURM = "slurm"
+TIMEOUTS = 10**6  # of one job: a cell may need many of its times
 CLOSE_SECONDS = 10.0
 PER_ARRAY, TIMEOUT_MINUTES = 256, 240  # where nothing else is asked for
 
@@ -57,7 +62,8 @@ class SlurmEngine:
             hung_after=options.hung_after,
         )
         self._jobs: list[Any] = []
-        self._looks_alone = 0
+        self._looks_alone, self._is_stopping = 0, False
+        self._is_on_slurm = parameters.get("cluster", SLURM) == SLURM
 
     def start(self, cells: Sequence[Cell]) -> None:
         """Submit one array, with a job for each cell or as many as may run at once."""
@@ -71,10 +77,12 @@ class SlurmEngine:
         """
         ended = [job for job in self._jobs if job.done()]
         self._jobs = [job for job in self._jobs if job not in ended]
-        reasons = [reason for job in ended if (reason := _reason(job))]
-        if not len(cells):
+        lost = [reason for job in ended if (reason := _lost(job))]
+        refused = [reason for job in ended if not _lost(job) and (reason := _refusal(job))]
+        reasons = [*refused, *lost]
+        if not len(cells) or self._is_stopping:
             return
-        n_again = min(len(reasons), self._restarts_left)
+        n_again = min(len(lost), self._restarts_left)
         self._restarts_left -= n_again
         self._submit(n_again)
         self._looks_alone += not self._jobs
@@ -83,18 +91,24 @@ class SlurmEngine:
             raise RunBlocked(f"{why}, and cells are open; type the command again", Exit.FAILED)
 
     def stop(self) -> None:
-        """Cancel the jobs: their cells save their state."""
+        """Interrupt the jobs: their cells save their state. SLURM's own signal would be ignored."""
+        self._is_stopping = True
         for job in self._jobs:
             with contextlib.suppress(Exception):  # it may have ended just now
-                job.cancel()
+                if self._is_on_slurm and job.state == "RUNNING":
+                    subprocess.run(["scancel", "--signal=INT", job.job_id], check=False)
+                else:
+                    job.cancel()
 
     def close(self) -> None:
         """Cancel what does not end by itself: a job ends once no cell is left."""
         deadline = time.monotonic() + CLOSE_SECONDS
         while time.monotonic() < deadline and not all(job.done() for job in self._jobs):
             time.sleep(0.1)
-        self._jobs = [job for job in self._jobs if not job.done()]
-        self.stop()
+        for job in self._jobs:
+            with contextlib.suppress(Exception):
+                if not job.done():
+                    job.cancel()
 
     def _submit(self, n_jobs: int) -> None:
         if n_jobs:
@@ -130,13 +144,18 @@ def _executor(run_folder: RunFolder, parameters: dict[str, Any]) -> Any:
     folder = run_folder.path / "slurm"
     folder.mkdir(mode=0o700, exist_ok=True)
     clusters = {"slurm": submitit.SlurmExecutor, "local": submitit.LocalExecutor}
-    cluster = parameters.get("cluster", "slurm")
+    cluster = parameters.get("cluster", SLURM)
     if cluster not in clusters:
         raise PlanError(f"[slurm] cluster is slurm or local, saw {cluster!r}")
     wanted = {"timeout_min": TIMEOUT_MINUTES} | parameters
     wanted.pop("cluster", None)
+    if cluster == SLURM:
+        wanted = {SBATCH.get(name, name): value for name, value in wanted.items()}
+        if "mem" in wanted:
+            wanted["mem"] = f"{wanted['mem']}GB"
+    os.environ["PYTHONSAFEPATH"] = "1"  # a job takes no module from the working folder either
     try:
-        executor = clusters[cluster](folder=folder)
+        executor = clusters[cluster](folder=folder, max_num_timeout=TIMEOUTS)
     except RuntimeError as error:  # there is no srun
         raise PlanError(f"--executor slurm: {first_line(error)}") from None
     with plan_errors("[slurm]: "):
@@ -144,19 +163,22 @@ def _executor(run_folder: RunFolder, parameters: dict[str, Any]) -> Any:
     return executor
 
 
-def _reason(job: Any) -> str:
-    """Return why a job ended that should go on, empty where it did what it was to do.
+def _lost(job: Any) -> str:
+    """Say so if a job that has ended was killed, empty where it left word."""
+    if not job.paths.result_pickle.exists():  # submitit would wait for it
+        return f"job {job.job_id} was lost"
+    error = job.exception()
+    return f"job {job.job_id} was lost: {first_line(error)}" if error is not None else ""
+
+
+def _refusal(job: Any) -> str:
+    """Return why a job could not train where it was, empty where it could: another may.
 
     Raises:
         RunBlocked: if no other job could do better.
     """
-    if not job.paths.result_pickle.exists():  # submitit would wait for it
-        return f"job {job.job_id} was lost"
-    error = job.exception()
-    if error is not None:
-        return f"job {job.job_id} was lost: {first_line(error)}"
     code, message = job.result()
-    if code == Exit.BUSY:  # another job has the device; that one goes on
+    if code in (Exit.BUSY, Exit.USAGE):  # its device is taken, or it has none
         return str(message)
     if code:
         raise RunBlocked(message, code)

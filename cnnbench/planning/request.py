@@ -208,7 +208,7 @@ class RunOptions:
     ] = 1
     retries: Annotated[
         int | None,
-        Flag("Starts of a cell whose process was killed.  [local: 0; else: 3]", least=0),
+        Flag("Restarts of a cell whose process was killed.  [local: 0; else: 3]", least=0),
     ] = None
     ray_address: Annotated[str | None, Flag("A Ray cluster.  [a new one, here]")] = None
     slurm: Annotated[

@@ -81,7 +81,7 @@ def _train_cell(context: CellContext) -> Result:
     folder, clock = context.folder, context.clock
     canary = canary_gflops(context.device)
     with clock.measure("build"):
-        inputs = open_inputs(context.cell, context.typed)
+        inputs = open_inputs(context.cell, context.typed, beat=folder.beat)
         training = prepare_training(context, inputs)
         folder.require_room(training.params, keeps=context.keeps)
         folder.forget_network()  # of an attempt that was killed before its result

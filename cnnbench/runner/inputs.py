@@ -78,8 +78,12 @@ class Inputs:
     colours: npt.NDArray[np.float64] | None
 
 
-def open_inputs(cell: Cell, typed: Request | None = None) -> Inputs:
+def open_inputs(
+    cell: Cell, typed: Request | None = None, *, beat: Callable[[], None] = lambda: None
+) -> Inputs:
     """Open and decode a cell's images, whose dataset is `typed` here or as in the plan.
+
+    `beat` is called now and then while they are decoded, here or by another cell.
 
     Raises:
         DataError: if the dataset is not what the plan saw.
@@ -94,7 +98,8 @@ def open_inputs(cell: Cell, typed: Request | None = None) -> Inputs:
             "start a new run, or bring the images back"
         )
     splits: dict[str, Decoded] = {
-        name: decoded(dataset, name, cell.stored_size) for name in dataset.splits
+        name: decoded(dataset, name, cell.stored_size, progress=lambda done, total: beat())
+        for name in dataset.splits
     }
     pixels = splits["train"].images
     mean, std = _scaling(cell, pixels)

@@ -67,10 +67,12 @@ def serve_rank(context: CellContext, rank: int) -> int:
     Only what the first rank returns, and what went wrong with others, says how the cell ended.
     """
     try:
-        with context.folder.lock() if rank == 0 else contextlib.nullcontext():
+        with context.folder.lock(wait_seconds=0.0) if rank == 0 else contextlib.nullcontext():
             ranks = join_ranks(context.device.torch_device, seed=context.cell.seed)
             context = replace(context, ranks=ranks)
             if rank == 0:
+                if context.folder.is_final():  # another process has trained it meanwhile
+                    return LOST
                 context.folder.retry()
                 return Exit.OK if run_cell(context).status == "done" else Exit.FAILED
             follow_cell(context)
@@ -164,7 +166,8 @@ def _launch_until_done(context: CellContext, started: float) -> int:
     if judged.code in (Exit.FAILED, LOST):
         torch.set_num_threads(context.threads or 1)  # as the ranks had, for the row to say
         with folder.lock():
-            write_failure(context, judged.status, judged.reason)
+            if not folder.is_final():
+                write_failure(context, judged.status, judged.reason)
         return Exit.FAILED
     print(judged.reason, file=sys.stderr, flush=True)
     return judged.code

@@ -63,6 +63,9 @@ def fork_for_each_line() -> list[str]:
     for line in sys.stdin.buffer:
         words, log = json.loads(line)
         pid = os.fork()
+        # A scheduler may signal all that it finds; the fork saves its state, and needs this one.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_IGN if pid else signal.SIG_DFL)
         if pid == 0:
             os.setsid()
             with Path(log).open("ab") as file:
@@ -71,6 +74,8 @@ def fork_for_each_line() -> list[str]:
             return list(words)
         print(pid, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+            signal.signal(number, signal.SIG_DFL)
     os._exit(Exit.OK)
 
 

@@ -86,9 +86,9 @@ class CellFolder:
             finally:
                 self._require_held = lambda: None
 
-    def owner(self) -> Owner | None:
-        """Return the living process that trains this cell, None if nobody does."""
-        return owner_of(self.path)
+    def owner(self, *, exactly: bool = False) -> Owner | None:
+        """Return the living process that trains this cell, None if nobody does; see `owner_of`."""
+        return owner_of(self.path, exactly=exactly)
 
     def deaths(self) -> int:
         """Return how many processes died over this cell, one after the other, up to now."""

@@ -100,7 +100,7 @@ def claimed(
         if is_there() and not following.exists():
             return
         if following.exists():
-            raise StoreError(
+            raise BusyError(
                 f"{folder} was taken over by {owner_text(owner_of(folder))} while this process "
                 "slept; nothing more is written there"
             )
@@ -124,10 +124,18 @@ def claimed(
         os.close(handle)
 
 
-def owner_of(folder: Path) -> Owner | None:
-    """Return the living process that holds a folder, None if nobody does; works read-only too."""
+def owner_of(folder: Path, *, exactly: bool = False) -> Owner | None:
+    """Return the living process that holds a folder, None if nobody does; works read-only too.
+
+    An owner on another machine is judged by this machine's clock, or `exactly`, by the clock that
+    stamps the folder's files, which is asked by writing one.
+    """
     latest = _latest(folder)
-    if latest is None or not _is_alive(latest, time.time()):
+    if latest is None:
+        return None
+    is_elsewhere = latest.owner is None or latest.owner.machine != _machine()
+    asks = exactly and is_elsewhere and not latest.is_released
+    if not _is_alive(latest, _now_in(folder) if asks else time.time()):
         return None
     return latest.owner or Owner(host="an unknown machine", pid=0, since="a moment ago")
 
@@ -247,8 +255,8 @@ def _is_alive(claim: _Claim, now: float) -> bool:
     """Tell whether a claim's owner holds it still; `now` is by the clock of the file system."""
     if claim.is_released:
         return False
-    owner, me = claim.owner, _me()
-    if owner and owner.machine == me.machine:
+    owner = claim.owner
+    if owner and owner.machine == _machine():
         return _process_lives(owner)
     try:
         return now - claim.path.stat().st_mtime < _stale_seconds()

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cnnbench.cli.options import app
-from cnnbench.launch import executors
+from cnnbench.launch import engine
 from cnnbench.planning.request import PlanError
 from cnnbench.store import StoreError
 from tests.store.test_run_folder import a_run
@@ -48,4 +48,4 @@ def test_a_run_that_has_ended_needs_no_work(tmp_path):
 def test_an_executor_that_is_not_installed_names_its_extra(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(PlanError, match=r"pip install 'cnnbench\[ray\]'"):
-        executors.require_extra("ray", "ray")
+        engine.require_extra("ray", "ray")

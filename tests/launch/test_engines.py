@@ -7,9 +7,11 @@ import engines
 import pytest
 from processes import commands_with, wait_for
 
-from cnnbench.launch.slurm import checked
-from cnnbench.planning.request import PlanError, RunOptions
+from cnnbench.launch.executors import _require_nothing_for_workers
+from cnnbench.launch.slurm import SlurmEngine, checked
+from cnnbench.planning.request import PlanError, Request, RunOptions
 from cnnbench.store import RunFolder
+from tests.store.test_run_folder import a_run
 
 
 def test_names_of_slurm_are_checked_with_a_hint():
@@ -35,6 +37,41 @@ def test_a_killed_cell_is_started_again_elsewhere_and_left_to_the_same_command_h
     assert RunOptions().times_to_retry == 0
     assert RunOptions(executor="ray").times_to_retry == 3
     assert RunOptions(executor="slurm", retries=1).times_to_retry == 1
+
+
+def test_what_workers_alone_can_be_told_is_refused(tmp_path):
+    for options in ({"jobs": 2}, {"keep": "none"}, {"retries": 5}, {"hung_after": 60.0}):
+        with pytest.raises(PlanError, match=f"cnnbench work DIR --{next(iter(options))[:4]}"):
+            _require_nothing_for_workers(RunOptions(executor="workers", **options))
+
+
+STUB = """#!/bin/sh
+case "$0" in
+*sbatch) cp "$1" "$HOME/submitted.sh"; echo "Submitted batch job 42" ;;
+*) echo ;;
+esac
+"""
+
+
+def test_slurm_is_asked_in_the_words_of_sbatch(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    for name in ("srun", "sbatch", "squeue", "sacct", "scancel"):
+        (tmp_path / name).write_text(STUB)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    run, plan, _ = a_run(tmp_path / "home")
+    names = {"partition": "gpu", "timeout_min": 90, "gpus_per_node": 1, "array_parallelism": 2}
+    names |= {"mem_gb": 16, "signal_delay_s": 120, "cpus_per_task": 8}
+    options = RunOptions(executor="slurm", slurm=names)
+    engine = SlurmEngine(plan, run, Request("lenet5", "digits"), options)
+    engine.start(plan.cells * 3)
+    submitted = (tmp_path / "submitted.sh").read_text()
+    for line in ("partition=gpu", "time=90", "gpus-per-node=1", "mem=16GB", "cpus-per-task=8",
+                 "array=0-1%2", "signal=USR2@120"):  # fmt: skip
+        assert f"#SBATCH --{line}\n" in submitted
+    assert (run.path / "slurm").stat().st_mode & 0o077 == 0
+    assert os.environ["PYTHONSAFEPATH"] == "1"
 
 
 @pytest.fixture(scope="module")

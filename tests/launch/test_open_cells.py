@@ -144,6 +144,50 @@ def test_a_worker_waits_for_the_cells_of_others_and_not_for_ever(four):
     assert plan.cells[0].id in heard[0]
 
 
+def test_a_cell_that_was_busy_waits_until_all_are_looked_at_again(four):
+    run, plan = four
+    cells = opened(run, plan)
+    cells.put_back(cells.take(), was_busy=True)
+    assert cells.take().cell.seed == 1
+    list(cells.look(at_all=True))
+    assert cells.take().cell.seed == 0
+
+
+def test_a_cell_with_a_result_is_followed_as_long_as_its_process_draws_pictures(four):
+    run, plan = four
+    cells, first = opened(run, plan), run.cell(plan.cells[0])
+    with first.lock():
+        give(run, plan.cells[0], "done")
+        (update,) = cells.look(at_all=True)
+        assert update.result.status == "running"
+    assert [update.result.status for update in cells.look(at_all=True)] == ["done"]
+
+
+def test_who_only_looks_on_gives_no_cell_up(four):
+    run, plan = four
+    for _ in range(5):
+        kill_one_over(run, plan.cells[0])
+    cells = opened(run, plan, retries=None)
+    list(cells.look(at_all=True))
+    assert len(cells) == 4
+
+
+def test_what_else_runs_when_one_fails_is_no_row(four):
+    run, plan = four
+    slots = [FakeCells(crashed=0, slow=1), FakeCells(crashed=0, slow=1)]
+    list(run_cells(opened(run, plan), slots, StopSignal(), hung_after=HUNG_AFTER, fail_fast=True))
+    statuses = [run.result(cell).status for cell in plan.cells]
+    assert statuses[0] == "failed"
+    assert run.cell(plan.cells[1]).result_mark() is None, run.result(plan.cells[1]).reason
+
+
+def test_a_machine_without_the_gpus_takes_no_cell(four):
+    run, plan = four
+    cells = tuple(cell.model_copy(update={"device": "cuda"}) for cell in plan.cells)
+    with pytest.raises(PlanError, match="the cells need 1 GPU, and this machine gives 0"):
+        slots_here(run, plan.model_copy(update={"cells": cells}), jobs=1, words=[]).__enter__()
+
+
 def timed(plan):
     cells = tuple(c.model_copy(update={"budget": Budget.parse("9s")}) for c in plan.cells)
     return plan.model_copy(update={"cells": cells})

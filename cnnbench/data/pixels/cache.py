@@ -6,7 +6,8 @@ never stale; a lock lets one process build it while others wait.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -135,7 +136,7 @@ def _source(split: Split, size: int, home: Path, progress: Progress | None) -> I
 def _build(split: Split, size: int, home: Path, progress: Progress | None) -> Entry:
     path, shape = _place(split, size, home)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with _lock(path.with_suffix(".lock"), lambda: progress and progress(0, len(split))):
         entry = _load(path, shape)  # another process may have built it while this one waited
         if entry is not None:
             return entry
@@ -154,6 +155,21 @@ def _build(split: Split, size: int, home: Path, progress: Progress | None) -> En
         text = json.dumps(facts, indent=2) + "\n"
         write_text(path.with_suffix(".json"), text, advice=ADVICE)
         return np.load(path, mmap_mode="r"), facts["sha256"]
+
+
+@contextmanager
+def _lock(path: Path, on_wait: Callable[[], object]) -> Iterator[None]:
+    """Hold a file lock; `on_wait` is called each second that another process has it."""
+    lock = FileLock(path)
+    while True:
+        with suppress(Timeout):
+            lock.acquire(timeout=1.0)
+            break
+        on_wait()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _load(path: Path, shape: tuple[int, ...]) -> Entry | None:
