@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, get_type_hints
+from typing import TYPE_CHECKING
 
+from cnnbench.base.calling import called_like
 from cnnbench.base.files import disk_errors
 from cnnbench.data.dataset import Dataset
 from cnnbench.data.open import require_outside
@@ -25,7 +25,13 @@ from cnnbench.engine.hardware import (
 from cnnbench.launch.execute import Callbacks, execute
 from cnnbench.planning.foresight import as_foreseen, foreseen, smallest_plan
 from cnnbench.planning.plan import folder_of, make_plan, respelled
-from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
+from cnnbench.planning.request import (
+    PlanError,
+    Request,
+    RunOptions,
+    plan_errors,
+    require_typed_for_gpus_elsewhere,
+)
 from cnnbench.planning.tuning import trial_plan, tuned_rates, with_rates
 from cnnbench.profiler.calibration import fastest_settings
 from cnnbench.profiler.pace import PaceMeter
@@ -43,10 +49,6 @@ __all__ = ["dry_run", "load_results", "prepare", "run"]
 GPUS_ELSEWHERE = "GPUs of other machines"
 DISTURBED = "measured while another program ran, so they may be too low"
 
-P = ParamSpec("P")
-A = TypeVar("A")
-R = TypeVar("R")
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Arguments(RunOptions, Request):
@@ -56,25 +58,7 @@ class _Arguments(RunOptions, Request):
     callbacks: Callbacks | None = None
 
 
-def _called_like(make: Callable[P, A]) -> Callable[[Callable[[A], R]], Callable[P, R]]:
-    """Let a function of one object be called with the arguments that make that object."""
-
-    def decorate(function: Callable[[A], R]) -> Callable[P, R]:
-        @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            return function(make(*args, **kwargs))
-
-        hints, given = get_type_hints(make), inspect.signature(make).parameters.values()
-        call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [each.replace(annotation=hints[each.name]) for each in given],
-            return_annotation=get_type_hints(function)["return"],
-        )
-        return call
-
-    return decorate
-
-
-@_called_like(_Arguments)
+@called_like(_Arguments)
 def run(given: _Arguments) -> Path:
     """Train every model under the same budget, write the report, and return the run folder.
 
@@ -217,7 +201,10 @@ def prepare(
         PlanError: if a name or a number is wrong.
         DataError: if the dataset is.
     """
-    hardware = _gpus_elsewhere(request) if elsewhere and not detect().gpu else detect()
+    hardware = detect()
+    if elsewhere and request.device == "cuda" and not hardware.gpu:
+        require_typed_for_gpus_elsewhere(request)
+        hardware = replace(hardware, gpu=GPUS_ELSEWHERE, gpu_bf16=True, gpus=request.devices)
     planner = _Planner(request=request, argv=argv, hardware=hardware)
     plan = smallest_plan(planner.plan_at)
     if plan.cells[0].budget.currency is Currency.JOULES:
@@ -238,18 +225,6 @@ def prepare(
         if meter.was_disturbed:
             plan = plan.model_copy(update={"machine": {**plan.machine, "speeds": DISTURBED}})
     return plan, planner.dataset
-
-
-def _gpus_elsewhere(request: Request) -> Hardware:
-    """Return this machine as if it had the GPUs of others, where the request is for GPUs."""
-    if request.device != "cuda":
-        return detect()
-    if request.precision == "auto" or (request.pixels is None and request.recipe != "paper"):
-        raise PlanError(
-            "--device cuda: this machine has no GPU, so nothing of those that will train can be "
-            "measured from here; type --precision and --image-size"
-        )
-    return replace(detect(), gpu=GPUS_ELSEWHERE, gpu_bf16=True, gpus=max(1, request.devices))
 
 
 @dataclass(kw_only=True)

@@ -18,7 +18,7 @@ from cnnbench.schema.events import Evaluated, Stepped
 from cnnbench.schema.origin import origin_fields
 from cnnbench.schema.result import Result, Status, planned
 from cnnbench.store import BusyError, CellFolder
-from cnnbench.store.cell_folder import EventTail
+from cnnbench.store.log import EventTail
 
 __all__ = ["Attempt", "CellUpdate", "followed", "write_end"]
 

@@ -9,17 +9,10 @@ from typing import TYPE_CHECKING
 
 from cnnbench.launch.attempt import CellUpdate
 from cnnbench.launch.engine import words_of
-from cnnbench.launch.local import (
-    LOOK_SECONDS,
-    SHARE_OF_LOOKING,
-    Idle,
-    device_of_its_own,
-    run_cells,
-    slots_here,
-    wait_to_look,
-)
+from cnnbench.launch.local import LOOK_SECONDS, Idle, Rhythm, run_cells, wait_to_look
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import StopSignal
+from cnnbench.launch.slots import device_of_its_own, slots_here
 from cnnbench.planning.request import PlanError, Request, RunOptions
 from cnnbench.schema.cell import Plan
 from cnnbench.store import RunFolder
@@ -98,24 +91,23 @@ def _followed(
     cells: OpenCells, engine: Engine | None, stop_signal: StopSignal, *, fail_fast: bool
 ) -> Iterator[CellUpdate]:
     """Follow what becomes of the cells, which an engine starts, or workers of their own accord."""
-    yield from cells.look(at_all=True)
+    rhythm = Rhythm()
+    yield from rhythm.look(cells, at_all=True)
     if engine and len(cells):
         engine.start(cells.cells)
     while len(cells):
         if stop_signal.number:
             _let_save(cells, engine, stop_signal)
             stop_signal.raise_if_received()
-        began = time.monotonic()
         if engine:
             engine.look(cells)
-        seen = list(cells.look(at_all=True))
-        pause = (time.monotonic() - began) / SHARE_OF_LOOKING
+        seen = rhythm.look(cells, at_all=True)
         yield from seen
         ended_badly = {update.result.status for update in seen} - {"done", "running"}
         if fail_fast and ended_badly:
             _let_save(cells, engine, stop_signal)
             return
-        wait_to_look(max(LOOK_SECONDS, pause), stop_signal)
+        wait_to_look(rhythm.pause, stop_signal)
 
 
 def _let_save(cells: OpenCells, engine: Engine | None, stop_signal: StopSignal) -> None:

@@ -7,8 +7,9 @@ from cnnbench.launch.attempt import CellUpdate, followed, write_end
 from cnnbench.schema.cell import Cell
 from cnnbench.schema.result import Result, planned
 from cnnbench.store import CellFolder, RunFolder
-from cnnbench.store.cell_folder import FINAL, EventTail
-from cnnbench.store.claims import owner_text
+from cnnbench.store.cell_folder import FINAL
+from cnnbench.store.log import EventTail
+from cnnbench.store.owners import owner_text
 
 __all__ = ["OpenCells"]
 

@@ -21,9 +21,10 @@ from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import first_line
 from cnnbench.launch.attempt import write_end
 from cnnbench.launch.engine import require_extra, words_anywhere
-from cnnbench.launch.local import is_charged_for_time, require_own_devices, run_cells
+from cnnbench.launch.local import run_cells
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import RunBlocked, Stopped, caught_signals
+from cnnbench.launch.slots import is_charged_for_time, require_own_devices
 from cnnbench.launch.warm import WarmServer
 from cnnbench.planning.request import PlanError, Request, RunOptions
 from cnnbench.schema.cell import Cell, Plan
@@ -32,7 +33,7 @@ from cnnbench.store.parcel import pack, unpack
 from cnnbench.version import __version__
 
 if TYPE_CHECKING:
-    from cnnbench.launch.local import Start
+    from cnnbench.launch.slots import Start
 
 __all__ = ["RayEngine"]
 

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +19,9 @@ from typing import Any
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import first_line, with_hint
 from cnnbench.launch.engine import require_extra, words_anywhere
-from cnnbench.launch.local import require_own_devices
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import RunBlocked, Stopped, StopSignal
+from cnnbench.launch.slots import require_own_devices
 from cnnbench.launch.work import work
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
 from cnnbench.schema.cell import Cell, Plan
@@ -36,7 +36,7 @@ PARAMETERS = (
     "nodelist", "partition", "qos", "signal_delay_s", "time", "timeout_min",
 )  # fmt: skip
 SBATCH = {"timeout_min": "time", "mem_gb": "mem"}  # the names that sbatch knows
-SLURM = "slurm"
+SLURM, SAFE_PATH = "slurm", "PYTHONSAFEPATH"
 TIMEOUTS = 10**6  # of one job: a cell may need many of its times
 CLOSE_SECONDS = 10.0
 PER_ARRAY, TIMEOUT_MINUTES = 256, 240  # where nothing else is asked for
@@ -112,9 +112,22 @@ class SlurmEngine:
 
     def _submit(self, n_jobs: int) -> None:
         if n_jobs:
-            with self._executor.batch():
+            with _safe_path(), self._executor.batch():
                 jobs = [self._executor.submit(self._worker) for _ in range(n_jobs)]
             self._jobs += jobs
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let a job take no module from the working folder; it has the environment of now."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(SAFE_PATH)
+        if before is not None:
+            os.environ[SAFE_PATH] = before
 
 
 def checked(typed: dict[str, str]) -> dict[str, Any]:
@@ -153,7 +166,6 @@ def _executor(run_folder: RunFolder, parameters: dict[str, Any]) -> Any:
         wanted = {SBATCH.get(name, name): value for name, value in wanted.items()}
         if "mem" in wanted:
             wanted["mem"] = f"{wanted['mem']}GB"
-    os.environ["PYTHONSAFEPATH"] = "1"  # a job takes no module from the working folder either
     try:
         executor = clusters[cluster](folder=folder, max_num_timeout=TIMEOUTS)
     except RuntimeError as error:  # there is no srun

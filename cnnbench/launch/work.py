@@ -6,9 +6,10 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 from cnnbench.launch.attempt import CellUpdate
-from cnnbench.launch.local import FOREVER, Idle, device_of_its_own, run_cells, slots_here
+from cnnbench.launch.local import FOREVER, Idle, run_cells
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import StopSignal
+from cnnbench.launch.slots import device_of_its_own, slots_here
 from cnnbench.schema.cell import Plan
 from cnnbench.store import BusyError, RunFolder
 

@@ -3,15 +3,20 @@
 The command line imports this file for each `--help`, so it imports nothing of weight.
 """
 
-import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from cnnbench.base.exits import Exit
-from cnnbench.base.words import with_hint
+from cnnbench.planning.typed import (
+    PlanError,
+    numbers,
+    pairs,
+    plan_errors,
+    require_known,
+    split_commas,
+)
 
 __all__ = [
     "RETRIES_ELSEWHERE",
@@ -21,6 +26,7 @@ __all__ = [
     "Request",
     "RunOptions",
     "plan_errors",
+    "require_typed_for_gpus_elsewhere",
     "split_commas",
 ]
 
@@ -35,21 +41,6 @@ T = TypeVar("T")
 Texts = str | Sequence[str]
 Floats = float | str | Sequence[float]
 Ints = int | str | Sequence[int]
-
-
-class PlanError(ValueError):
-    """A command that makes no plan; the message says what was wrong and what to type."""
-
-    exit_code = Exit.USAGE
-
-
-@contextlib.contextmanager
-def plan_errors(where: str = "") -> Iterator[None]:
-    """Let what is wrong with a value be wrong with the plan, said with `where` in front."""
-    try:
-        yield
-    except ValueError as error:
-        raise PlanError(f"{where}{error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +123,12 @@ class Request:
     @property
     def lrs(self) -> list[float]:
         """The learning rates; none means the recipe's. Raises PlanError if one is no number."""
-        return _numbers("--lr", self.lr, float)
+        return numbers("--lr", self.lr, float)
 
     @property
     def batch_sizes(self) -> list[int]:
         """The batch sizes; none means the recipe's. Raises PlanError if one is no number."""
-        return _numbers("--batch-size", self.batch_size, int)
+        return numbers("--batch-size", self.batch_size, int)
 
     @property
     def pixels(self) -> int | None:
@@ -221,8 +212,8 @@ class RunOptions:
             raise PlanError(f"--hung-after must be at least 1, saw {self.hung_after:g}")
         if self.out is not None and not str(self.out).strip():  # a shell's variable that is not set
             raise PlanError("--out is empty: name a folder, or leave the flag out")
-        _require_known("--keep", self.keep or KEEPS[0], KEEPS)
-        _require_known("--executor", self.executor, EXECUTORS)
+        require_known("--keep", self.keep or KEEPS[0], KEEPS)
+        require_known("--executor", self.executor, EXECUTORS)
         if self.ray_address and self.executor != "ray":
             raise PlanError("--ray-address is for --executor ray")
         if self.slurm and self.executor != "slurm":
@@ -253,45 +244,10 @@ class RunOptions:
         return pairs("--slurm", self.slurm)
 
 
-def pairs(flag: str, given: Mapping[str, Any] | Sequence[str] | None) -> dict[str, str]:
-    """Return what was typed as KEY=VALUE, or given as a mapping; PlanError if it is neither.
-
-    >>> pairs("--data", ["seed=1", "url=a=b"]), pairs("--data", {"seed": 1})
-    ({'seed': '1', 'url': 'a=b'}, {'seed': '1'})
-    """
-    given = given or {}
-    if not isinstance(given, Mapping):
-        for word in given:
-            if not word.partition("=")[0] or "=" not in word:
-                raise PlanError(f"{flag} {word!r} must be KEY=VALUE, like {flag} seed=1")
-        given = dict(word.split("=", 1) for word in given)
-    return {key: str(value) for key, value in given.items()}
-
-
-def _require_known(flag: str, given: str, known: Sequence[str]) -> None:
-    if given not in known:
-        hint = with_hint(f"unknown {flag} {given!r}", given, known, f"there is {', '.join(known)}")
-        raise PlanError(hint)
-
-
-def split_commas(given: object) -> list[str]:
-    """Split text at its commas; a list or a number of Python is read as if it were typed.
-
-    >>> split_commas("alexnet, vgg"), split_commas([0.1, 0.01]), split_commas(None)
-    (['alexnet', 'vgg'], ['0.1', '0.01'], [])
-    """
-    if given is None:
-        return []
-    if isinstance(given, Iterable) and not isinstance(given, str):
-        given = ",".join(map(str, given))
-    return [part.strip() for part in str(given).split(",") if part.strip()]
-
-
-def _numbers(flag: str, given: object, read: Callable[[str], T]) -> list[T]:
-    numbers = []
-    for part in split_commas(given):
-        try:
-            numbers.append(read(part))
-        except ValueError:
-            raise PlanError(f"{flag} {given!r}: {part!r} is no number") from None
-    return numbers
+def require_typed_for_gpus_elsewhere(request: Request) -> None:
+    """Check that nothing has to be measured on GPUs that only other machines have; PlanError."""
+    if request.precision == "auto" or (request.pixels is None and request.recipe != "paper"):
+        raise PlanError(
+            "--device cuda: this machine has no GPU, so nothing of those that will train can be "
+            "measured from here; type --precision and --image-size"
+        )

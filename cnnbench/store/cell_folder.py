@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from cnnbench.base.files import (
     REPORT_BYTES,
@@ -29,19 +27,21 @@ from cnnbench.base.files import (
 )
 from cnnbench.base.words import escape_bytes
 from cnnbench.schema.cell import Cell
-from cnnbench.schema.events import EVENT, Event, origins_of
+from cnnbench.schema.events import Event, origins_of
 from cnnbench.schema.kept import KeptNetwork
 from cnnbench.schema.origin import origin_fields
 from cnnbench.schema.result import VERSION, Result, planned, usage
 from cnnbench.store import checkpoints, network
 from cnnbench.store.checkpoints import Checkpoint
-from cnnbench.store.claims import Owner, claimed, deaths_of, owner_of
+from cnnbench.store.claims import claimed, deaths_of, owner_of
 from cnnbench.store.gallery import UNREADABLE, CellGallery, read_gallery, write_gallery
+from cnnbench.store.log import EventTail, parse_events
+from cnnbench.store.owners import Owner
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FINAL", "ORPHAN_WAIT_SECONDS", "CellFolder", "EventTail", "Predictions"]
+__all__ = ["FINAL", "ORPHAN_WAIT_SECONDS", "CellFolder", "Predictions"]
 
 FINAL = frozenset(("done", "diverged"))  # training again could add nothing
 ORPHAN_WAIT_SECONDS = 30.0  # longer than a cell whose launcher was killed may go on
@@ -278,39 +278,3 @@ class CellFolder:
         """Remove the checkpoints of a cell that has ended."""
         pass_failpoint("checkpoint", "forgetting")
         shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
-
-
-# -- a growing log --------------------------------------------------------------------------------
-
-
-class EventTail:
-    """Reads a growing log piece by piece, so that a watched run stays as fast as any other."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._inode = 0
-        self._offset = 0
-
-    def read(self) -> list[Event]:
-        """Return the whole events added since the last call; from the start if the log was cut."""
-        try:
-            with self._path.open("rb") as file:
-                stat = os.fstat(file.fileno())
-                if stat.st_ino != self._inode or stat.st_size < self._offset:
-                    self._inode, self._offset = stat.st_ino, 0
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return []
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        return parse_events(whole)
-
-
-def parse_events(log: bytes) -> list[Event]:
-    """Return every whole event of a log; a line torn by a kill is left out."""
-    events = []
-    for line in log.split(b"\n"):
-        with contextlib.suppress(ValidationError):
-            events.append(EVENT.validate_json(line))
-    return events

@@ -9,9 +9,7 @@ used twice. That needs no lock of the file system, which many shared ones do not
 
 import contextlib
 import errno
-import functools
 import os
-import platform
 import re
 import tempfile
 import threading
@@ -29,9 +27,9 @@ from cnnbench.base.files import (
     pass_failpoint,
     sweep_temporaries,
 )
-from cnnbench.schema import Value
+from cnnbench.store.owners import Owner, owner_text, process_lives, this_machine, this_process
 
-__all__ = ["CLAIMS", "Owner", "busy", "claimed", "deaths_of", "owner_of", "owner_text"]
+__all__ = ["CLAIMS", "busy", "claimed", "deaths_of", "owner_of"]
 
 STALE_VARIABLE = "CNNBENCH_STALE_SECONDS"
 STALE_SECONDS = 60.0  # without a touch, after which an owner on another machine counts as dead
@@ -42,22 +40,6 @@ POLL_SECONDS = 0.05
 CLAIMS = ".claim-*"
 _NAME = re.compile(r"\.claim-(\d{6,})(-released)?")
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
-
-
-class Owner(Value):
-    """A process that claimed a folder.
-
-    `machine` is one of a kind: a process number means something within it alone. `started` tells a
-    process from a later one with its number, empty where the system does not say. `deaths` counts
-    the owners that died before this one without a release between.
-    """
-
-    host: str
-    pid: int
-    since: str
-    machine: str = ""
-    started: str = ""
-    deaths: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,18 +115,11 @@ def owner_of(folder: Path, *, exactly: bool = False) -> Owner | None:
     latest = _latest(folder)
     if latest is None:
         return None
-    is_elsewhere = latest.owner is None or latest.owner.machine != _machine()
+    is_elsewhere = latest.owner is None or latest.owner.machine != this_machine()
     asks = exactly and is_elsewhere and not latest.is_released
     if not _is_alive(latest, _now_in(folder) if asks else time.time()):
         return None
     return latest.owner or Owner(host="an unknown machine", pid=0, since="a moment ago")
-
-
-def owner_text(owner: Owner | None) -> str:
-    """Name an owner for people."""
-    if owner is None or not owner.pid:
-        return "another process"
-    return f"process {owner.pid} on {owner.host} since {owner.since}"
 
 
 def busy(folder: Path) -> BusyError:
@@ -183,7 +158,7 @@ def _make(folder: Path, before: _Claim | None) -> _Claim | None:
     number = before.number + 1 if before else 1
     died = before is not None and not before.is_released
     deaths = before.owner.deaths + 1 if before and before.owner and died else int(died)
-    owner = _me().model_copy(update={"deaths": deaths})
+    owner = this_process().model_copy(update={"deaths": deaths})
     path = folder / f".claim-{number:06d}"
     handle, name = tempfile.mkstemp(dir=folder, prefix=".claim.", suffix=".tmp")
     temporary = Path(name)
@@ -256,50 +231,12 @@ def _is_alive(claim: _Claim, now: float) -> bool:
     if claim.is_released:
         return False
     owner = claim.owner
-    if owner and owner.machine == _machine():
-        return _process_lives(owner)
+    if owner and owner.machine == this_machine():
+        return process_lives(owner)
     try:
         return now - claim.path.stat().st_mtime < _stale_seconds()
     except OSError:  # renamed or removed just now: look again
         return True
-
-
-def _process_lives(owner: Owner) -> bool:
-    """Tell whether a process of this machine is the one that made a claim, and runs."""
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        pass  # it exists, and belongs to another user
-    state, started = _state_of(owner.pid)
-    return state != "Z" and (not started or started == owner.started)
-
-
-def _state_of(pid: int) -> tuple[str, str]:
-    """Return a process's state and when it started, empty where the system does not say."""
-    with contextlib.suppress(OSError, IndexError):
-        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-        return fields[0], fields[19]
-    return "", ""
-
-
-def _me() -> Owner:
-    pid = os.getpid()
-    since = time.strftime("%FT%T%z")
-    host, machine = platform.node(), _machine()
-    return Owner(host=host, pid=pid, since=since, machine=machine, started=_state_of(pid)[1])
-
-
-@functools.cache
-def _machine() -> str:
-    """Return what no other machine is called; containers on one machine count as several."""
-    parts = [platform.node()]
-    for place in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
-        with contextlib.suppress(OSError):
-            path = Path(place)
-            parts.append(str(path.readlink()) if path.is_symlink() else path.read_text().strip())
-    return " ".join(parts)
 
 
 def _now_in(folder: Path) -> float:

@@ -25,7 +25,8 @@ from cnnbench.schema.names import differences
 from cnnbench.schema.result import VERSION as RESULT_VERSION
 from cnnbench.schema.result import Ranking, Result, RunSeconds
 from cnnbench.store.cell_folder import ORPHAN_WAIT_SECONDS, CellFolder, Predictions
-from cnnbench.store.claims import POLL_SECONDS, busy, claimed, owner_of, owner_text
+from cnnbench.store.claims import POLL_SECONDS, busy, claimed, owner_of
+from cnnbench.store.owners import owner_text
 
 CLEARED = ".cleared-"  # in front of the name of a folder of cells that is being removed
 

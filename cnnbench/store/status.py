@@ -11,8 +11,9 @@ from cnnbench.schema.budget import Currency
 from cnnbench.schema.cell import Cell
 from cnnbench.schema.events import Stepped
 from cnnbench.schema.result import Result, Status, planned
-from cnnbench.store.cell_folder import CellFolder, parse_events
-from cnnbench.store.claims import Owner
+from cnnbench.store.cell_folder import CellFolder
+from cnnbench.store.log import parse_events
+from cnnbench.store.owners import Owner
 from cnnbench.store.run import RunFolder
 
 __all__ = ["CellAtWork", "FailedCell", "RunStatus", "StatusReader"]

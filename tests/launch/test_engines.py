@@ -47,7 +47,7 @@ def test_what_workers_alone_can_be_told_is_refused(tmp_path):
 
 STUB = """#!/bin/sh
 case "$0" in
-*sbatch) cp "$1" "$HOME/submitted.sh"; echo "Submitted batch job 42" ;;
+*sbatch) cp "$1" "$HOME/submitted.sh"; echo "$PYTHONSAFEPATH" > "$HOME/safe"; echo "Submitted batch job 42" ;;
 *) echo ;;
 esac
 """
@@ -71,7 +71,7 @@ def test_slurm_is_asked_in_the_words_of_sbatch(tmp_path, monkeypatch):
                  "array=0-1%2", "signal=USR2@120"):  # fmt: skip
         assert f"#SBATCH --{line}\n" in submitted
     assert (run.path / "slurm").stat().st_mode & 0o077 == 0
-    assert os.environ["PYTHONSAFEPATH"] == "1"
+    assert (tmp_path / "safe").read_text() == "1\n"
 
 
 @pytest.fixture(scope="module")

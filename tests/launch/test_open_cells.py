@@ -6,9 +6,10 @@ import sys
 import pytest
 from fake_cells import FakeCells, with_seeds
 
-from cnnbench.launch.local import Idle, run_cells, slots_here
+from cnnbench.launch.local import Idle, run_cells
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import StopSignal
+from cnnbench.launch.slots import device_of_its_own, slots_here
 from cnnbench.launch.work import keeps_by_default, work
 from cnnbench.planning.request import PlanError
 from cnnbench.schema.budget import Budget
@@ -200,8 +201,6 @@ def test_cells_that_are_charged_for_seconds_do_not_share_a_device(tmp_path):
 
 
 def test_a_second_worker_of_this_machine_is_refused_under_a_budget_in_seconds(tmp_path):
-    from cnnbench.launch.local import device_of_its_own
-
     run, plan = RunFolder(tmp_path), timed(a_plan())
     run.write_plan(plan)
     with device_of_its_own(run, plan):

@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from cnnbench.launch import ray as engine
-from cnnbench.launch.local import slots_here
+from cnnbench.launch.slots import slots_here
 from cnnbench.planning.plan import make_plan
 from cnnbench.planning.request import Request
 from cnnbench.store import RunFolder
@@ -64,7 +64,7 @@ def a_task(path, *, cell=None, **changes):
 
 
 def test_each_gpu_is_a_slot_and_a_cell_has_as_many_as_it_asks_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnbench.launch.local.visible_gpus", lambda: ["0", "1", "GPU-abc", "3"])
+    monkeypatch.setattr("cnnbench.launch.slots.visible_gpus", lambda: ["0", "1", "GPU-abc", "3"])
     run, plan = RunFolder(tmp_path), a_plan()
 
     def seen(**changes):

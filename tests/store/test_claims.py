@@ -13,7 +13,8 @@ import pytest
 
 from cnnbench.base.files import BusyError, StoreError
 from cnnbench.store import claims
-from cnnbench.store.claims import Owner, claimed, deaths_of, owner_of
+from cnnbench.store.claims import claimed, deaths_of, owner_of
+from cnnbench.store.owners import Owner, this_process
 
 HOLD = (
     "import sys; from pathlib import Path; from cnnbench.store.claims import claimed\n"
@@ -107,7 +108,7 @@ def test_nobody_holds_a_folder_that_was_given_back(tmp_path):
 
 
 def test_a_process_that_only_has_the_number_of_a_dead_owner_is_not_taken_for_it(tmp_path):
-    me = claims._me().model_copy(update={"started": "long before"})
+    me = this_process().model_copy(update={"started": "long before"})
     (tmp_path / ".claim-000001").write_text(me.model_dump_json())
     assert owner_of(tmp_path) is None
 

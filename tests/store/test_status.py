@@ -9,7 +9,7 @@ from cnnbench.schema.recipes import make_recipe
 from cnnbench.schema.result import Seconds, planned
 from cnnbench.store import RunFolder, StoreError
 from cnnbench.store.cell_folder import CellFolder
-from cnnbench.store.claims import Owner
+from cnnbench.store.owners import Owner
 from cnnbench.store.status import StatusReader
 
 

@@ -6,8 +6,7 @@ never stale; a lock lets one process build it while others wait.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +27,7 @@ from cnnbench.base.files import (
     write_text,
     write_whole,
 )
+from cnnbench.base.waiting import waited_lock
 from cnnbench.data import Progress
 from cnnbench.data.dataset import (
     ChosenImages,
@@ -136,7 +136,7 @@ def _source(split: Split, size: int, home: Path, progress: Progress | None) -> I
 def _build(split: Split, size: int, home: Path, progress: Progress | None) -> Entry:
     path, shape = _place(split, size, home)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(path.with_suffix(".lock"), lambda: progress and progress(0, len(split))):
+    with waited_lock(path.with_suffix(".lock"), lambda: progress and progress(0, len(split))):
         entry = _load(path, shape)  # another process may have built it while this one waited
         if entry is not None:
             return entry
@@ -155,21 +155,6 @@ def _build(split: Split, size: int, home: Path, progress: Progress | None) -> En
         text = json.dumps(facts, indent=2) + "\n"
         write_text(path.with_suffix(".json"), text, advice=ADVICE)
         return np.load(path, mmap_mode="r"), facts["sha256"]
-
-
-@contextmanager
-def _lock(path: Path, on_wait: Callable[[], object]) -> Iterator[None]:
-    """Hold a file lock; `on_wait` is called each second that another process has it."""
-    lock = FileLock(path)
-    while True:
-        with suppress(Timeout):
-            lock.acquire(timeout=1.0)
-            break
-        on_wait()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _load(path: Path, shape: tuple[int, ...]) -> Entry | None:
