@@ -47,7 +47,9 @@ def test_what_workers_alone_can_be_told_is_refused(tmp_path):
 
 STUB = """#!/bin/sh
 case "$0" in
-*sbatch) cp "$1" "$HOME/submitted.sh"; echo "$PYTHONSAFEPATH" > "$HOME/safe"; echo "Submitted batch job 42" ;;
+*sbatch)
+  cp "$1" "$HOME/submitted.sh"; echo "$PYTHONSAFEPATH" > "$HOME/safe"
+  echo "Submitted batch job 42" ;;
 *) echo ;;
 esac
 """
