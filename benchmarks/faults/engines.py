@@ -68,7 +68,7 @@ def measure(engine: str, home: Path, *, cells: int, kills: int, seed: int = 0) -
         rng, killed_at = random.Random(seed), set[int]()
         while process.poll() is None:
             n_done = _count(run)
-            due = n_killed < kills and n_done * kills >= n_killed * cells and n_done > 0
+            due = n_killed < kills and n_done * kills >= n_killed * cells
             if due and n_done not in killed_at and (victim := _victim(engine, run.path, rng)):
                 time.sleep(rng.uniform(0, 0.3))
                 with contextlib.suppress(ProcessLookupError):
