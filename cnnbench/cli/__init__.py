@@ -5,7 +5,7 @@ import sys
 import traceback
 
 # Each file enters its verbs into the application; the order is the order of `--help`.
-from cnnbench.cli import runs, work, status, networks, catalog, machine  # noqa: F401  # isort: skip
+from cnnbench.cli import runs, work, status, audit, networks, catalog, machine  # noqa: F401  # isort: skip
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import printable
 from cnnbench.cli.options import app

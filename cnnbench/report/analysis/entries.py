@@ -26,6 +26,8 @@ from cnnbench.schema.names import labels, line_names
 from cnnbench.schema.result import Row
 from cnnbench.store import RunFolder
 
+__all__ = ["entries_of"]
+
 _BOOTSTRAP_SEED = 0  # the same folder gives the same bytes
 
 

@@ -7,13 +7,11 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from itertools import combinations
 
 import zoo
+from cnnbench.report.analysis.audit import Audit, Claim, JudgedPair, judged
 from cnnbench.report.sections import Grid, Paragraph, Points, RunReport, Section
-from cnnbench.report.stats.differences import Decision, decide, difference_of_counts
 from cnnbench.report.stats.intervals import wilson
-from cnnbench.report.stats.significance import letters, tie_groups
 from cnnbench.report.text.table import Column, Table, table_of
 from cnnbench.report.text.wording import holm_p, join_and, p_value, percent, span
 from cnnbench.schema.cell import Cell, Plan
@@ -113,39 +111,39 @@ def article() -> Article:
     return Article(models=tuple(sorted(models, key=lambda model: -model.correct)), **facts)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArticlePair:
-    """Two of the article's networks, the better one first, and what is decided of them."""
-
-    better: str
-    worse: str
-    decision: Decision
-
-
 @cache
-def verdicts() -> tuple[ArticlePair, ...]:
-    """Test every pair of the article's networks; only counts are known, so they are unpaired."""
-    total = article().test_images
-    pairs = list(combinations(article().models, 2))
-    tests = [difference_of_counts([(a.correct, total)], [(b.correct, total)]) for a, b in pairs]
-    return tuple(
-        ArticlePair(better=a.name, worse=b.name, decision=decision)
-        for (a, b), decision in zip(pairs, decide(tests), strict=True)
+def article_audit() -> Audit:
+    """Judge the article's table; only counts are known, so its pairs are unpaired."""
+    return judged(
+        [
+            Claim(
+                name=model.name,
+                n_images=article().test_images,
+                lowest=model.correct,
+                highest=model.correct,
+                printed=f"{model.printed_top1}",
+            )
+            for model in article().models
+        ]
     )
+
+
+def verdicts() -> tuple[JudgedPair, ...]:
+    """Return every pair of the article's networks, judged."""
+    return article_audit().pairs
 
 
 def article_table() -> Table:
     """Return the article's numbers with the intervals and letters that belong to them."""
     models, total = article().models, article().test_images
-    rank = {model.name: index for index, model in enumerate(models)}
-    separated = {(rank[v.better], rank[v.worse]) for v in verdicts() if v.decision.separated}
-    tied = letters(len(models), tie_groups(len(models), separated))
+    audit = article_audit()
+    tied = {c.name: letter for c, letter in zip(audit.claims, audit.letters, strict=True)}
     columns: list[Column[ArticleModel]] = [
         ("model", "l", lambda model: model.name),
         ("top-1 %", "r", lambda model: percent(model.correct / total, digits=2)),
         ("95 % interval", "r", lambda model: span(*wilson(model.correct, total))),
         ("right", "r", lambda model: f"{model.correct}/{total}"),
-        ("tie", "l", lambda model: tied[rank[model.name]]),
+        ("tie", "l", lambda model: tied[model.name]),
         ("test loss", "r", lambda model: f"{model.test_loss:g}"),
         ("train loss", "r", lambda model: f"{model.train_loss:g}"),
     ]
@@ -179,5 +177,5 @@ def article_sentences() -> list[str]:
     ]
 
 
-def _p_holm(pair: ArticlePair) -> str:
+def _p_holm(pair: JudgedPair) -> str:
     return holm_p(pair.decision.p_holm)

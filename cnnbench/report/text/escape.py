@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from cnnbench.base.words import escape_bytes, unescape_bytes
 
-__all__ = ["csv_text", "shell_command"]
+__all__ = ["csv_text", "escape_markdown", "shell_command"]
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # part of the spelling of Persian, of Indic scripts and of emoji

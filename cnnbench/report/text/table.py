@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from cnnbench.report.text.escape import escape_latex, escape_markdown
 
+__all__ = ["Table", "as_markdown", "table_of"]
+
 Item = TypeVar("Item")
 Column = tuple[str, str, Callable[[Item], str]]  # its title, l or r, and what it shows of a line
 

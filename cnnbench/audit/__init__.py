@@ -1,0 +1,1 @@
+"""How are tables read that cnnbench did not make? `report.analysis.audit` judges them."""
