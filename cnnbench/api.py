@@ -23,6 +23,8 @@ from cnnbench.engine.hardware import (
     require_devices,
 )
 from cnnbench.launch.execute import Callbacks, execute
+from cnnbench.launch.executors import require_executor
+from cnnbench.launch.slots import require_own_devices
 from cnnbench.planning.foresight import as_foreseen, foreseen, smallest_plan
 from cnnbench.planning.plan import folder_of, make_plan, respelled
 from cnnbench.planning.request import (
@@ -156,10 +158,12 @@ def _prepared_in_folder(
         folder, is_kept = _folder_of(plan, request, options)
         return RunFolder(folder).plan() if is_kept and not options.fresh else None
 
+    require_executor(options)
     elsewhere = options.executor != "local"
     plan, dataset = prepare(
         request, argv=argv, earlier=earlier, on_measure=on_measure, elsewhere=elsewhere
     )
+    require_own_devices(plan, options.jobs)
     folder, is_kept = _folder_of(plan, request, options)
     require_outside(dataset, folder)
     if is_kept and not options.fresh:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 from cnnbench.launch.attempt import CellUpdate
-from cnnbench.launch.engine import words_of
+from cnnbench.launch.engine import require_extra, words_of
 from cnnbench.launch.local import LOOK_SECONDS, Idle, Rhythm, run_cells, wait_to_look
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import StopSignal
@@ -20,9 +20,29 @@ from cnnbench.store import RunFolder
 if TYPE_CHECKING:
     from cnnbench.launch.engine import Engine
 
-__all__ = ["updates_of"]
+__all__ = ["require_executor", "updates_of"]
 
 SAVE_SECONDS = 60.0  # for cells elsewhere to save their state, after the run was asked to stop
+
+
+def require_executor(options: RunOptions) -> None:
+    """Check all of an executor that needs no plan, before anything is written or measured.
+
+    Raises:
+        PlanError: if it is not installed, not there, or cannot do what is asked of it.
+    """
+    if options.executor == "ray":
+        require_extra("ray", "ray")
+        from cnnbench.launch.ray import require_reachable
+
+        require_reachable(options.ray_address)
+    elif options.executor == "slurm":
+        from cnnbench.launch.slurm import checked, require_cluster
+
+        require_extra("submitit", "slurm")
+        require_cluster(checked(options.slurm_parameters))
+    elif options.executor == "workers":
+        _require_nothing_for_workers(options)
 
 
 def updates_of(
@@ -37,7 +57,7 @@ def updates_of(
     """Carry the cells out where the options say, and yield how they stand until all have ended.
 
     Raises:
-        PlanError: if the executor is not installed, or cannot do what is asked of it.
+        PlanError: if a cluster has no such devices.
         Stopped, RunBlocked: as `run_cells`.
     """
     if options.executor == "local":
@@ -60,7 +80,6 @@ def updates_of(
         if not folder.is_final() and folder.owner(exactly=True) is None:
             folder.retry()
     if options.executor == "workers":
-        _require_nothing_for_workers(options)
         on_wait(f"workers: `cnnbench work {run_folder.path}`, on any machine that sees the folder")
         yield from _followed(cells, None, stop_signal, fail_fast=options.fail_fast)
         return

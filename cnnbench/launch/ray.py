@@ -10,6 +10,7 @@ import atexit
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -20,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import first_line
 from cnnbench.launch.attempt import write_end
-from cnnbench.launch.engine import require_extra, words_anywhere
+from cnnbench.launch.engine import words_anywhere
 from cnnbench.launch.local import run_cells
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import RunBlocked, Stopped, caught_signals
-from cnnbench.launch.slots import is_charged_for_time, require_own_devices
+from cnnbench.launch.slots import is_charged_for_time
 from cnnbench.launch.warm import WarmServer
 from cnnbench.planning.request import PlanError, Request, RunOptions
 from cnnbench.schema.cell import Cell, Plan
@@ -35,8 +36,9 @@ from cnnbench.version import __version__
 if TYPE_CHECKING:
     from cnnbench.launch.slots import Start
 
-__all__ = ["RayEngine"]
+__all__ = ["RayEngine", "require_reachable"]
 
+CONNECT_SECONDS = 5.0
 SEEN = ".seen-by-ray"  # a file of the run folder that tells whether a machine sees it
 
 
@@ -68,8 +70,6 @@ class RayEngine:
     def __init__(
         self, plan: Plan, run_folder: RunFolder, request: Request, options: RunOptions
     ) -> None:
-        require_extra("ray", "ray")
-        require_own_devices(plan, options.jobs)
         self._run_folder, self._options = run_folder, options
         self._token = os.urandom(8).hex()
         run_folder.write_text(SEEN, self._token)
@@ -160,6 +160,20 @@ class RayEngine:
         self.stop()
         ray.shutdown()
         (self._run_folder.path / SEEN).unlink(missing_ok=True)
+
+
+def require_reachable(address: str | None) -> None:
+    """Check that something listens at an address, for which Ray would wait minutes; PlanError."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():  # none, or `auto`
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise PlanError(
+            f"--ray-address {address}: nothing answers there ({error}); `ray status` on the head "
+            "node says its address"
+        ) from None
 
 
 def _connected(address: str | None) -> Any:

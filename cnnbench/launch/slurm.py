@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -18,16 +19,15 @@ from typing import Any
 
 from cnnbench.base.exits import Exit, exit_of
 from cnnbench.base.words import first_line, with_hint
-from cnnbench.launch.engine import require_extra, words_anywhere
+from cnnbench.launch.engine import words_anywhere
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import RunBlocked, Stopped, StopSignal
-from cnnbench.launch.slots import require_own_devices
 from cnnbench.launch.work import work
 from cnnbench.planning.request import PlanError, Request, RunOptions, plan_errors
 from cnnbench.schema.cell import Cell, Plan
 from cnnbench.store import RunFolder, StoreError
 
-__all__ = ["PARAMETERS", "SlurmEngine"]
+__all__ = ["PARAMETERS", "SlurmEngine", "checked", "require_cluster"]
 
 # What submitit takes of sbatch's options, by the names that its users know.
 PARAMETERS = (
@@ -36,7 +36,7 @@ PARAMETERS = (
     "nodelist", "partition", "qos", "signal_delay_s", "time", "timeout_min",
 )  # fmt: skip
 SBATCH = {"timeout_min": "time", "mem_gb": "mem"}  # the names that sbatch knows
-SLURM, SAFE_PATH = "slurm", "PYTHONSAFEPATH"
+SLURM, LOCAL, SAFE_PATH = "slurm", "local", "PYTHONSAFEPATH"
 TIMEOUTS = 10**6  # of one job: a cell may need many of its times
 CLOSE_SECONDS = 10.0
 PER_ARRAY, TIMEOUT_MINUTES = 256, 240  # where nothing else is asked for
@@ -48,8 +48,6 @@ class SlurmEngine:
     def __init__(
         self, plan: Plan, run_folder: RunFolder, request: Request, options: RunOptions
     ) -> None:
-        require_extra("submitit", "slurm")
-        require_own_devices(plan, options.jobs)
         parameters = checked(options.slurm_parameters)
         self._most = int(parameters.get("array_parallelism", PER_ARRAY))
         self._executor = _executor(run_folder, parameters)
@@ -143,6 +141,19 @@ def checked(typed: dict[str, str]) -> dict[str, Any]:
     return {name: _read(text) for name, text in typed.items()}
 
 
+def require_cluster(parameters: dict[str, Any]) -> None:
+    """Check that SLURM is there, unless this machine is to play it; PlanError."""
+    cluster = parameters.get("cluster", SLURM)
+    if cluster not in (SLURM, LOCAL):
+        raise PlanError(f"[slurm] cluster is slurm or local, saw {cluster!r}")
+    missing = [name for name in ("sbatch", "srun") if cluster == SLURM and not shutil.which(name)]
+    if missing:
+        raise PlanError(
+            f"--executor slurm: no {' and no '.join(missing)} here; type it where SLURM's commands "
+            "are, or try it out with --slurm cluster=local"
+        )
+
+
 def _read(text: str) -> Any:
     for kind in (int, float):
         with contextlib.suppress(ValueError):
@@ -156,20 +167,15 @@ def _executor(run_folder: RunFolder, parameters: dict[str, Any]) -> Any:
 
     folder = run_folder.path / "slurm"
     folder.mkdir(mode=0o700, exist_ok=True)
-    clusters = {"slurm": submitit.SlurmExecutor, "local": submitit.LocalExecutor}
+    clusters = {SLURM: submitit.SlurmExecutor, LOCAL: submitit.LocalExecutor}
     cluster = parameters.get("cluster", SLURM)
-    if cluster not in clusters:
-        raise PlanError(f"[slurm] cluster is slurm or local, saw {cluster!r}")
     wanted = {"timeout_min": TIMEOUT_MINUTES} | parameters
     wanted.pop("cluster", None)
     if cluster == SLURM:
         wanted = {SBATCH.get(name, name): value for name, value in wanted.items()}
         if "mem" in wanted:
             wanted["mem"] = f"{wanted['mem']}GB"
-    try:
-        executor = clusters[cluster](folder=folder, max_num_timeout=TIMEOUTS)
-    except RuntimeError as error:  # there is no srun
-        raise PlanError(f"--executor slurm: {first_line(error)}") from None
+    executor = clusters[cluster](folder=folder, max_num_timeout=TIMEOUTS)
     with plan_errors("[slurm]: "):
         executor.update_parameters(**wanted)
     return executor

@@ -7,6 +7,7 @@ import engines
 import pytest
 from processes import commands_with, wait_for
 
+from cnnbench.api import run
 from cnnbench.launch.executors import _require_nothing_for_workers
 from cnnbench.launch.slurm import SlurmEngine, checked
 from cnnbench.planning.request import PlanError, Request, RunOptions
@@ -74,6 +75,26 @@ def test_slurm_is_asked_in_the_words_of_sbatch(tmp_path, monkeypatch):
         assert f"#SBATCH --{line}\n" in submitted
     assert (run.path / "slurm").stat().st_mode & 0o077 == 0
     assert (tmp_path / "safe").read_text() == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"executor": "slurm", "slurm": {"partiton": "gpu"}}, "did you mean 'partition'"),
+        ({"executor": "slurm", "slurm": {"cluster": "moon"}}, "slurm or local"),
+        ({"executor": "slurm"}, "no sbatch and no srun here"),
+        ({"executor": "ray", "ray_address": "127.0.0.1:1"}, "nothing answers there"),
+        ({"executor": "workers", "jobs": 2}, "for each worker"),
+    ],
+)
+def test_what_an_executor_cannot_do_is_said_before_anything_is_written(
+    tmp_path, monkeypatch, options, said
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)  # as if all were installed
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PlanError, match=said):
+        run(["lenet5-relu"], "digits", "99img", out=tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture(scope="module")
