@@ -65,7 +65,8 @@ def work(
             hung_after=hung_after,
             most=max_cells,
             idle=Idle(tell=progress.wait, seconds=_seconds(idle_exit)),
-            on_start=progress.start,
+            on_notice=progress.note,
+            on_start=progress.join,
             stop_signal=stop_signal,
         ):
             progress.update(update)
@@ -96,13 +97,12 @@ def _told_where_images_may_lie(dataset: str) -> Iterator[None]:
 
 def _seconds(text: str | None) -> float | None:
     """Return the seconds of a time like 60s; PlanError if it is none."""
-    from cnnbench.planning.request import plan_errors
     from cnnbench.schema.budget import Budget, Currency
 
     if text is None:
         return None
-    with plan_errors("--idle-exit: "):
+    with contextlib.suppress(ValueError):
         budget = Budget.parse(text)
-    if budget.currency is not Currency.SECONDS:
-        raise PlanError(f"--idle-exit must be a time like 60s, saw {text!r}")
-    return budget.limit
+        if budget.currency is Currency.SECONDS:
+            return budget.limit
+    raise PlanError(f"--idle-exit must be a time like 90s, 2m or 1h, saw {text!r}")

@@ -31,11 +31,12 @@ Start = Callable[[CellFolder], CellProcess]
 
 @contextlib.contextmanager
 def slots_here(
-    run_folder: RunFolder, plan: Plan, *, jobs: int, words: Sequence[str]
+    run_folder: RunFolder, plan: Plan, *, jobs: int, words: Sequence[str], beside: int = 1
 ) -> Iterator[list[Start]]:
     """Yield what starts cells here: one slot a GPU, or one for all cores; `jobs` times as many.
 
-    `words` are typed after each `cnnbench cell`. The processes that start cells end with the block.
+    `words` are typed after each `cnnbench cell`. As many processes as `beside` share the cores.
+    The processes that start cells end with the block.
 
     Raises:
         PlanError: if cells charged for seconds would share a device.
@@ -55,8 +56,8 @@ def slots_here(
     ]
     places = (places or [{}]) * jobs
     threads = threads_here(plan.machine, device) or usable_cores()
-    if len(places) > 1:
-        threads = max(1, usable_cores() // len(places))
+    if len(places) * beside > 1:
+        threads = max(1, usable_cores() // (len(places) * beside))
     words = [*words, f"--threads={threads}"]
     with contextlib.ExitStack() as stack:
         servers = [WarmServer(run_folder, words, environment=place) for place in places]
@@ -81,28 +82,35 @@ def require_own_devices(plan: Plan, jobs: int) -> None:
 
 
 @contextlib.contextmanager
-def device_of_its_own(run_folder: RunFolder, plan: Plan) -> Iterator[None]:
+def device_of_its_own(
+    run_folder: RunFolder, plan: Plan, on_shared: Callable[[str], None] = lambda notice: None
+) -> Iterator[None]:
     """Let no other process of this machine train for the same run under a budget in seconds.
 
+    Under another budget `on_shared` hears that one does, and what that costs.
+
     Raises:
-        BusyError: if one does.
+        BusyError: if one does, under a budget in seconds or joules.
     """
-    if not is_charged_for_time(plan):
-        yield
-        return
     # A scheduler may call each job's own GPU the same, and give jobs other cores.
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     places = gpu_uuids() if plan.cells[0].device == "cuda" else [str(cores)]
     keys = [digest_of([str(run_folder.path.resolve()), place]) for place in places]
     folder = Path(tempfile.gettempdir())
+    other = f"another process of this machine trains cells of {run_folder.path}"
     with contextlib.ExitStack() as held:
         try:
             for key in keys:
                 lock = FileLock(folder / f"cnnbench-{os.getuid()}-{key}.lock")
                 held.enter_context(lock.acquire(timeout=0))
         except Timeout:
-            raise BusyError(
-                f"another process of this machine trains cells of {run_folder.path}, and a budget "
-                "in seconds needs a device of its own; name other GPUs with CUDA_VISIBLE_DEVICES"
-            ) from None
+            if is_charged_for_time(plan):
+                raise BusyError(
+                    f"{other}, and a budget in seconds needs a device of its own; name other GPUs "
+                    "with CUDA_VISIBLE_DEVICES"
+                ) from None
+            on_shared(
+                f"{other} on the same device, where each slows the other down, on processors many "
+                "times; end one of them, and give the other --jobs 2"
+            )
         yield

@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnbench.base.exits import Exit, exit_of
@@ -65,7 +65,10 @@ class SlurmEngine:
 
     def start(self, cells: Sequence[Cell]) -> None:
         """Submit one array, with a job for each cell or as many as may run at once."""
-        self._submit(min(len(cells), self._most))
+        n_jobs = min(len(cells), self._most)
+        if not self._is_on_slurm:  # all of them are processes of this machine
+            self._worker.beside = n_jobs
+        self._submit(n_jobs)
 
     def look(self, cells: OpenCells) -> None:
         """Submit a job again that was lost, as often as a cell may be.
@@ -215,6 +218,7 @@ class _Worker:
     jobs: int
     retries: int
     hung_after: float
+    beside: int = 1
     _stop: StopSignal = field(default_factory=StopSignal)
     _working: Future[tuple[int, str]] | None = None
 
@@ -236,7 +240,7 @@ class _Worker:
         from submitit.helpers import DelayedSubmission
 
         self._end()
-        fresh = _Worker(self.run, self.words, self.jobs, self.retries, self.hung_after)
+        fresh = replace(self, _stop=StopSignal(), _working=None)
         return DelayedSubmission(fresh)
 
     def _work(self) -> tuple[int, str]:
@@ -247,6 +251,7 @@ class _Worker:
                 jobs=self.jobs,
                 retries=self.retries,
                 hung_after=self.hung_after,
+                beside=self.beside,
                 stop_signal=self._stop,
             ):
                 pass

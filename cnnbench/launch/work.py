@@ -26,6 +26,8 @@ def work(
     jobs: int = 1,
     most: int | None = None,
     idle: Idle = FOREVER,
+    beside: int = 1,
+    on_notice: Callable[[str], None] = lambda notice: None,
     on_start: Callable[[Plan, int], None] = lambda plan, n_ended: None,
 ) -> Iterator[CellUpdate]:
     """Train cells of a run that nobody trains, and yield how they stand, until all have ended.
@@ -34,7 +36,8 @@ def work(
     process that trains it, and one whose owner died is taken over. `most` ends it after so many
     cells, `idle` after some seconds without any. Whoever sees the last cell end draws the report.
     `words` are typed after each `cnnbench cell`. `on_start` hears the plan and how many of its
-    cells have ended already.
+    cells have ended already, `on_notice` what slows this process down. `beside` is how many
+    processes like this one share the cores.
 
     Raises:
         StoreError: if the folder holds no run; BusyError if cells charged for seconds would share
@@ -51,8 +54,8 @@ def work(
         return
     yield from already
     with (
-        device_of_its_own(run_folder, plan),
-        slots_here(run_folder, plan, jobs=jobs, words=words) as slots,
+        device_of_its_own(run_folder, plan, on_notice),
+        slots_here(run_folder, plan, jobs=jobs, words=words, beside=beside) as slots,
     ):
         yield from run_cells(cells, slots, stop_signal, hung_after=hung_after, most=most, idle=idle)
     if not len(cells):

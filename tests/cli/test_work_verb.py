@@ -23,8 +23,8 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--idle-exit", "5ep"), "--idle-exit must be a time like 60s, saw '5ep'"),
-        (("--idle-exit", "soon"), "--idle-exit: "),
+        (("--idle-exit", "5ep"), "--idle-exit must be a time like 90s, 2m or 1h, saw '5ep'"),
+        (("--idle-exit", "5 minutes"), "saw '5 minutes'"),
         (("--keep", "best"), "unknown --keep 'best'"),
     ],
 )

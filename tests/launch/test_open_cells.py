@@ -189,8 +189,8 @@ def test_a_machine_without_the_gpus_takes_no_cell(four):
         slots_here(run, plan.model_copy(update={"cells": cells}), jobs=1, words=[]).__enter__()
 
 
-def timed(plan):
-    cells = tuple(c.model_copy(update={"budget": Budget.parse("9s")}) for c in plan.cells)
+def timed(plan, budget="9s"):
+    cells = tuple(c.model_copy(update={"budget": Budget.parse(budget)}) for c in plan.cells)
     return plan.model_copy(update={"cells": cells})
 
 
@@ -218,3 +218,11 @@ def test_a_worker_keeps_networks_where_the_run_would():
     assert not keeps_by_default(plan.model_copy(update={"cells": sweep}))
     smoke = (cell.model_copy(update={"subset": 48}),)
     assert not keeps_by_default(plan.model_copy(update={"cells": smoke}))
+
+
+def test_a_second_worker_of_this_machine_is_told_what_it_costs_under_a_counted_budget(four):
+    run, plan = four[0], timed(four[1], "99img")
+    heard = []
+    with device_of_its_own(run, plan), device_of_its_own(run, plan, heard.append):
+        pass
+    assert "slows the other down" in heard[0]

@@ -21,6 +21,7 @@ from cnnbench.schema.names import labels
 from cnnbench.schema.result import planned
 
 LINE_EVERY_SECONDS = 30.0
+MOST_LINES = 40  # of a table; of more cells only those that run are shown
 _ESTIMATE_AFTER_SECONDS = 2.0  # the first images come in bursts, one from each process
 _BAR, _LOSS = "progress bar", RUNNING_LOSS
 _COLUMNS = ("model", "seed", "status", "budget", _BAR, _LOSS, "top-1 %", "images/s", "time left")
@@ -73,12 +74,21 @@ class Progress:
         to_say = start_lines(plan) + foresight_lines(plan) + time_lines(plan)
         for line in [] if self.was_done else to_say:
             self._say(line)
+        self.join(plan, n_final)
+
+    def join(self, plan: Plan, n_final: int) -> None:
+        """Show a plan that another process has begun and told of, `n_final` of its cells ended."""
+        self.was_done = n_final == len(plan.cells)
         self._makes_images_by = "drawing" if plan.dataset.drawn else "decoding"
         self._names = labels(plan)
         self._updates = {c.id: CellUpdate(cell=c, result=planned(c)) for c in plan.cells}
         if self._console.is_terminal:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
+
+    def note(self, notice: str) -> None:
+        """Say what a person should know."""
+        self._say(f"note: {notice}")
 
     def wait(self, who: str) -> None:
         """Say once for which process the run waits."""
@@ -148,6 +158,12 @@ class Progress:
         table.caption = f"about {left} left for all"
         return table
 
+    def _shown(self) -> list[CellUpdate]:
+        """Return the cells that a screen has room for: all, or of many those that run."""
+        updates = list(self._updates.values())
+        running = [update for update in updates if update.result.status == "running"]
+        return (updates if len(updates) <= MOST_LINES else running)[:MOST_LINES]
+
     def _table_without(self, dropped: Collection[str]) -> Table:
         table = Table(box=None, pad_edge=False)
         shown = [title for title in _COLUMNS if title not in dropped]
@@ -159,7 +175,7 @@ class Progress:
                 overflow="fold",
                 justify="right" if right else "left",
             )
-        for update in self._updates.values():
+        for update in self._shown():
             loss, top1, rate = _numbers(update)
             cells: dict[str, str | ProgressBar] = {
                 "model": escape(self._names[update.cell.id]),
