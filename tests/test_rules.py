@@ -67,3 +67,9 @@ def test_every_load_of_weights_is_explicitly_safe():
 )
 def test_examples_in_docstrings_hold(path):
     assert doctest.testmod(importlib.import_module(module_of(path))).failed == 0
+
+
+def test_no_two_files_of_tests_share_a_name():
+    """Pytest takes the second of them for the first, and says so only in a fresh folder."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names))
