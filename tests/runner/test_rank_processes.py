@@ -1,6 +1,7 @@
 """The rank that failed first is the cell's failure; one that is lost is launched anew with all."""
 
 import json
+import os
 import signal
 
 import pytest
@@ -30,6 +31,7 @@ def supervise(folder, monkeypatch):
     folder.cell = folder.cell.model_copy(update={"devices": 2})
     monkeypatch.setattr(ranks, "_lead_stdin_here", lambda: None)
     monkeypatch.setattr(ranks.logging, "disable", lambda: None)
+    environment = os.environ.copy()  # which a supervisor changes for good: it is a process
 
     def supervise(*launches):
         ends, launched = iter(launches), []
@@ -45,7 +47,9 @@ def supervise(folder, monkeypatch):
         code = supervise_ranks(a_context(folder), started=0.0)
         return code, len(launched), folder.result()
 
-    return supervise
+    yield supervise
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def test_a_lost_rank_is_a_launch_of_all_and_the_row_is_that_of_the_last(supervise):
