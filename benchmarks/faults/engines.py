@@ -33,9 +33,9 @@ ENGINES = ("local", "ray", "slurm", "work")
 AT_ONCE = {"local": 2, "ray": 2, "slurm": 2, "work": 4}
 # One thread a cell everywhere: bits depend on their number.
 WORDS = {
-    "local": ["--jobs", "2"],
-    "ray": ["--executor", "ray", "--jobs", "2", "--retries", "20"],
-    "slurm": ["--executor", "slurm", "--jobs", "2", "--retries", "20",
+    "local": ["--jobs", "2", "--keep", "none"],
+    "ray": ["--executor", "ray", "--jobs", "2", "--retries", "20", "--keep", "none"],
+    "slurm": ["--executor", "slurm", "--jobs", "2", "--retries", "20", "--keep", "none",
               "--slurm", "cluster=local", "--slurm", "array_parallelism=1"],
     "work": ["--executor", "workers"],
 }  # fmt: skip
@@ -61,7 +61,7 @@ def measure(engine: str, home: Path, *, cells: int, kills: int, seed: int = 0) -
     run = RunFolder(home / f"{engine}-{kills}")
     log = (home / f"{engine}-{kills}.log").open("wb")
     words = ["run", "--models", "lenet5-relu", "--dataset", "digits", "--budget", BUDGET]
-    words += ["--image-size", "32", "--precision", "fp32", "--seeds", str(cells), "--keep", "none"]
+    words += ["--image-size", "32", "--precision", "fp32", "--seeds", str(cells)]
     process = _start([*words, "--evaluations", "1", "--out", str(run.path), *WORDS[engine]], log)
     over, n_killed = threading.Event(), 0
     with _helpers(engine, run, log, over):
@@ -114,7 +114,9 @@ def _helpers(engine: str, run: RunFolder, log: object, over: threading.Event) ->
         while not (run.path / "plan.json").exists() and not over.is_set():
             time.sleep(0.1)
         while not over.is_set():
-            worker = _start(["work", str(run.path), "--retries", "20"], log, core % 2)
+            worker = _start(
+                ["work", str(run.path), "--retries", "20", "--keep", "none"], log, core % 2
+            )
             if worker.wait() == 0:
                 return
 

@@ -126,7 +126,7 @@ def test_a_job_whose_time_is_over_saves_its_cell_and_is_queued_again(tmp_path):
     runs = {}
     for name in ("local", "slurm"):
         runs[name] = RunFolder(tmp_path / name)
-        options = ["--out", str(runs[name].path), *engines.WORDS[name][:4]]
+        options = ["--out", str(runs[name].path), "--executor", name, "--jobs", "2"]
         options += ["--slurm", "cluster=local"] if name == "slurm" else []
         with engines.started([*words, *options], tmp_path / f"{name}.log") as process:
             if name == "slurm":
