@@ -3,13 +3,16 @@
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnnbench.base.exits import Exit
 from cnnbench.cli.options import EXITS, app
 from cnnbench.planning.request import RETRIES_ELSEWHERE, PlanError, Request, RunOptions
+
+if TYPE_CHECKING:
+    from cnnbench.store import RunFolder
 
 KEEP_HELP = "Trained networks to keep: all or none.  [as `run`: none of a sweep or smoke run]"
 
@@ -37,14 +40,13 @@ def work(
     ] = RunOptions.hung_after,
 ) -> int:
     """Train cells of a run that nobody trains; on as many machines as see the folder."""
-    from cnnbench.cli.show.console import say, stderr_console
+    from cnnbench.cli.show.console import stderr_console
     from cnnbench.cli.show.progress import Progress
     from cnnbench.launch.engine import words_of
     from cnnbench.launch.local import Idle
     from cnnbench.launch.signals import caught_signals
     from cnnbench.launch.work import keeps_by_default
     from cnnbench.launch.work import work as work_on
-    from cnnbench.report.text.escape import shell_command
     from cnnbench.store import RunFolder
 
     if keep not in (None, "all", "none"):
@@ -72,13 +74,21 @@ def work(
             progress.update(update)
             if update.result.status != "running":
                 ended[update.result.status] += 1
+    _show_end(run_folder, ended)
+    return int(any(status != "done" for status in ended))
+
+
+def _show_end(run_folder: "RunFolder", ended: Counter[str]) -> None:
+    """Say what ended while this process worked, what is open, and what to type next."""
+    from cnnbench.cli.show.console import say
+    from cnnbench.report.text.escape import shell_command
+
     n_open = sum(run_folder.cell(c).result_mark() is None for c in run_folder.plan().cells)
     ends = ", ".join(f"{count} {status}" for status, count in ended.items())
     say(f"ended meanwhile, here or elsewhere: {ends or 'nothing'}")
     say(f"still open: {n_open}")
     verb = "status" if n_open else "report"
-    say(f"next: {shell_command(['cnnbench', verb, folder])}")
-    return int(any(status != "done" for status in ended))
+    say(f"next: {shell_command(['cnnbench', verb, str(run_folder.path)])}")
 
 
 @contextlib.contextmanager

@@ -18,9 +18,9 @@ class OpenCells:
     """The cells of a run that have not ended, as one process sees them; others may see to them too.
 
     A cell whose process was killed is started again up to `retries` times, whoever starts it; None
-    is for one who only looks on, and gives no cell up. With
-    `again` a cell that failed before is tried once more, and what was killed before is forgiven;
-    without, whoever began the run has seen to that. `first` is the place in the plan to begin at.
+    is for one who only looks on, and gives no cell up. With `again` a cell that failed before is
+    tried once more, and what was killed before is forgiven; without, whoever began the run has seen
+    to that. `first` is the place in the plan to begin at.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class OpenCells:
         again: bool,
         first: int = 0,
     ) -> None:
-        self._run_folder, self._retries, self._again = run_folder, retries, again
+        self._retries, self._again = retries, again
         ordered = [*cells[first:], *cells[:first]]
         self._folders = {cell.id: run_folder.cell(cell) for cell in ordered}
         forgiven = ((key, folder.deaths()) for key, folder in self._folders.items())

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -113,11 +114,8 @@ def owner_of(folder: Path, *, exactly: bool = False) -> Owner | None:
     stamps the folder's files, which is asked by writing one.
     """
     latest = _latest(folder)
-    if latest is None:
-        return None
-    is_elsewhere = latest.owner is None or latest.owner.machine != this_machine()
-    asks = exactly and is_elsewhere and not latest.is_released
-    if not _is_alive(latest, _now_in(folder) if asks else time.time()):
+    clock = partial(_now_in, folder) if exactly else time.time
+    if latest is None or not _is_alive(latest, clock):
         return None
     return latest.owner or Owner(host="an unknown machine", pid=0, since="a moment ago")
 
@@ -133,7 +131,7 @@ def deaths_of(folder: Path) -> int:
     latest = _latest(folder)
     if latest is None or latest.is_released or latest.owner is None:
         return 0
-    return latest.owner.deaths + (not _is_alive(latest, time.time()))
+    return latest.owner.deaths + (not _is_alive(latest, time.time))
 
 
 # -- taking ---------------------------------------------------------------------------------------
@@ -141,10 +139,10 @@ def deaths_of(folder: Path) -> int:
 
 def _take(folder: Path, wait_seconds: float) -> _Claim:
     """Make the claim that follows the one of a process that is done or dead."""
-    deadline = time.monotonic() + wait_seconds
+    deadline, clock = time.monotonic() + wait_seconds, partial(_now_in, folder)
     while True:
         latest = _latest(folder)
-        if latest is None or latest.is_released or not _is_alive(latest, _now_in(folder)):
+        if latest is None or not _is_alive(latest, clock):
             if claim := _make(folder, latest):
                 return claim
         elif time.monotonic() > deadline:
@@ -226,15 +224,15 @@ def _touch(handle: int, ended: threading.Event) -> None:
             os.utime(handle)
 
 
-def _is_alive(claim: _Claim, now: float) -> bool:
-    """Tell whether a claim's owner holds it still; `now` is by the clock of the file system."""
+def _is_alive(claim: _Claim, clock: Callable[[], float]) -> bool:
+    """Tell whether a claim's owner holds it still; `clock` is asked of those on other machines."""
     if claim.is_released:
         return False
     owner = claim.owner
     if owner and owner.machine == this_machine():
         return process_lives(owner)
     try:
-        return now - claim.path.stat().st_mtime < _stale_seconds()
+        return clock() - claim.path.stat().st_mtime < _stale_seconds()
     except OSError:  # renamed or removed just now: look again
         return True
 

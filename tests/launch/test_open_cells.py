@@ -9,11 +9,8 @@ from fake_cells import FakeCells, with_seeds
 from cnnbench.launch.local import Idle, run_cells
 from cnnbench.launch.open_cells import OpenCells
 from cnnbench.launch.signals import StopSignal
-from cnnbench.launch.slots import device_of_its_own, slots_here
-from cnnbench.launch.work import keeps_by_default, work
-from cnnbench.planning.request import PlanError
-from cnnbench.schema.budget import Budget
-from cnnbench.store import BusyError, RunFolder
+from cnnbench.launch.work import keeps_by_default
+from cnnbench.store import RunFolder
 from tests.store.test_run_folder import a_plan
 
 HUNG_AFTER = 900.0
@@ -105,11 +102,18 @@ def test_a_run_forgives_what_was_killed_before_it(four):
 
 def test_cells_run_at_once_in_several_slots(four):
     run, plan = four
-    most, updates = 0, run_cells(
-        opened(run, plan), [FakeCells(), FakeCells()], StopSignal(), hung_after=HUNG_AFTER
-    )  # fmt: skip
-    for _ in updates:
-        most = max(most, sum(run.cell(cell).owner() is not None for cell in plan.cells))
+    processes, at_once = [], []
+
+    def slot():
+        def start(folder):
+            processes.append(FakeCells()(folder))
+            at_once.append(sum(process.poll() is None for process in processes))
+            return processes[-1]
+
+        return start
+
+    list(run_cells(opened(run, plan), [slot(), slot()], StopSignal(), hung_after=HUNG_AFTER))
+    assert max(at_once) == 2
     assert [run.result(cell).status for cell in plan.cells] == ["done"] * 4
 
 
@@ -182,33 +186,6 @@ def test_what_else_runs_when_one_fails_is_no_row(four):
     assert run.cell(plan.cells[1]).result_mark() is None, run.result(plan.cells[1]).reason
 
 
-def test_a_machine_without_the_gpus_takes_no_cell(four):
-    run, plan = four
-    cells = tuple(cell.model_copy(update={"device": "cuda"}) for cell in plan.cells)
-    with pytest.raises(PlanError, match="the cells need 1 GPU, and this machine gives 0"):
-        slots_here(run, plan.model_copy(update={"cells": cells}), jobs=1, words=[]).__enter__()
-
-
-def timed(plan, budget="9s"):
-    cells = tuple(c.model_copy(update={"budget": Budget.parse(budget)}) for c in plan.cells)
-    return plan.model_copy(update={"cells": cells})
-
-
-def test_cells_that_are_charged_for_seconds_do_not_share_a_device(tmp_path):
-    run, plan = RunFolder(tmp_path), timed(a_plan())
-    with pytest.raises(PlanError, match="--jobs 2 would let cells share a device"):
-        slots_here(run, plan, jobs=2, words=[]).__enter__()
-
-
-def test_a_second_worker_of_this_machine_is_refused_under_a_budget_in_seconds(tmp_path):
-    run, plan = RunFolder(tmp_path), timed(a_plan())
-    run.write_plan(plan)
-    with device_of_its_own(run, plan):
-        updates = work(run, words=[], retries=0, hung_after=HUNG_AFTER, stop_signal=StopSignal())
-        with pytest.raises(BusyError, match="needs a device of its own"):
-            list(updates)
-
-
 def test_a_worker_keeps_networks_where_the_run_would():
     plan = a_plan()
     assert keeps_by_default(plan)
@@ -218,11 +195,3 @@ def test_a_worker_keeps_networks_where_the_run_would():
     assert not keeps_by_default(plan.model_copy(update={"cells": sweep}))
     smoke = (cell.model_copy(update={"subset": 48}),)
     assert not keeps_by_default(plan.model_copy(update={"cells": smoke}))
-
-
-def test_a_second_worker_of_this_machine_is_told_what_it_costs_under_a_counted_budget(four):
-    run, plan = four[0], timed(four[1], "99img")
-    heard = []
-    with device_of_its_own(run, plan), device_of_its_own(run, plan, heard.append):
-        pass
-    assert "slows the other down" in heard[0]

@@ -6,7 +6,6 @@ import tarfile
 import pytest
 
 from cnnbench.launch import ray as engine
-from cnnbench.launch.slots import slots_here
 from cnnbench.planning.plan import make_plan
 from cnnbench.planning.request import Request
 from cnnbench.store import RunFolder
@@ -61,18 +60,3 @@ def test_a_machine_that_does_not_see_the_run_folder_sends_the_cell_home(tmp_path
 def a_task(path, *, cell=None, **changes):
     facts = {"token": "x", "words": (), "retries": 0, "hung_after": 900.0, **changes}
     return engine._Task(run=str(path), cell=cell or a_plan().cells[0], **facts)
-
-
-def test_each_gpu_is_a_slot_and_a_cell_has_as_many_as_it_asks_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("cnnbench.launch.slots.visible_gpus", lambda: ["0", "1", "GPU-abc", "3"])
-    run, plan = RunFolder(tmp_path), a_plan()
-
-    def seen(**changes):
-        cells = tuple(cell.model_copy(update=changes) for cell in plan.cells)
-        with slots_here(run, plan.model_copy(update={"cells": cells}), jobs=1, words=[]) as slots:
-            servers = [slot.__self__ for slot in slots]
-            return [server._environment.get("CUDA_VISIBLE_DEVICES") for server in servers]
-
-    assert seen(device="cuda") == ["0", "1", "GPU-abc", "3"]
-    assert seen(device="cuda", devices=2) == ["0,1", "GPU-abc,3"]
-    assert seen(device="cpu") == [None]
