@@ -1,7 +1,7 @@
 """How do several processes train one network, each on its part of every batch?
 
 torch's DistributedDataParallel adds up the gradients. All else that the processes tell each other
-goes through here: sums and what the first of them says, as tensors on the host, whose backend
+goes through here. What the first of them says, and answers, are tensors on the host, whose backend
 (gloo) fails at once where a neighbour is gone.
 """
 

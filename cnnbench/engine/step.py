@@ -63,9 +63,8 @@ def training_step(
         ranks=ranks,
         batch_size=batch_size,
     )
-    loss, correct = ranks.summed(
-        totals
-    ).tolist()  # sync point: the loss is checked before the weights move
+    totals = ranks.summed(totals)
+    loss, correct = totals.tolist()  # sync point: the loss is checked before the weights move
     if math.isfinite(loss):
         with measure("optimizer"):
             optimizer.step()
