@@ -68,7 +68,9 @@ def test_a_budget_in_seconds_is_that_of_the_first_rank(toy):
     code, folder = served(toy, "seconds", *TWO, "--budget", "0.5s")
     result = folder.result()
     assert (code, result.status) == (0, "done")
-    assert 0.25 < result.budget.used <= 0.5
+    # No step begins that is foreseen to overshoot; one that the machine delays is charged whole.
+    longest_step = 0.5
+    assert 0.25 < result.budget.used < 0.5 + longest_step
 
 
 def test_a_stopped_cell_saves_its_state_leaves_with_143_and_goes_on(toy, reference):
